@@ -1,0 +1,1 @@
+"""flawsmith's measuring side: what a dataset is worth."""

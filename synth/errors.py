@@ -1,0 +1,37 @@
+"""Every error a user can cause or meet: one sentence that says what, where and what to do."""
+
+
+class FlawsmithError(Exception):
+    """Base of all errors shown without a traceback; `exit_code` is what the command returns."""
+
+    exit_code = 2
+
+
+class SampleError(FlawsmithError):
+    """A record that contradicts itself."""
+
+
+class RecipeError(FlawsmithError):
+    """A recipe that cannot be carried out as written."""
+
+
+class SourceError(FlawsmithError):
+    """Input data that cannot be read as asked."""
+
+
+class LeakError(FlawsmithError):
+    """One picture in two roles, so that a measurement could not be trusted."""
+
+
+class WriterError(FlawsmithError):
+    """An output place or format that cannot be written."""
+
+
+class GeneratorError(FlawsmithError):
+    """A generator that cannot do what was asked, such as a base model of another layout."""
+
+
+class RunError(FlawsmithError):
+    """Work that began well and failed: exit code 1."""
+
+    exit_code = 1
