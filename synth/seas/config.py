@@ -1,0 +1,142 @@
+"""The `generator: {kind: seas}` block of a recipe: every choice of SeaS that a user may make.
+
+Three kinds of default: a plain value; None, settled from the base's size by `settled` (tables SMALL_BASE, FULL_BASE,
+LORA); and the table PARITY of the published code's choices, which `parity: true` lays under whatever the recipe says.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PARITY: dict[str, Any] = {
+    "precision": "fp32",
+    "unet_mode": "full",
+    "updates_per_defect": 800,
+    "mask_updates_per_defect": 800,
+    "batch": 2,
+    "accumulate": 2,
+    "lr_unet": 4e-6,
+    "lr_tokens": 4e-5,
+    "lr_mask": 5e-4,
+    "warmup_updates": 0,
+    "ema_decay": 0.0,
+    "grad_clip": 0.0,
+    "snr_gamma": 0.0,
+    "train_full_embedding": True,
+    "start_words": "plain",
+    "map_range": "batch",
+    "mask_pyramid": "bilinear",
+    "mask_labels": "truncated",
+    "mask_timesteps": 1000,
+    "decoder_input": "noisy",
+    "zoom": False,
+    "preserve_background": False,
+    "start_amplitude": 0.0979,
+    "steps": 25,
+    "guidance": 8.0,
+    "mask_mode": "predict",
+    "mask_threshold": 0.2,
+}
+"""What the published SeaS code does for MVTec AD (its guidance is 2 for VisA and 5 for MVTec 3D-AD)."""
+
+SMALL_BASE: dict[str, Any] = {"lr_unet": 1e-4, "lr_tokens": 2e-3, "warmup_updates": 20, "ema_decay": 0.98}
+FULL_BASE: dict[str, Any] = {"lr_unet": 4e-6, "lr_tokens": 4e-5, "warmup_updates": 0, "ema_decay": 0.0}
+LORA: dict[str, Any] = {"lr_unet": 1e-4, "lr_tokens": 1e-3, "warmup_updates": 20, "ema_decay": 0.0}
+FULL_SIZE = 300_000_000
+"""Parameters from which a U-Net counts as full-size; Stable Diffusion 1.x has 860 million."""
+
+
+def _field(default: Any, help_text: str, unit: str = "", **limits: Any) -> Any:
+    return Field(default, description=help_text, json_schema_extra={"unit": unit} if unit else None, **limits)
+
+
+class SeasConfig(BaseModel):
+    """SeaS: one fine-tuned Stable Diffusion a product, for all its defect types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["seas"] = "seas"
+    base: str = _field("tiny", "Base model: 'tiny' (bundled), a Stable Diffusion 1.x/2.x folder, or a Hub id.")
+    resolution: int | None = _field(
+        None, "Side of the windows that are learnt and drawn; none = the base's own.", "px", ge=16
+    )
+    parity: bool = _field(False, "Choices of the published code wherever the recipe names no other.")
+
+    # fine-tuning
+    unet_mode: Literal["full", "lora"] = _field(
+        "full", "Train the whole U-Net, or low-rank additions to its attention."
+    )
+    lora_rank: int = _field(16, "Rank of those additions.", ge=1)
+    precision: Literal["fp32", "bf16"] = _field("fp32", "Arithmetic of fine-tuning and drawing; weights stay fp32.")
+    gradient_checkpointing: bool = _field(False, "Recompute U-Net activations: about a third slower, far less memory.")
+    updates_per_defect: int = _field(200, "Updates of U-Net and tokens for each defect type.", "updates", ge=1)
+    mask_updates_per_defect: int = _field(80, "Updates of the mask head for each defect type.", "updates", ge=1)
+    batch: int = _field(4, "Defective windows a micro-batch, and as many good ones.", "windows", ge=1)
+    accumulate: int = _field(1, "Micro-batches an update.", "micro-batches", ge=1)
+    lr_unet: float | None = _field(None, "Learning rate of the U-Net; none = 4e-6 full-size, 1e-4 small or LoRA.", gt=0)
+    lr_tokens: float | None = _field(
+        None, "Learning rate of the tokens; none = 4e-5 full-size, 2e-3 small, 1e-3 LoRA.", gt=0
+    )
+    lr_mask: float = _field(1e-3, "Learning rate of the mask head.", gt=0)
+    warmup_updates: int | None = _field(
+        None, "Updates over which rates grow from zero; none = 20, 0 full-size.", "updates", ge=0
+    )
+    ema_decay: float | None = _field(
+        None, "Decay of the averaged weights that are kept; none = 0.98 small, 0 (off) else.", ge=0, lt=1
+    )
+    grad_clip: float = _field(1.0, "Largest gradient norm of an update; 0 = any.", ge=0)
+    snr_gamma: float = _field(5.0, "Min-SNR weight of the noise losses; 0 = plain mean squared error.", ge=0)
+    weight_da: float = _field(1.0, "Weight of the decoupled anomaly alignment loss.", ge=0)
+    weight_na: float = _field(1.0, "Weight of the normal-image alignment loss.", ge=0)
+    rotate: bool = _field(True, "Turn training windows by quarter turns.")
+    flip: bool = _field(True, "Mirror training windows.")
+    checkpoint_every: int = _field(100, "Updates between two checkpoints.", "updates", ge=1)
+
+    # prompt
+    product_tokens: int = _field(1, "New tokens for the product.", "tokens", ge=1)
+    defect_tokens: int = _field(4, "New tokens for each defect type.", "tokens", ge=1)
+    start_words: Literal["name", "plain"] = _field(
+        "name", "Start tokens from the defect's own name where the base knows every word of it, or from plain words."
+    )
+    words: dict[str, str] = _field({}, "Words to start a defect type's or the product's tokens from, by its name.")
+    train_full_embedding: bool = _field(False, "Train the whole token table rather than the new rows alone.")
+
+    # alignment loss and mask head
+    softmax_axis: Literal["pixel", "token"] = _field(
+        "pixel", "Axis over which an attention map of the loss sums to one."
+    )
+    map_range: Literal["sample", "batch"] = _field("sample", "What an attention map is stretched to [0, 1] over.")
+    mask_pyramid: Literal["max", "bilinear"] = _field(
+        "max", "How masks shrink to the maps' size; max keeps thin marks."
+    )
+    mask_labels: Literal["any", "truncated"] = _field(
+        "any", "Which mask pixels are defect: > 0, or only the full ones."
+    )
+    mask_timesteps: int = _field(
+        300, "The mask head learns on noise levels below this one.", "timesteps", ge=1, le=1000
+    )
+    decoder_input: Literal["clean", "noisy"] = _field("clean", "Latents whose decoding the mask head sees.")
+
+    # drawing
+    draw_batch: int = _field(8, "Samples drawn together; part of what makes a draw repeatable.", "samples", ge=1)
+    steps: int = _field(25, "DPM-Solver++ steps.", "steps", ge=2)
+    guidance: float = _field(3.0, "Classifier-free guidance scale.", ge=0)
+    start_amplitude: float = _field(0.0683, "Share of the good image left in the start noise.", ge=0, lt=1)
+    mask_mode: Literal["predict", "request"] = _field("request", "Read the mask off the drawing, or ask for one first.")
+    mask_threshold: float = _field(0.5, "Mask-head probability above which a pixel is defect.", gt=0, lt=1)
+    preserve_background: bool = _field(True, "Keep the good image untouched away from the mask.")
+    zoom: bool = _field(True, "Learn and draw small defects in a window cut around them.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_parity_under(cls, data: Any) -> Any:
+        return {**PARITY, **data} if isinstance(data, dict) and data.get("parity") is True else data
+
+    def settled(self, unet_parameters: int, resolution: int) -> SeasConfig:
+        """This config with every None replaced by what suits a U-Net of this size and the base's own resolution."""
+        table = FULL_BASE if unet_parameters >= FULL_SIZE else SMALL_BASE
+        choices = {**(LORA if self.unet_mode == "lora" else table), "resolution": resolution}
+        open_fields = {name: value for name, value in choices.items() if getattr(self, name) is None}
+        return self.model_copy(update=open_fields)
