@@ -1,0 +1,50 @@
+"""Accept or reject: the verdict every check returns.
+
+A reject names a fixed reason word, for counting, and a detail, for people:
+
+| reason         | the candidate                                                               |
+|----------------|-----------------------------------------------------------------------------|
+| not_finite     | carries a score or a coordinate that is NaN or infinite                     |
+| blank_mask     | has no mask, or a mask without a single pixel                               |
+| tiny_mask      | has a mask smaller than `min_area`                                          |
+| large_mask     | has a mask larger than `max_area`                                           |
+| off_product    | has a mask that lies beside the product                                     |
+| invisible      | looks inside its mask as the good image it started from                     |
+| misplaced      | changed more outside its mask than inside                                   |
+| loose_mask     | changed in a small part of its mask only                                    |
+| low_confidence | has a mask that the mask head itself doubts                                 |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Reason = Literal[
+    "not_finite",
+    "blank_mask",
+    "tiny_mask",
+    "large_mask",
+    "off_product",
+    "invisible",
+    "misplaced",
+    "loose_mask",
+    "low_confidence",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The candidate may enter the dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The candidate is kept aside: a fixed reason word and what was measured against what was wanted."""
+
+    reason: Reason
+    detail: str
+
+
+Verdict = Accept | Reject
+ACCEPT = Accept()

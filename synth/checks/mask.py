@@ -1,0 +1,149 @@
+"""Mask truth at birth: does the mask say where the image really differs from the good image it started from?
+
+A segmenter trained on masks that are blank, off the product or beside the change learns the wrong thing in silence;
+these checks keep such pairs out. All maps are float32 (H, W) in grey levels 0..255, all shares lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from synth.checks import ACCEPT, Reject, Verdict
+from synth.checks.config import ChecksConfig
+from synth.sample import Sample
+
+Foreground = Callable[[np.ndarray], np.ndarray]
+"""uint8 (H, W, 3) -> bool (H, W), True on the product."""
+
+SMOOTHING = 1.0
+"""Sigma in px: single noisy pixels do not count as change."""
+SLACK = 3
+"""Dilation in px of the mask: soft edges and the smoothing's own spread still count as inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and the numbers behind it (only those that could be measured)."""
+
+    verdict: Verdict
+    scores: dict[str, float]
+
+
+def change_map(image: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """max over channels of |image - start|, smoothed by a Gaussian of sigma SMOOTHING; uint8 (H, W, 3) in."""
+    difference = np.abs(image.astype(np.int16) - start).max(axis=2)
+    return ndimage.gaussian_filter(difference.astype(np.float32), SMOOTHING)
+
+
+def widen(mask: np.ndarray) -> np.ndarray:
+    """The mask grown by SLACK px in every direction."""
+    return ndimage.binary_dilation(mask, ndimage.generate_binary_structure(2, 2), iterations=SLACK)
+
+
+def visible_above(change: np.ndarray, mask: np.ndarray, floor: float) -> float:
+    """The level from which change is visible: median + 3 robust deviations (1.4826 MAD) of the change around the mask.
+
+    Only pixels that changed at all are measured, so an untouched background does not hide the noise of the drawn
+    zone. Held between `floor` and 3 x `floor`: a defect that landed beside its mask must not pass for noise."""
+    around = change[~widen(mask) & (change > 0.5)]
+    if around.size == 0:
+        return floor
+    median = float(np.median(around))
+    spread = 1.4826 * float(np.median(np.abs(around - median)))
+    return min(max(floor, median + 3 * spread), 3 * floor)
+
+
+def contrast(change: np.ndarray, mask: np.ndarray) -> float:
+    """90th percentile of the change inside the mask, grey levels; a thin bright line in a generous mask still counts
+    when it fills a tenth of it."""
+    return float(np.percentile(change[mask], 90))
+
+
+def agreement(change: np.ndarray, mask: np.ndarray, level: float) -> float:
+    """Share of the visible change, sum of max(change - level, 0), that lies inside the widened mask; 1 if none."""
+    energy = np.clip(change - level, 0, None)
+    total = float(energy.sum(dtype=np.float64))
+    return float(energy[widen(mask)].sum(dtype=np.float64)) / total if total > 0 else 1.0
+
+
+def covered(change: np.ndarray, mask: np.ndarray, level: float) -> float:
+    """Share of the mask's pixels whose change is above `level`."""
+    return float((change[mask] > level).mean())
+
+
+def all_finite(sample: Sample) -> bool:
+    """False when a coordinate, or a number anywhere in the sample's provenance, is NaN or infinite."""
+    return _finite(sample.meta) and (sample.xyz is None or bool(np.isfinite(sample.xyz).all()))
+
+
+def judge(sample: Sample, config: ChecksConfig, foreground: Foreground | None = None) -> Judgement:
+    """Run every check in order; the first that fails names the reason.
+
+    Reads sample.meta["start_image"] (uint8, the size of the image) and ["mask_score"] where a generator gives them;
+    what is not given is not checked."""
+    if not all_finite(sample):
+        return Judgement(Reject("not_finite", "a score or a coordinate is NaN or infinite"), {})
+    if sample.image is None or sample.mask is None or not sample.mask.any():
+        return Judgement(Reject("blank_mask", "no pixel of the mask is set"), {"area": 0.0})
+    scores = measure(sample.image, sample.mask, sample.meta, config, foreground)
+    return Judgement(decide(scores, int(sample.mask.sum()), config), scores)
+
+
+def measure(
+    image: np.ndarray,
+    mask: np.ndarray,
+    meta: Mapping[str, Any],
+    config: ChecksConfig,
+    foreground: Foreground | None = None,
+) -> dict[str, float]:
+    """area, on_product, contrast, agreement, covered, confidence of a non-empty mask, rounded to 6 digits."""
+    scores = {"area": float(mask.mean())}
+    start = meta.get("start_image")
+    if foreground is not None:
+        scores["on_product"] = float(foreground(image if start is None else start)[mask].mean())
+    if start is not None:
+        change = change_map(image, start)
+        level = visible_above(change, mask, max(config.min_contrast, 1.0))
+        scores["contrast"] = contrast(change, mask)
+        scores["agreement"] = agreement(change, mask, level)
+        scores["covered"] = covered(change, mask, level)
+    if meta.get("mask_score") is not None:
+        scores["confidence"] = float(meta["mask_score"])
+    return {name: round(value, 6) for name, value in scores.items()}
+
+
+def decide(scores: Mapping[str, float], area_px: int, config: ChecksConfig) -> Verdict:
+    """The verdict on scores as `measure` gives them; a score that is absent is not checked."""
+    if area_px < config.min_area:
+        return Reject("tiny_mask", f"{area_px} px, wanted at least {config.min_area} px")
+    if scores["area"] > config.max_area:
+        return Reject("large_mask", f"{scores['area']:.0%} of the image, wanted at most {config.max_area:.0%}")
+    if scores.get("on_product", 1.0) < config.min_on_product:
+        return Reject("off_product", f"{scores['on_product']:.0%} on the product, wanted {config.min_on_product:.0%}")
+    if scores.get("contrast", math.inf) < config.min_contrast:
+        wanted = f"wanted {config.min_contrast:.1f}"
+        return Reject("invisible", f"{scores['contrast']:.1f} grey levels of change in the mask, {wanted}")
+    if scores.get("agreement", 1.0) < config.min_agreement:
+        wanted = f"wanted {config.min_agreement:.0%}"
+        return Reject("misplaced", f"{scores['agreement']:.0%} of the change is inside the mask, {wanted}")
+    if scores.get("covered", 1.0) < config.min_covered:
+        return Reject("loose_mask", f"{scores['covered']:.0%} of the mask changed, wanted {config.min_covered:.0%}")
+    if scores.get("confidence", 1.0) < config.min_confidence:
+        return Reject("low_confidence", f"mask score {scores['confidence']:.2f}, wanted {config.min_confidence:.2f}")
+    return ACCEPT
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, float | np.floating):
+        return math.isfinite(value)
+    if isinstance(value, np.ndarray):
+        return not np.issubdtype(value.dtype, np.floating) or bool(np.isfinite(value).all())
+    if isinstance(value, Mapping):
+        return all(_finite(item) for item in value.values())
+    return not isinstance(value, list | tuple) or all(_finite(item) for item in value)
