@@ -1,0 +1,189 @@
+"""Pictures and masks from and to disk, and the two hashes that tell pictures apart.
+
+Whatever a camera or a labelling tool writes becomes uint8 RGB (H, W, 3) or bool (H, W), upright, or a SourceError that
+names the file, what is wrong with it and what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from synth.atomic import replacing
+from synth.errors import SourceError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
+"""File names that are taken for pictures, in lower case."""
+
+HASH_SIDE = 32
+MASK_REMEDY = "a mask is black (0) with the defect white (255 or 1), one file for each defect type"
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """RGB uint8 (H, W, 3) of any still picture: grey, colour, palette, CMYK, with alpha (dropped: the colours count as
+    stored), turned upright by its EXIF tag. Deeper grey is scaled as in `to_eight_bits`."""
+    with _opened(Path(path)) as picture:
+        if picture.mode == "F":
+            raise SourceError(f"{path} holds floating point numbers; export it with 8 or 16 bits")
+        if _is_deep(picture):
+            return np.repeat(to_eight_bits(np.asarray(picture), path)[..., None], 3, axis=-1)
+        return np.array(picture.convert("RGB"))
+
+
+def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Bool (H, W), True on the defect: above 127 of 8 bits in any channel, or 1 where the file holds only 0 and 1.
+    16 bits and soft edges are fine; transparent pixels are no defect. `size` is the (H, W) of the picture it marks.
+
+    Raises SourceError for another size, for several classes in one file (colours, or flat grey levels of which some
+    lie below the threshold) and for a photograph."""
+    with _opened(Path(path)) as picture:
+        values = _mask_channels(picture, path)
+    if size is not None and values.shape[:2] != tuple(size):
+        raise SourceError(_size_differs(path, values.shape[:2], size))
+    brightest = values.max(axis=-1)
+    if brightest.max(initial=0) == 1:
+        return brightest == 1
+    _refuse_photograph(path, brightest)
+    _refuse_classes(path, values, brightest)
+    return brightest > 127
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """(H, W) of the upright picture, from its header alone where the format allows."""
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as problem:
+        raise SourceError(f"{path} cannot be read as a picture ({problem}); export it again as PNG") from problem
+    return (width, height) if turned else (height, width)
+
+
+def write_png(path: str | Path, array: np.ndarray) -> None:
+    """Lossless and whole or not at all: uint8 (H, W, 3) RGB, uint8 (H, W) grey, or bool (H, W) as 0 and 255."""
+    pixels = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=4)
+
+
+def content_hash(image: np.ndarray | str | Path) -> str:
+    """sha256 of shape and pixels: equal for two files that decode to the same picture, whatever their format."""
+    pixels = image if isinstance(image, np.ndarray) else read_image(image)
+    digest = hashlib.sha256(f"{pixels.dtype.str}{pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def perceptual_hash(image: np.ndarray) -> np.ndarray:
+    """A 32 x 32 uint8 grey thumbnail of `image` (H, W, 3): close for re-encoded or resized copies, and turned or
+    mirrored like them. Compare with `hash_distances`; `synth.checks.ledger` says how close is one picture."""
+    grey = Image.fromarray(image).convert("L")
+    return np.array(grey.resize((HASH_SIDE, HASH_SIDE), Image.Resampling.HAMMING))
+
+
+def turns(thumbnail: np.ndarray) -> np.ndarray:
+    """The eight ways to lay a square picture: (8, side, side); the first is `thumbnail` itself."""
+    return np.stack([np.rot90(way, quarter) for way in (thumbnail, thumbnail.T) for quarter in range(4)])
+
+
+def hash_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Root mean square difference in grey levels of every perceptual hash in `first` (N, 32, 32) and `second`
+    (M, 32, 32), at the best of the eight ways to lay one on the other: (N, M) float32, 0 = alike."""
+    rows = first.reshape(len(first), -1).astype(np.float32) - 128
+    ways = np.stack([turns(thumbnail) for thumbnail in second], axis=1).astype(np.float32) - 128
+    columns = ways.reshape(8 * len(second), -1)
+    products = (rows @ columns.T).reshape(len(first), 8, len(second)).max(axis=1)
+    own = np.square(columns[: len(second)]).sum(1)
+    squares = np.square(rows).sum(1)[:, None] + own[None, :] - 2 * products
+    return np.sqrt(np.maximum(squares, 0) / HASH_SIDE**2)
+
+
+def to_eight_bits(values: np.ndarray, path: str | Path = "the array") -> np.ndarray:
+    """Integers of up to 16 bits as uint8, by the range the brightest pixel shows: up to 255 as they are, up to 4095
+    (a 12-bit camera) divided by 4095/255, beyond that by 257 (65535 -> 255). A 16-bit picture that stayed within 4095
+    would be almost black, so the rule only ever mends."""
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if low < 0 or high > 65535:
+        raise SourceError(f"{path} holds values from {low} to {high}; export it with 8 or 16 bits")
+    full = 255 if high <= 255 else 4095 if high <= 4095 else 65535
+    return np.round(values * (255 / full)).astype(np.uint8)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The decoded picture, upright. Every way in which a decoder can fail becomes a SourceError."""
+    if not path.is_file():
+        raise SourceError(f"{path} is not a file; check the name")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty (0 bytes); copy or export it again")
+    try:
+        with Image.open(path) as picture:
+            pictures = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+            if pictures > 1:
+                raise SourceError(f"{path} holds {pictures} pictures (pages or frames); save the one you mean as PNG")
+            picture.load()
+            yield ImageOps.exif_transpose(picture)
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as problem:
+        raise SourceError(f"{path} cannot be read as a picture ({problem}); copy or export it again") from problem
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    return picture.mode == "I" or picture.mode.startswith("I;16")
+
+
+def _mask_channels(picture: Image.Image, path: str | Path) -> np.ndarray:
+    """uint8 (H, W, C) with C = 1 or 3, black where transparent."""
+    if picture.mode == "F":
+        raise SourceError(f"{path} holds floating point numbers, not a mask; {MASK_REMEDY}")
+    if _is_deep(picture):
+        return to_eight_bits(np.asarray(picture), path)[..., None]
+    if picture.mode in ("1", "L"):
+        return np.array(picture.convert("L"))[..., None]
+    rgba = np.array(picture.convert("RGBA"))
+    colours, alpha = rgba[..., :3], rgba[..., 3:]
+    if alpha.min() > 127:
+        return colours
+    # A mask painted on a transparent layer, be it in white or in black.
+    visible = colours * (alpha > 127)
+    return visible if visible.any() else alpha
+
+
+def _size_differs(path: str | Path, mask: tuple[int, ...], size: tuple[int, int]) -> str:
+    wanted, found = (f"{h} x {w} (height x width)" for h, w in (size, mask))
+    turned = "turn the mask by 90 degrees like its picture" if tuple(mask) == tuple(size[::-1]) else ""
+    return f"{path} is {found}, its picture {wanted}; {turned or 'export the mask at the size of the picture'}"
+
+
+def _refuse_photograph(path: str | Path, grey: np.ndarray) -> None:
+    share = float(((grey >= 32) & (grey <= 223)).mean()) if grey.size else 0.0
+    flat = maximum_filter(grey, 3) == minimum_filter(grey, 3)
+    if share > 0.5 and flat.mean() < 0.5:
+        raise SourceError(
+            f"{path} does not look like a mask ({share:.0%} of it is neither black nor white): are the names of the "
+            f"picture and its mask swapped? {MASK_REMEDY}"
+        )
+
+
+def _refuse_classes(path: str | Path, values: np.ndarray, brightest: np.ndarray) -> None:
+    """Several classes in one file: lit pixels of different hue, or flat areas (3 x 3 and up) below the threshold."""
+    lit = brightest > 127
+    if values.shape[-1] == 3 and lit.any():
+        hue = values[lit] / brightest[lit][:, None]
+        foreign = np.abs(hue - np.median(hue, axis=0)).max(axis=-1) > 0.35
+        if foreign.sum() > max(8, 0.01 * len(hue)):
+            raise SourceError(f"{path} marks several classes in different colours; {MASK_REMEDY}")
+    levels = np.unique(brightest[brightest > 0])
+    if len(levels) > 32:
+        return
+    flat = maximum_filter(brightest, 3) == minimum_filter(brightest, 3)
+    dim = flat & (brightest > 0) & ~lit
+    if dim.sum() > max(8, 0.1 * np.count_nonzero(brightest)):
+        named = ", ".join(map(str, np.unique(brightest[dim])[:4]))
+        raise SourceError(f"{path} has flat areas of value {named}, which look like class numbers; {MASK_REMEDY}")
