@@ -1,0 +1,269 @@
+"""Train the bundled base from nothing: `python -m synth.seas.pretrain --work DIR`.
+
+Four stages, each resumable: pictures (rendered, captioned), the VAE, their latents, the U-Net with its text encoder.
+Every random number of a step comes from (seed, stage, step), so an interrupted training ends as an uninterrupted one.
+
+Choices: the VAE learns pixels and their differences (L1) with a slight KL term, so it stays near-deterministic.
+The U-Net predicts v (Salimans & Ho 2022) with min-SNR-5 weights (Hang et al. 2023); the loss counts marked latents
+more, since marks cover little; a tenth of the captions is dropped for classifier-free guidance; weights are averaged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers.training_utils import EMAModel, compute_snr
+from torch import Tensor, nn
+
+from synth.seas.base import BUNDLED, TINY, build_untrained
+from synth.seas.captioned import make_captioned, vocabulary
+
+CHUNK = 500
+MARK_WEIGHT = 3.0
+CAPTION_DROPOUT = 0.1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and the log")
+    parser.add_argument("--export", type=Path, default=BUNDLED, help="where the finished base goes")
+    parser.add_argument("--pictures", type=int, default=16_000)
+    parser.add_argument("--vae-steps", type=int, default=3_000)
+    parser.add_argument("--unet-steps", type=int, default=6_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    corpus = Corpus(args.work / "pictures", args.pictures, TINY.resolution, args.seed)
+    corpus.render()
+    pipeline = build_untrained(TINY, args.seed, vocabulary()).to(args.device)
+    train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
+    latents, marks = encode(pipeline.vae, corpus, args.work / "latents.pt")
+    train_unet(pipeline, latents, marks, corpus.captions(), args.unet_steps, args.work, args.seed)
+    export(pipeline, args.export)
+
+
+class Corpus:
+    """`count` captioned pictures on disk, rendered once in chunks that appear by rename."""
+
+    def __init__(self, folder: Path, count: int, side: int, seed: int) -> None:
+        self.folder, self.side, self.seed = folder, side, seed
+        self.chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def render(self) -> None:
+        missing = [chunk for chunk in self.chunks if not self._file(chunk).is_file()]
+        with ProcessPoolExecutor() as pool:
+            for done, _ in enumerate(pool.map(self._render_chunk, missing), start=1):
+                log(self.folder.parent, stage="pictures", step=done, of=len(missing))
+
+    def images(self) -> np.ndarray:
+        """uint8 (N, H, W, 3)."""
+        return np.concatenate([np.load(self._file(chunk))["images"] for chunk in self.chunks])
+
+    def masks(self) -> np.ndarray:
+        """bool (N, H, W)."""
+        return np.concatenate([np.load(self._file(chunk))["masks"] for chunk in self.chunks])
+
+    def captions(self) -> list[str]:
+        return [str(text) for chunk in self.chunks for text in np.load(self._file(chunk))["captions"]]
+
+    def _file(self, chunk: range) -> Path:
+        return self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.npz"
+
+    def _render_chunk(self, chunk: range) -> None:
+        made = [make_captioned(index, self.side, self.seed) for index in chunk]
+        temporary = self._file(chunk).with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.savez(
+                file,
+                images=np.stack([m.image for m in made]),
+                masks=np.stack([m.mask for m in made]),
+                captions=np.array([m.caption for m in made]),
+            )
+        temporary.replace(self._file(chunk))
+
+
+def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: int, batch: int = 16) -> None:
+    """Small crops first, whole pictures for the last quarter: convolutions do not mind, and it is four times faster."""
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=5e-4, weight_decay=1e-4, fused=True)
+    images = None
+    for step in resumed(steps, work / "vae.pt", vae, optimizer):
+        images = corpus.images() if images is None else images
+        rng = np.random.default_rng((seed, 1, step))
+        whole = step >= 0.75 * steps
+        crop, n = (corpus.side, batch // 4) if whole else (corpus.side // 2, batch)
+        pixels = _to_pixels(_crops(images, n, crop, rng)).to(vae.device)
+        _set_lr(optimizer, 5e-4 * min(1.0, (step + 1) / 100) * min(1.0, (steps - step) / (0.4 * steps)))
+        posterior = vae.encode(pixels).latent_dist
+        noise = torch.from_numpy(rng.standard_normal(tuple(posterior.mean.shape), dtype=np.float32)).to(vae.device)
+        decoded = vae.decode(posterior.mean + posterior.std * noise).sample
+        loss = F.l1_loss(decoded, pixels) + 1e-6 * posterior.kl().mean() + _difference_loss(decoded, pixels)
+        loss.backward()
+        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 50 == 0:
+            psnr = -10 * float(torch.log10(F.mse_loss(decoded.clamp(-1, 1), pixels) / 4))
+            log(work, stage="vae", step=step, of=steps, loss=float(loss.detach()), psnr=psnr)
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, corpus: Corpus, path: Path) -> tuple[Tensor, Tensor]:
+    """Latents of all pictures (N, C, h, w), scaled to unit deviation, and the share of marked pixels (N, 1, h, w).
+
+    Sets the VAE's scaling factor, as Stable Diffusion defines it: 1 / deviation of its latents."""
+    if not path.is_file():
+        images, masks = corpus.images(), corpus.masks()
+        means = [vae.encode(_to_pixels(part).to(vae.device)).latent_dist.mean.cpu() for part in _parts(images, 32)]
+        latents = torch.cat(means)
+        shares = F.interpolate(torch.from_numpy(masks)[:, None].float(), size=latents.shape[-2:], mode="area")
+        scale = 1 / float(latents.std())
+        _save({"latents": latents * scale, "marks": shares, "scale": scale}, path)
+    stored = torch.load(path, weights_only=True)
+    vae.register_to_config(scaling_factor=stored["scale"])
+    return stored["latents"], stored["marks"]
+
+
+def train_unet(
+    pipeline: StableDiffusionPipeline,
+    latents: Tensor,
+    marks: Tensor,
+    captions: list[str],
+    steps: int,
+    work: Path,
+    seed: int,
+    batch: int = 24,
+) -> None:
+    """U-Net and text encoder together; ends with their averaged weights in the pipeline."""
+    model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
+    average = EMAModel(model.parameters(), decay=0.999)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-4, weight_decay=1e-3, fused=True)
+    tokens = pipeline.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids[0]
+    started = time.monotonic()
+    for step in resumed(steps, work / "unet.pt", model, optimizer, average):
+        rng = np.random.default_rng((seed, 2, step))
+        rows = torch.from_numpy(rng.integers(len(latents), size=batch))
+        told = torch.from_numpy(rng.random(batch) >= CAPTION_DROPOUT)
+        ids = torch.where(told[:, None], tokens[rows], nothing)
+        t = torch.from_numpy(rng.integers(1000, size=batch))
+        noise = torch.from_numpy(rng.standard_normal((batch, *latents.shape[1:]), dtype=np.float32))
+        _set_lr(optimizer, 4e-4 * min(1.0, (step + 1) / 200) * min(1.0, 0.05 + (steps - step) / (0.3 * steps)))
+        losses = _diffusion_losses(pipeline, latents[rows], marks[rows], ids, t, noise)
+        losses.mean().backward()
+        norm = float(nn.utils.clip_grad_norm_(model.parameters(), 1.0))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.step(model.parameters())
+        if step % 50 == 0:
+            seconds = time.monotonic() - started
+            log(work, stage="unet", step=step, of=steps, loss=float(losses.mean()), norm=norm, seconds=seconds)
+    average.copy_to(model.parameters())
+
+
+def _diffusion_losses(
+    pipeline: StableDiffusionPipeline, latents: Tensor, marks: Tensor, ids: Tensor, t: Tensor, noise: Tensor
+) -> Tensor:
+    """min-SNR-5 weighted v-prediction error, one number a sample (B,); marked latents count MARK_WEIGHT more."""
+    device, scheduler = pipeline.device, pipeline.scheduler
+    latents, marks, ids, t, noise = (x.to(device) for x in (latents, marks, ids, t, noise))
+    words = pipeline.text_encoder(ids).last_hidden_state
+    guess = pipeline.unet(scheduler.add_noise(latents, noise, t), t, words).sample
+    error = (guess - scheduler.get_velocity(latents, noise, t)).square()
+    weight = 1 + MARK_WEIGHT * marks
+    error = (error * weight).mean((1, 2, 3)) / weight.mean((1, 2, 3))
+    snr = compute_snr(scheduler, t)
+    return error * snr.clamp(max=5.0) / (snr + 1)
+
+
+def export(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """Write the base as fp16 safetensors in the Stable Diffusion layout, replacing what stood there."""
+    temporary = folder.with_name(folder.name + ".tmp")
+    pipeline.to(dtype=torch.float16).save_pretrained(temporary, safe_serialization=True)
+    if folder.exists():
+        old = folder.with_name(folder.name + ".old")
+        folder.rename(old)
+        temporary.rename(folder)
+        for path in sorted(old.rglob("*"), reverse=True):
+            path.unlink() if path.is_file() else path.rmdir()
+        old.rmdir()
+    else:
+        temporary.rename(folder)
+
+
+def resumed(
+    steps: int,
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: EMAModel | None = None,
+    every: int = 200,
+) -> Iterator[int]:
+    """Step numbers still to do, after loading the last checkpoint; a checkpoint follows every `every` steps."""
+    first = 0
+    if path.is_file():
+        state = torch.load(path, weights_only=True)
+        first = state["step"]
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        if average is not None:
+            average.load_state_dict(state["average"])
+    for step in range(first, steps):
+        yield step
+        if (step + 1) % every == 0 or step + 1 == steps:
+            state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            _save(state | ({"average": average.state_dict()} if average is not None else {}), path)
+
+
+def log(work: Path, **values: object) -> None:
+    with (work / "log.jsonl").open("a") as file:
+        file.write(json.dumps(values) + "\n")
+
+
+def _save(state: dict, path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def _parts(array: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (array[i : i + size] for i in range(0, len(array), size))
+
+
+def _crops(images: np.ndarray, count: int, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Random square crops, mirrored at random: uint8 (count, side, side, 3)."""
+    room = images.shape[1] - side + 1
+    chosen = zip(rng.integers(len(images), size=count), rng.integers(room, size=(count, 2)), strict=True)
+    crops = np.stack([images[i, r : r + side, c : c + side] for i, (r, c) in chosen])
+    return crops[:, :, ::-1] if rng.random() < 0.5 else crops
+
+
+def _to_pixels(images: np.ndarray) -> Tensor:
+    """uint8 (N, H, W, 3) to float (N, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _difference_loss(a: Tensor, b: Tensor) -> Tensor:
+    """L1 of the pixel differences along rows and columns: keeps edges and thin marks sharp."""
+    error = a - b
+    return error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+
+
+def _set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+if __name__ == "__main__":
+    main()
