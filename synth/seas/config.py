@@ -15,6 +15,7 @@ PARITY: dict[str, Any] = {
     "unet_mode": "full",
     "updates_per_defect": 800,
     "mask_updates_per_defect": 800,
+    "windows_per_defect": 256,
     "batch": 2,
     "accumulate": 2,
     "lr_unet": 4e-6,
@@ -52,12 +53,11 @@ def _field(default: Any, help_text: str, unit: str = "", **limits: Any) -> Any:
     return Field(default, description=help_text, json_schema_extra={"unit": unit} if unit else None, **limits)
 
 
-class SeasConfig(BaseModel):
-    """SeaS: one fine-tuned Stable Diffusion a product, for all its defect types."""
+class LearningChoices(BaseModel):
+    """Everything that the fine-tuned weights depend on, besides images and seed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["seas"] = "seas"
     base: str = _field("tiny", "Base model: 'tiny' (bundled), a Stable Diffusion 1.x/2.x folder, or a Hub id.")
     resolution: int | None = _field(
         None, "Side of the windows that are learnt and drawn; none = the base's own.", "px", ge=16
@@ -73,6 +73,9 @@ class SeasConfig(BaseModel):
     gradient_checkpointing: bool = _field(False, "Recompute U-Net activations: about a third slower, far less memory.")
     updates_per_defect: int = _field(200, "Updates of U-Net and tokens for each defect type.", "updates", ge=1)
     mask_updates_per_defect: int = _field(80, "Updates of the mask head for each defect type.", "updates", ge=1)
+    windows_per_defect: int = _field(
+        64, "Windows cut and encoded for each defect type before training, and as many good ones.", "windows", ge=1
+    )
     batch: int = _field(4, "Defective windows a micro-batch, and as many good ones.", "windows", ge=1)
     accumulate: int = _field(1, "Micro-batches an update.", "micro-batches", ge=1)
     lr_unet: float | None = _field(None, "Learning rate of the U-Net; none = 4e-6 full-size, 1e-4 small or LoRA.", gt=0)
@@ -92,7 +95,7 @@ class SeasConfig(BaseModel):
     weight_na: float = _field(1.0, "Weight of the normal-image alignment loss.", ge=0)
     rotate: bool = _field(True, "Turn training windows by quarter turns.")
     flip: bool = _field(True, "Mirror training windows.")
-    checkpoint_every: int = _field(100, "Updates between two checkpoints.", "updates", ge=1)
+    zoom: bool = _field(True, "Learn and draw small defects in a window cut around them.")
 
     # prompt
     product_tokens: int = _field(1, "New tokens for the product.", "tokens", ge=1)
@@ -119,7 +122,12 @@ class SeasConfig(BaseModel):
     )
     decoder_input: Literal["clean", "noisy"] = _field("clean", "Latents whose decoding the mask head sees.")
 
-    # drawing
+
+class SeasConfig(LearningChoices):
+    """SeaS: one fine-tuned Stable Diffusion a product, for all its defect types."""
+
+    kind: Literal["seas"] = "seas"
+    checkpoint_every: int = _field(100, "Updates between two checkpoints.", "updates", ge=1)
     draw_batch: int = _field(8, "Samples drawn together; part of what makes a draw repeatable.", "samples", ge=1)
     steps: int = _field(25, "DPM-Solver++ steps.", "steps", ge=2)
     guidance: float = _field(3.0, "Classifier-free guidance scale.", ge=0)
@@ -127,7 +135,6 @@ class SeasConfig(BaseModel):
     mask_mode: Literal["predict", "request"] = _field("request", "Read the mask off the drawing, or ask for one first.")
     mask_threshold: float = _field(0.5, "Mask-head probability above which a pixel is defect.", gt=0, lt=1)
     preserve_background: bool = _field(True, "Keep the good image untouched away from the mask.")
-    zoom: bool = _field(True, "Learn and draw small defects in a window cut around them.")
 
     @model_validator(mode="before")
     @classmethod
