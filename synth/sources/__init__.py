@@ -1,0 +1,56 @@
+"""Readers of real samples: one file a layout, one line in READERS."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from synth.errors import SourceError
+from synth.sample import Sample
+from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource, SourceConfig
+from synth.sources.folder import list_folder
+from synth.sources.listing import Listing, open_root, samples
+from synth.sources.mvtec_ad import is_mvtec_ad, list_mvtec_ad
+
+READERS: dict[str, Callable[..., Listing]] = {"folder": list_folder, "mvtec_ad": list_mvtec_ad}
+"""Layout -> what lists a folder of it. The samples of a listing come from `synth.sources.listing.samples`."""
+
+
+def read(path: str | Path, layout: str = "auto", **options: Any) -> Iterator[Sample]:
+    """The samples of a folder, in a fixed order, read one at a time; `layout` is a name in READERS or "auto".
+
+    Options are those of the layout, such as product="tile" or split="split.json". Raises SourceError, which names file
+    and remedy, here for a wrong tree and while iterating for a bad file."""
+    return samples(list_tree(path, layout, **options))
+
+
+def open_source(source: SourceConfig) -> Iterator[Sample]:
+    """The samples that a recipe's `source:` block describes."""
+    if isinstance(source, ProceduralSource):
+        from synth.sources.procedural import read_procedural  # renders: not needed for a folder
+
+        return read_procedural(**source.model_dump(exclude={"kind"}))
+    return samples(list_source(source))
+
+
+def list_source(source: FolderSource | MvtecAdSource) -> Listing:
+    """What the folder behind a `source:` block holds, before any picture is opened."""
+    return READERS[source.kind](**source.model_dump(exclude={"kind", "test_fraction"}))
+
+
+def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:
+    """What a folder holds in a layout."""
+    root = open_root(path)
+    name = recognise(root) if layout == "auto" else layout
+    if name not in READERS:
+        close = difflib.get_close_matches(name, READERS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known: auto, {', '.join(READERS)}"
+        raise SourceError(f"layout {layout!r} is unknown; {hint}")
+    return READERS[name](root, **options)
+
+
+def recognise(root: Path) -> str:
+    """The layout that a folder seems to have."""
+    return "mvtec_ad" if is_mvtec_ad(root) else "folder"

@@ -1,0 +1,71 @@
+"""The `source:` block of a recipe: where the real samples come from. `kind` chooses the layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def _count(default: int | None, help_text: str, unit: str = "images", at_least: int = 1) -> Any:
+    return Field(default, description=help_text, json_schema_extra={"unit": unit}, ge=at_least)
+
+
+class FolderSource(BaseModel):
+    """A folder of pictures of one product, with masks beside them or in a parallel folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["folder"] = "folder"
+    root: Path = Field(description="The folder; its tree is drawn in `synth.sources.folder`.")
+    split: str | None = Field(
+        None, description="JSON file in root that lists shots and test; split.json is taken where there is one."
+    )
+    product: str | None = Field(
+        None, description="Name of the product; the folder's own name by default.", min_length=1
+    )
+    good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
+    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
+    test_fraction: float = Field(
+        0.0,
+        description="Share of each defect type and of the goods kept for measuring, without a split file.",
+        json_schema_extra={"unit": "share"},
+        ge=0,
+        lt=1,
+    )
+
+
+class MvtecAdSource(BaseModel):
+    """A dataset in the MVTec AD tree: one product folder, or the folder above several."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["mvtec_ad"] = "mvtec_ad"
+    root: Path = Field(description="A product folder (with train, test, ground_truth) or the folder above several.")
+    products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
+    good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
+    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
+
+
+class ProceduralSource(BaseModel):
+    """The procedural product line: rendered parts with exact masks and geometry, made on the fly."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["procedural"] = "procedural"
+    products: Literal["all"] | tuple[str, ...] = Field(
+        "all", description="Products to render: all, or a list of names."
+    )
+    goods: int = _count(40, "Good parts of each product.")
+    shots_per_defect: int = _count(8, "Defective parts of each type that a generator may learn from.")
+    test_per_defect: int = _count(8, "Defective parts of each type kept for measuring.", at_least=0)
+    size: tuple[int, int] | None = Field(
+        None,
+        description="Height and width of the pictures; each product's own by default.",
+        json_schema_extra={"unit": "px"},
+    )
+    seed: int = Field(0, description="Another seed renders other parts.", ge=0)
+
+
+SourceConfig = FolderSource | MvtecAdSource | ProceduralSource

@@ -1,0 +1,177 @@
+"""A plain folder of pictures of one product, laid out in any of the common ways:
+
+    <root>/good/a.jpg                        also ok, normal, train/good, ...: good parts need no mask
+    <root>/defect/<type>/b.jpg               also <type>/b.jpg, test/<type>/b.jpg, bad/b.jpg, or b.jpg beside everything
+    <root>/defect/<type>/b.png               its mask: the same name with another ending, or b_mask.png, b-gt.png, ...
+    <root>/masks/<type>/b.png                or in a parallel folder (ground_truth, gt, labels, ...), by type or flat
+    <root>/split.json                        optional: which are shots and which test (`synth.sources.split_file`)
+
+Picture and mask are paired by name, never by order. Folders named test or val hold pictures for measuring.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
+from synth.sources.split_file import apply_split
+
+GOOD = {
+    "good",
+    "goods",
+    "ok",
+    "normal",
+    "normals",
+    "defect_free",
+    "defect-free",
+    "nondefective",
+    "no_defect",
+    "perfect",
+}
+TEST = {"test", "testing", "val", "valid", "validation"}
+CONTAINERS = TEST | {
+    *("train", "training", "image", "images", "img", "imgs", "rgb", "data", "defect", "defects", "defective"),
+    *("bad", "ng", "anomaly", "anomalies", "anomalous", "abnormal", "faulty"),
+}
+MASKS = {
+    *("ground_truth", "groundtruth", "ground-truth", "gt", "mask", "masks", "label", "labels"),
+    *("annotation", "annotations", "seg", "segmentation", "segmentations"),
+}
+MASK_NAME = re.compile(r"(?P<stem>.+)[-_. ](mask|masks|gt|label|seg|ground_truth|anno|annotation)", re.IGNORECASE)
+SPLIT_FILE = "split.json"
+UNTYPED = "defect"
+"""The defect type of pictures that lie in no folder of a type."""
+
+_PICTURE_FIRST = (".jpg", ".jpeg", ".webp", ".jp2", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".png")
+_LOSSLESS = (".png", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
+
+
+@dataclass(slots=True)
+class _Masks:
+    """Mask files by (folder, stem), for those beside their pictures, and by (type, stem), for parallel folders."""
+
+    beside: dict[tuple[Path, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
+    parallel: dict[tuple[str | None, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
+    used: set[Path] = field(default_factory=set)
+
+    def of(self, picture: Path, kind: str | None) -> list[Path]:
+        """All masks that could mean this picture, the nearest place only."""
+        stem = picture.stem
+        places = (self.beside.get((picture.parent, stem)), *(self.parallel.get((k, stem)) for k in (kind, None)))
+        found = next((place for place in places if place), [])
+        self.used.update(found)
+        return found
+
+
+def list_folder(
+    root: str | Path,
+    *,
+    split: str | None = None,
+    product: str | None = None,
+    good_limit: int | None = None,
+    exclude: Sequence[str] = (),
+) -> Listing:
+    """All pictures below root with their masks, as one product. `split`: see FolderSource."""
+    root = open_root(root)
+    product = product or root.resolve().name
+    files, problems = files_below(root, exclude)
+    pictures, masks, collisions = _sort(root, [file for file in files if is_picture(file)])
+    entries: list[Entry] = []
+    for file in pictures:
+        made = _entry(root, product, file, masks)
+        if isinstance(made, Entry):
+            entries.append(made)
+        else:
+            problems.append(made)
+    problems.extend(collisions)
+    problems.extend(_orphans(masks))
+    if not pictures:
+        problems.append(_no_pictures(root, files))
+    listed = split or (SPLIT_FILE if (root / SPLIT_FILE).is_file() else None)
+    if listed:
+        entries, wrong = apply_split(root / listed, root, entries)
+        problems.extend(wrong)
+    entries = sorted(entries, key=lambda entry: entry.id)
+    return Listing("folder", root, limit_goods(entries, good_limit), tuple(problems), listed=listed is not None)
+
+
+def _sort(root: Path, files: Iterable[Path]) -> tuple[list[Path], _Masks, list[Problem]]:
+    """Which files are pictures and which are masks, by their folders and names alone."""
+    masks = _Masks()
+    same: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for file in files:
+        kind, _, is_mask = _place(root, file)
+        if is_mask:
+            name = MASK_NAME.fullmatch(file.stem)
+            for stem in {file.stem, name["stem"] if name else file.stem}:
+                masks.parallel[kind, stem].append(file)
+        else:
+            same[file.parent, file.stem].append(file)
+    pictures, problems = [], []
+    for (folder, stem), group in same.items():
+        name = MASK_NAME.fullmatch(stem)
+        base = name["stem"] if name else None
+        if base and ((folder, base) in same or (name and name[2].lower() in ("mask", "masks", "gt"))):
+            masks.beside[folder, base].extend(group)
+            continue
+        first, *others = sorted(group, key=lambda file: (_PICTURE_FIRST.index(_rank(file)), file.name))
+        pictures.append(first)
+        if len(others) == 1 and others[0].suffix.lower() in _LOSSLESS:
+            masks.beside[folder, stem].append(others[0])
+        elif others:
+            what = f"has the same name as {', '.join(file.name for file in others)}"
+            problems.append(Problem(str(first), what, f"rename them; a mask beside its picture is {stem}_mask.png"))
+    return pictures, masks, problems
+
+
+def _rank(file: Path) -> str:
+    suffix = file.suffix.lower()
+    return suffix if suffix in _PICTURE_FIRST else ".png"
+
+
+def _place(root: Path, file: Path) -> tuple[str | None, str, bool]:
+    """(type, split, whether it is a mask) that the folders of a file say; type "good" for good parts, None for none."""
+    folders = file.relative_to(root).parts[:-1]
+    lower = [name.lower() for name in folders]
+    split = "test" if TEST.intersection(lower) else "train"
+    is_mask = bool(MASKS.intersection(lower))
+    if GOOD.intersection(lower):
+        return "good", split, is_mask
+    names = [name for name in folders if name.lower() not in CONTAINERS | MASKS]
+    return "_".join(names) or None, split, is_mask
+
+
+def _entry(root: Path, product: str, file: Path, masks: _Masks) -> Entry | Problem:
+    kind, split, _ = _place(root, file)
+    found = masks.of(file, kind)
+    if len(found) > 1:
+        names = ", ".join(str(mask.relative_to(root)) for mask in found)
+        return Problem(str(file), f"has several masks: {names}", "keep the one that marks its defect type")
+    if kind != "good" and not found:
+        wanted = file.with_name(f"{file.stem}_mask.png")
+        remedy = f"add {wanted}, white where the defect is, or move the picture to {root / 'good'} if it shows none"
+        return Problem(str(file), "has no mask", remedy)
+    name = file.relative_to(root).as_posix()
+    defect = None if kind == "good" else kind or UNTYPED
+    return Entry(f"{product}/{name}", file, product, defect, split, found[0] if found else None)
+
+
+def _orphans(masks: _Masks) -> list[Problem]:
+    """Masks that mean no picture; a warning, since nothing is learnt from them."""
+    files = {file for group in (masks.beside, masks.parallel) for found in group.values() for file in found}
+    return [
+        Problem(
+            str(mask), "is a mask without a picture", "remove it, or give picture and mask the same name", "warning"
+        )
+        for mask in sorted(files - masks.used)
+    ]
+
+
+def _no_pictures(root: Path, files: Sequence[Path]) -> Problem:
+    endings = sorted({file.suffix.lower() or file.name for file in files})
+    what = f"holds no pictures, only {', '.join(endings[:5])} files" if endings else "is empty"
+    return Problem(str(root), what, "give a folder with good/ and <defect type>/ of PNG, JPEG, BMP or TIFF pictures")

@@ -1,0 +1,149 @@
+"""What a layout finds in a folder, before a pixel is read: entries to read, and problems to tell.
+
+A reader of a layout is one function `root, options -> Listing`. `samples` reads what it lists and stops at the first
+bad file; `synth.sources.inspect` reports everything instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from synth.errors import SourceError
+from synth.images import SUFFIXES, content_hash, read_image, read_mask
+from synth.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a folder. An error stops a read; a warning is only reported."""
+
+    file: str
+    what: str
+    remedy: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One picture and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
+    the place below its folder, so that it never depends on what else lies there."""
+
+    id: str
+    file: Path
+    product: str
+    defect: str | None
+    split: str
+    mask: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A folder as one layout sees it; entries sorted by id. `listed`: a split file decided the roles."""
+
+    layout: str
+    root: Path
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...] = ()
+    listed: bool = False
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+
+def samples(listing: Listing) -> Iterator[Sample]:
+    """Read the entries one after the other. Raises SourceError for the listing's first error, before any picture is
+    opened, and for the first file that cannot be read."""
+    if listing.errors:
+        more = len(listing.errors) - 1
+        hint = f" ({more} more: flawsmith inspect {listing.root} lists them)" if more else ""
+        raise SourceError(f"{listing.errors[0]}{hint}")
+    for entry in listing.entries:
+        yield load(entry)
+
+
+def load(entry: Entry) -> Sample:
+    """The picture and mask behind an entry. A good part has an all-False mask, and so has a defect whose mask file
+    is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
+    image = read_image(entry.file)
+    size = image.shape[:2]
+    mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
+    if entry.defect is None and mask.any():
+        raise SourceError(
+            f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move to the "
+            "folder of its defect type, or remove the mask"
+        )
+    return Sample(
+        id=entry.id,
+        image=image,
+        mask=mask,
+        product=entry.product,
+        defect=entry.defect,
+        split=entry.split,
+        meta={
+            "file": str(entry.file),
+            "mask_file": None if entry.mask is None else str(entry.mask),
+            "sha256": content_hash(image),
+        },
+    )
+
+
+def open_root(root: str | Path) -> Path:
+    """`root` as a folder that can be listed, or a SourceError."""
+    root = Path(root).expanduser()
+    if not root.exists():
+        raise SourceError(f"{root} does not exist; check source.root, which starts from the recipe's folder")
+    if not root.is_dir():
+        raise SourceError(f"{root} is a file, wanted a folder of pictures; give the folder it lies in")
+    return root
+
+
+def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], list[Problem]]:
+    """Every file below root, sorted, without hidden ones and those that match a pattern of `exclude`, which is an
+    error where it matches nothing. Folders that are links are followed, once each."""
+    found: list[Path] = []
+    seen: set[Path] = set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        here = Path(place)
+        seen.add(here.resolve())
+        folders[:] = sorted(f for f in folders if not _is_hidden(f) and (here / f).resolve() not in seen)
+        found.extend(here / name for name in names if not _is_hidden(name))
+    matches = {pattern: {f for f in found if fnmatch(f.relative_to(root).as_posix(), pattern)} for pattern in exclude}
+    problems = [
+        Problem(str(root), f"no file matches {pattern!r} of source.exclude", "patterns start below this folder")
+        for pattern, files in matches.items()
+        if not files
+    ]
+    return sorted(set(found).difference(*matches.values())), problems
+
+
+def is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
+
+
+def limit_goods(entries: Sequence[Entry], most: int | None) -> tuple[Entry, ...]:
+    """At most this many good parts of each product for training, the first by id; None = all."""
+    count: Counter[str] = Counter()
+    kept = []
+    for entry in entries:
+        if entry.defect is None and entry.split == "train":
+            count[entry.product] += 1
+            if most is not None and count[entry.product] > most:
+                continue
+        kept.append(entry)
+    return tuple(kept)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX" or name in ("Thumbs.db", "desktop.ini")

@@ -1,0 +1,77 @@
+"""A split file fixes by name which pictures may be learnt from and which are for measuring only:
+
+    {"shots": {"crack": ["a.jpg", ...], "good": [...]}, "test": {"crack": ["b.jpg", ...], "good": [...]}}
+
+Names are file names, or paths below the folder where a name alone is not unique. What is listed nowhere is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from synth.errors import SourceError
+from synth.sources.listing import Entry, Problem
+
+ROLES = {"shots": "train", "test": "test"}
+WANTED = 'wanted {"shots": {"<type>": ["<file>", ...], "good": [...]}, "test": {...}}'
+
+
+def read_split_file(path: Path) -> dict[tuple[str, str, str], None]:
+    """(split, type, name) of every picture listed, in the file's order; a dict for its order and its uniqueness."""
+    if not path.is_file():
+        raise SourceError(
+            f"{path} does not exist; name a JSON file below source.root in source.split, or leave it away"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as problem:
+        raise SourceError(f"{path}:{problem.lineno}: not valid JSON: {problem.msg}; {WANTED}") from problem
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SourceError(f"{path} cannot be read as text ({problem}); {WANTED}") from problem
+    if not isinstance(content, dict) or "shots" not in content:
+        raise SourceError(f"{path} has no key 'shots'; {WANTED}")
+    listed: dict[tuple[str, str, str], None] = {}
+    for role, split in ROLES.items():
+        types = content.get(role, {})
+        if not isinstance(types, dict):
+            raise SourceError(f"{path}: {role} is {type(types).__name__}, not a mapping; {WANTED}")
+        for name, files in types.items():
+            if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+                raise SourceError(f"{path}: {role}.{name} is not a list of file names; {WANTED}")
+            listed |= dict.fromkeys((split, name, file) for file in files)
+    return listed
+
+
+def apply_split(path: Path, root: Path, entries: Sequence[Entry]) -> tuple[list[Entry], list[Problem]]:
+    """The entries that the file lists, with the split it gives them; and what it lists in vain or twice."""
+    listed = read_split_file(path)
+    by_name: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    types_of: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        kind = entry.defect or "good"
+        for name in {entry.file.name, entry.file.relative_to(root).as_posix()}:
+            by_name[kind, name].append(entry)
+            types_of[name].add(kind)
+    chosen: dict[Entry, str] = {}
+    problems = []
+    for split, kind, name in listed:
+        found = by_name.get((kind, name), [])
+        if len(found) != 1:
+            problems.append(Problem(str(path), *_not_one(root, kind, name, found, types_of)))
+        elif chosen.setdefault(found[0], split) != split:
+            what = f"{kind}/{name} is listed in shots and in test"
+            problems.append(Problem(str(path), what, "keep it in one of them, or the test proves nothing"))
+    return [replace(entry, split=chosen[entry]) for entry in entries if entry in chosen], problems
+
+
+def _not_one(root: Path, kind: str, name: str, found: list[Entry], types_of: dict[str, set[str]]) -> tuple[str, str]:
+    """What is wrong with a listed name that does not mean exactly one picture, and the remedy."""
+    if found:
+        return f"{kind}: {name} is the name of {len(found)} pictures", f"write its path below {root}"
+    if elsewhere := sorted(types_of.get(name, ())):
+        return f"lists {name} as {kind}, but it lies in {elsewhere[0]}", "list it there, or move the picture"
+    return f"lists {kind}: {name}, which is not in {root}", "correct the name or add the picture and its mask"
