@@ -29,7 +29,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv \
 		|| { $(APT) update && $(APT) install -y python3-venv && $(PYTHON) -m venv --clear .venv; }
-	@for library in libEGL.so.1 libusb-1.0.so.0 libGL.so.1; do ldconfig -p | grep -q $$library || exit 1; done 2>/dev/null \
+	@( for library in libEGL.so.1 libusb-1.0.so.0 libGL.so.1; do ldconfig -p | grep -q $$library || exit 1; done ) 2>/dev/null \
 		|| { $(APT) update && $(APT) install -y --no-install-recommends $(OPEN3D_LIBRARIES); } >/dev/null 2>&1 \
 		|| echo "open3d will not import until someone runs: apt-get install -y $(OPEN3D_LIBRARIES)"
 	@nvidia-smi -L >/dev/null 2>&1 || $(BIN)/pip install -q '$(TORCH)+cpu' 2>/dev/null \

@@ -1,0 +1,159 @@
+"""Recipes: what a run reads, how it generates, how much it makes, what it accepts and how it writes.
+
+A recipe is YAML in five blocks, plus `a.b=value` overrides. Each block's schema lives in the room that it serves;
+`kind` chooses among schemas. Every value has a default and an explanation in the schema (`flawsmith recipe schema`),
+an unknown key is an error, and all mistakes of a recipe are reported at once, each with its line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from synth.checks.config import ChecksConfig
+from synth.errors import RecipeError
+from synth.recipe_errors import by_line, explain, nearest
+from synth.recipe_text import Draft, read_draft
+from synth.seas.config import SeasConfig
+from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource
+
+Format = Literal["mvtec", "parquet"]
+SourceConfig = Annotated[FolderSource | MvtecAdSource | ProceduralSource, Field(discriminator="kind")]
+
+
+class RequestConfig(BaseModel):
+    """How many samples are wanted, of what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_defect: int = Field(
+        60,
+        description="Accepted samples of each defect type of each product.",
+        json_schema_extra={"unit": "samples"},
+        ge=1,
+    )
+    defects: Literal["all"] | tuple[str, ...] = Field(
+        "all", description="Defect types to make: all that have shots, or a list of names."
+    )
+    products: Literal["all"] | tuple[str, ...] = Field(
+        "all", description="Products to make them for: all, or a list of names."
+    )
+    max_attempts: float = Field(
+        5.0,
+        description="Candidates drawn for each sample wanted, before the run ends with a shortfall.",
+        json_schema_extra={"unit": "candidates per sample"},
+        ge=1,
+    )
+
+
+class OutputConfig(BaseModel):
+    """How the dataset is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Format | tuple[Format, ...] = Field(
+        "mvtec", description="mvtec (the MVTec AD tree), parquet (Hugging Face datasets), or a list of formats."
+    )
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        return (self.format,) if isinstance(self.format, str) else tuple(dict.fromkeys(self.format))
+
+
+class Recipe(BaseModel):
+    """Everything that decides what a run makes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "recipe",
+        description="Name of the recipe and of its folder in outputs/; the file's own name by default.",
+    )
+    seed: int = Field(0, description="Start of every random draw; another seed makes another dataset.", ge=0)
+    source: SourceConfig = Field(ProceduralSource(), description="Where the real samples come from.")
+    generator: SeasConfig = Field(SeasConfig(), description="What draws the defects.")
+    request: RequestConfig = Field(RequestConfig(), description="How many samples are wanted, of what.")
+    checks: ChecksConfig = Field(ChecksConfig(), description="What a candidate must show before it is accepted.")
+    output: OutputConfig = Field(OutputConfig(), description="How the dataset is written.")
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValueError("it names a folder, so use letters, digits, dot, dash and underscore")
+        return name
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every value, whatever the order, comments and spelling of the file it came from."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_yaml(self) -> str:
+        """Every value in recipe form, defaults included; loads as an equal recipe."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a YAML file, or the bundled one of this name, with `a.b=value` overrides laid over it.
+
+    Relative paths start from the recipe's folder, those in overrides from the current one. Raises RecipeError with one
+    line a mistake, each naming file and line (or override), the problem and the remedy."""
+    path = find_recipe(recipe)
+    draft = read_draft(path, overrides, Recipe)
+    draft.data.setdefault("name", path.stem)
+    made = _validate(draft)
+    if draft.mistakes or made is None:
+        raise RecipeError("\n".join(by_line(draft.mistakes)))
+    return made
+
+
+def find_recipe(recipe: str | Path) -> Path:
+    """The file that is meant by a path or by a bundled recipe's name."""
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    bundled = bundled_recipes()
+    if str(recipe) in bundled:
+        return bundled[str(recipe)]
+    names = ", ".join(bundled)
+    raise RecipeError(
+        f"no recipe at {recipe}{nearest(path.stem, bundled)}: give a YAML file or a bundled recipe's name ({names})"
+    )
+
+
+def bundled_recipes() -> dict[str, Path]:
+    """Name -> file of the recipes that come with flawsmith: recipes/ of the repository, or of the installed package."""
+    package = Path(__file__).parent
+    folder = next(f for f in (package / "recipes", package.parent / "recipes") if f.is_dir())
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """The values that differ, as `request.per_defect: 60 -> 80`; [] where both make the same dataset."""
+    before, after = (_flat(recipe.model_dump(mode="json")) for recipe in (old, new))
+    keys = [*before, *(key for key in after if key not in before)]
+    pairs = ((key, before.get(key, "unset"), after.get(key, "unset")) for key in keys)
+    return [f"{key}: {was} -> {now}" for key, was, now in pairs if was != now]
+
+
+def _validate(draft: Draft) -> Recipe | None:
+    try:
+        return Recipe.model_validate(draft.data)
+    except ValidationError as error:
+        draft.mistakes.extend(explain(error.errors(include_url=False), draft, Recipe))
+        return None
+
+
+def _flat(block: dict[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in block.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return flat

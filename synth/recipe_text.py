@@ -1,0 +1,178 @@
+"""From a recipe's text and its overrides to plain data that remembers its lines.
+
+A path is a tuple of keys, such as ("generator", "steps"); its place is `demo.yaml:7` or `--set generator.steps=9`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel
+
+from synth.errors import RecipeError
+
+_OVERRIDE = "--set"
+Key = tuple[str | int, ...]
+MISSING = "???"
+"""Stands in a recipe for a value that only the user knows."""
+_MISSING_IN_BRACES = re.compile(r"(?<=: )\?\?\?(?=\s*[,}\]])")
+"""Where YAML would take the first question mark for the sign of a key."""
+FOLDER_OR_NAME = "base"
+"""The one field that names either a folder, then anchored like a path, or something that is no file at all."""
+
+
+@dataclass
+class Draft:
+    """A recipe before validation: its data, where each value stands, and the mistakes found so far."""
+
+    file: Path
+    data: dict[str, Any] = field(default_factory=dict)
+    places: dict[Key, str] = field(default_factory=dict)
+    mistakes: list[str] = field(default_factory=list)
+
+    def place(self, path: Key) -> str:
+        """Where `path` was written; for what was not written, where the nearest block around it was."""
+        around = (self.places.get(path[:length]) for length in range(len(path), -1, -1))
+        return next((place for place in around if place), self.file.name)
+
+
+def read_draft(file: Path, overrides: Sequence[str], schema: type[BaseModel]) -> Draft:
+    """The data of a recipe file with overrides laid over it; paths made absolute; `???` that is left is a mistake.
+
+    Raises RecipeError where the file is no YAML mapping at all."""
+    draft = Draft(file)
+    try:
+        loader = yaml.SafeLoader(_MISSING_IN_BRACES.sub(f'"{MISSING}"', file.read_text(encoding="utf-8")))
+        node = loader.get_single_node()
+        data = {} if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecipeError(f"{file.name}:{line}: not valid YAML: {error.problem}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{file}: cannot be read as YAML text: {error}") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"{file.name}:1: a recipe is a mapping such as `name: demo`, this is {data!r}")
+    draft.data = data
+    if node is not None:
+        _mark(node, (), draft)
+    for override in overrides:
+        _override(override, draft)
+    _drop_empty_blocks(draft.data, schema)
+    _anchor(draft.data, schema, draft)
+    _find_missing(draft)
+    return draft
+
+
+def _mark(node: yaml.Node, path: Key, draft: Draft) -> None:
+    draft.places.setdefault(path, f"{draft.file.name}:{node.start_mark.line + 1}")
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _mark(item, (*path, index), draft)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        below = (*path, key.value)
+        if below in draft.places:
+            draft.mistakes.append(
+                f"{draft.file.name}:{key.start_mark.line + 1}: {dotted(below)} is given twice, first in "
+                f"{draft.places[below]}: keep one"
+            )
+        draft.places[below] = f"{draft.file.name}:{key.start_mark.line + 1}"
+        _mark(value, below, draft)
+
+
+def _override(override: str, draft: Draft) -> None:
+    """Lay one `a.b=value` over the data; value is read as YAML."""
+    place = f"{_OVERRIDE} {override}"
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        draft.mistakes.append(f"{place}: wanted key=value, such as request.per_defect=10")
+        return
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        draft.mistakes.append(f"{place}: {text!r} is not a YAML value; put quotes around text with special characters")
+        return
+    *above, last = name.split(".")
+    block = draft.data
+    for depth, key in enumerate(above, start=1):
+        if key not in block:
+            draft.places[tuple(above[:depth])] = place
+        block[key] = {} if block.get(key) is None else block[key]
+        block = block[key]
+        if not isinstance(block, dict):
+            draft.mistakes.append(f"{place}: {key} is no block but {block!r}, nothing can be set in it")
+            return
+    block[last] = value
+    path = (*above, last)
+    draft.places = {known: where for known, where in draft.places.items() if known[: len(path)] != path}
+    draft.places[path] = place
+
+
+def _find_missing(draft: Draft) -> None:
+    for path, value in _leaves(draft.data):
+        if value == MISSING:
+            name = dotted(path)
+            draft.mistakes.append(f"{draft.place(path)}: {name} is yours to give: add --set {name}=...")
+
+
+def _drop_empty_blocks(data: dict[str, Any], schema: type[BaseModel]) -> None:
+    """A block whose every line is commented out reads as None, and means its defaults."""
+    for key in [k for k, v in data.items() if v is None and k in schema.model_fields]:
+        if schemas(schema.model_fields[key].annotation):
+            del data[key]
+
+
+def _anchor(block: dict[str, Any], schema: type[BaseModel], draft: Draft, path: Key = ()) -> None:
+    """Make relative paths absolute: from the current folder in overrides, from the recipe's folder elsewhere."""
+    for key, value in block.items():
+        info = schema.model_fields.get(str(key))
+        if info is None:
+            continue
+        here = (*path, key)
+        below = schema_of(info.annotation, value)
+        if isinstance(value, dict) and below:
+            _anchor(value, below, draft, here)
+        elif isinstance(value, str) and value != MISSING:
+            start = Path.cwd() if draft.place(here).startswith(_OVERRIDE) else draft.file.resolve().parent
+            target = (start / Path(value).expanduser()).resolve()
+            if _is_path(info.annotation) or (key == FOLDER_OR_NAME and target.is_dir()):
+                block[key] = str(target)
+
+
+def _is_path(annotation: Any) -> bool:
+    return annotation is Path or Path in get_args(annotation)
+
+
+def schemas(annotation: Any) -> list[type[BaseModel]]:
+    """The block schemas that a field's annotation allows; [] for a plain value."""
+    options = get_args(annotation) or (annotation,)
+    return [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+
+
+def schema_of(annotation: Any, block: Any) -> type[BaseModel] | None:
+    """The schema that a block's `kind` chooses among those the annotation allows."""
+    options = schemas(annotation)
+    if len(options) < 2:
+        return options[0] if options else None
+    kind = block.get("kind") if isinstance(block, dict) else None
+    return next((option for option in options if option.model_fields["kind"].default == kind), None)
+
+
+def _leaves(data: Any, path: Key = ()) -> Iterator[tuple[Key, Any]]:
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else None
+    if pairs is None:
+        yield path, data
+        return
+    for key, value in pairs:
+        yield from _leaves(value, (*path, key))
+
+
+def dotted(path: Key) -> str:
+    """A path as messages and overrides write it."""
+    return ".".join(str(key) for key in path) or "the recipe"
