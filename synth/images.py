@@ -94,15 +94,15 @@ def turns(thumbnail: np.ndarray) -> np.ndarray:
 
 
 def hash_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Root mean square difference in grey levels of every perceptual hash in `first` (N, 32, 32) and `second`
-    (M, 32, 32), at the best of the eight ways to lay one on the other: (N, M) float32, 0 = alike."""
+    """Root mean square difference in grey levels of every thumbnail in `first` (N, s, s) and `second`
+    (M, s, s), at the best of the eight ways to lay one on the other: (N, M) float32, 0 = alike."""
     rows = first.reshape(len(first), -1).astype(np.float32) - 128
     ways = np.stack([turns(thumbnail) for thumbnail in second], axis=1).astype(np.float32) - 128
     columns = ways.reshape(8 * len(second), -1)
     products = (rows @ columns.T).reshape(len(first), 8, len(second)).max(axis=1)
     own = np.square(columns[: len(second)]).sum(1)
     squares = np.square(rows).sum(1)[:, None] + own[None, :] - 2 * products
-    return np.sqrt(np.maximum(squares, 0) / HASH_SIDE**2)
+    return np.sqrt(np.maximum(squares, 0) / rows.shape[1])
 
 
 def to_eight_bits(values: np.ndarray, path: str | Path = "the array") -> np.ndarray:

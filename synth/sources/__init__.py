@@ -26,7 +26,7 @@ def read(path: str | Path, layout: str = "auto", **options: Any) -> Iterator[Sam
     return samples(list_tree(path, layout, **options))
 
 
-def open_source(source: SourceConfig) -> Iterator[Sample]:
+def read_source(source: SourceConfig) -> Iterator[Sample]:
     """The samples that a recipe's `source:` block describes."""
     if isinstance(source, ProceduralSource):
         from synth.sources.procedural import read_procedural  # renders: not needed for a folder
@@ -37,7 +37,13 @@ def open_source(source: SourceConfig) -> Iterator[Sample]:
 
 def list_source(source: FolderSource | MvtecAdSource) -> Listing:
     """What the folder behind a `source:` block holds, before any picture is opened."""
-    return READERS[source.kind](**source.model_dump(exclude={"kind", "test_fraction"}))
+    listing = READERS[source.kind](**source.model_dump(exclude={"kind", "test_fraction", "min_shots"}))
+    if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
+        raise SourceError(
+            f"{source.root} has a split file, so source.test_fraction={source.test_fraction} says the same twice; "
+            "remove one of them"
+        )
+    return listing
 
 
 def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:

@@ -26,6 +26,7 @@ class FolderSource(BaseModel):
         None, description="Name of the product; the folder's own name by default.", min_length=1
     )
     good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
+    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     test_fraction: float = Field(
         0.0,
@@ -45,6 +46,7 @@ class MvtecAdSource(BaseModel):
     root: Path = Field(description="A product folder (with train, test, ground_truth) or the folder above several.")
     products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
     good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
+    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
@@ -97,6 +97,22 @@ def load(entry: Entry) -> Sample:
             "sha256": content_hash(image),
         },
     )
+
+
+def reopen(sample: Sample) -> Sample:
+    """A sample of a folder with its pixels, read again where they were let go. Raises SourceError where the file has
+    changed since."""
+    if sample.image is not None:
+        return sample
+    image = read_image(sample.meta["file"])
+    if content_hash(image) != sample.meta["sha256"]:
+        raise SourceError(
+            f"{sample.meta['file']} changed while it was being read; run again when the folder is at rest"
+        )
+    mask_file = sample.meta["mask_file"]
+    size = image.shape[:2]
+    mask = np.broadcast_to(np.False_, size) if mask_file is None else read_mask(mask_file, size)
+    return replace(sample, image=image, mask=mask)
 
 
 def open_root(root: str | Path) -> Path:

@@ -1,0 +1,172 @@
+"""The leak ledger: every real picture, its role and its two hashes; no picture may play two roles.
+
+Two pictures count as one when their perceptual hashes (32 x 32 grey thumbnails), laid on each other in the best of the
+eight ways, differ by at most SAME_PICTURE grey levels (root mean square), and by at most SAME_DETAIL of the detail
+that the plainer of the two shows, since parts without detail all look alike at that size: of those only equal pixels
+count.
+
+Measured on the 429 shots and goods of the magnetic tiles. Copies (143 pictures, each against its original, largest
+distance): JPEG quality 90 0.5, 70 0.6, 50 0.8, 30 1.1; scaled by 0.5 bicubic 0.8, bilinear 1.1, by 0.75 0.7, by 1.5
+0.6; scaled by 0.6 and JPEG 60 together 1.1 (98 of 100: 1.1 or less); noise of 4 grey levels 0.9. Scaling without
+filtering (nearest) and changes of brightness are not recognised. Different photographs (91,806 pairs): 0.65 and 0.77
+for two pairs that are one exposure saved twice, then 1.17, 1.23, 1.62 and 3.5 for a part photographed twice alike, and
+6.1 or more for all other pairs, among them the same part under another exposure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from synth.atomic import replacing
+from synth.errors import LeakError, SourceError
+from synth.images import HASH_SIDE, content_hash, hash_distances, perceptual_hash, turns
+from synth.sample import Sample
+from synth.split import Split
+
+SAME_PICTURE = 1.0
+SAME_DETAIL = 0.35
+LEAST_DETAIL = 0.5
+"""Grey levels; below it a thumbnail shows nothing but shading and rounding."""
+
+_COARSE = 8
+_BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One real picture. role: "shot", "good" or "test"; file: None for a rendered one; perceptual_hash: the 32 x 32
+    bytes of `synth.images.perceptual_hash`."""
+
+    id: str
+    file: str | None
+    role: str
+    product: str
+    defect: str | None
+    sha256: str
+    perceptual_hash: bytes
+
+    @property
+    def name(self) -> str:
+        return self.file or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Two rows with one picture; `distance` in grey levels between their perceptual hashes."""
+
+    first: LedgerRow
+    second: LedgerRow
+    distance: float
+
+    def __str__(self) -> str:
+        equal = self.first.sha256 == self.second.sha256
+        how = (
+            "hold the same pixels"
+            if equal
+            else f"show one picture, copied or turned ({self.distance:.1f} grey levels apart)"
+        )
+        return f"{self.first.role} {self.first.name} and {self.second.role} {self.second.name} {how}"
+
+
+def build_ledger(split: Split) -> list[LedgerRow]:
+    """One row for each sample with a role, by id."""
+    roles = (("shot", split.shots), ("good", split.goods), ("test", split.test))
+    return sorted((_row(split, role, s) for role, samples in roles for s in samples), key=lambda row: row.id)
+
+
+def check_leaks(ledger: Sequence[LedgerRow]) -> list[Twins]:
+    """The pictures that occur twice within one role, which only wastes room. Raises LeakError, naming both files, where
+    a picture has two roles."""
+    twins = list(find_twins(ledger))
+    leaks = [pair for pair in twins if pair.first.role != pair.second.role]
+    if leaks:
+        more = f" (and {len(leaks) - 1} more pairs)" if len(leaks) > 1 else ""
+        raise LeakError(
+            f"{leaks[0]}{more}; a picture may have one role only: remove one of the two, list one of them in the split "
+            "file, or leave one out with source.exclude"
+        )
+    return twins
+
+
+def find_twins(ledger: Sequence[LedgerRow]) -> Iterator[Twins]:
+    """Every pair of rows that is one picture, in the order of the ledger; each pair once."""
+    if not ledger:
+        return
+    hashes = np.stack([np.frombuffer(row.perceptual_hash, np.uint8) for row in ledger])
+    hashes = hashes.reshape(-1, HASH_SIDE, HASH_SIDE)
+    limits = same_picture_limits(hashes)
+    _, content = np.unique([row.sha256 for row in ledger], return_inverse=True)
+    coarse = hashes.reshape(-1, _COARSE, HASH_SIDE // _COARSE, _COARSE, HASH_SIDE // _COARSE).mean((2, 4))
+    for start in range(0, len(ledger), _BLOCK):
+        stop = start + _BLOCK
+        # Averaging never adds distance: what is too far apart at 8 x 8 is too far at 32 x 32 (0.1: float32's slack).
+        near = hash_distances(coarse[start:stop], coarse[start:]) - 0.1 <= np.minimum.outer(
+            limits[start:stop], limits[start:]
+        )
+        near |= content[start:stop, None] == content[None, start:]
+        rows, columns = np.nonzero(np.triu(near, 1))
+        for first, second in zip((rows + start).tolist(), (columns + start).tolist(), strict=True):
+            distance = _distance(hashes[first], hashes[second])
+            if content[first] == content[second] or distance <= min(limits[first], limits[second]):
+                yield Twins(ledger[first], ledger[second], distance)
+
+
+def same_picture_limits(hashes: np.ndarray) -> np.ndarray:
+    """Largest distance (N,) at which a picture with each of these perceptual hashes (N, 32, 32) is the same; -1 where
+    it shows too little detail to tell."""
+    values = hashes.astype(np.float32)
+    detail = (values - gaussian_filter(values, (0, 2, 2))).std((1, 2))
+    return np.where(detail < LEAST_DETAIL, -1.0, np.minimum(SAME_PICTURE, SAME_DETAIL * detail))
+
+
+def write_ledger(ledger: Sequence[LedgerRow], path: str | Path) -> None:
+    """Parquet with the fields of LedgerRow as columns; whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: [getattr(row, name) for row in ledger] for name in LedgerRow.__slots__}
+    types = {name: pa.binary() if name == "perceptual_hash" else pa.string() for name in LedgerRow.__slots__}
+    with replacing(path) as temporary:
+        pq.write_table(pa.table(columns, schema=pa.schema(types)), temporary)
+
+
+def read_ledger(path: str | Path) -> list[LedgerRow]:
+    """What `write_ledger` wrote."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return [LedgerRow(**row) for row in pq.read_table(path).to_pylist()]
+    except (OSError, pa.ArrowException, TypeError) as problem:
+        raise SourceError(f"{path} is not a ledger ({problem}); name the ledger.parquet of a run") from problem
+
+
+def _row(split: Split, role: str, sample: Sample) -> LedgerRow:
+    thumbnail = split.hashes.get(sample.id)
+    if thumbnail is None:
+        thumbnail = perceptual_hash(_pixels(sample))
+    return LedgerRow(
+        id=sample.id,
+        file=sample.meta.get("file"),
+        role=role,
+        product=str(sample.product),
+        defect=sample.defect,
+        sha256=sample.meta.get("sha256") or content_hash(_pixels(sample)),
+        perceptual_hash=thumbnail.tobytes(),
+    )
+
+
+def _pixels(sample: Sample) -> np.ndarray:
+    if sample.image is None:
+        raise SourceError(f"{sample.id} has neither pixels nor hashes; make the split with make_split")
+    return sample.image
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    difference = turns(first).astype(np.float32) - second
+    return float(np.sqrt(np.square(difference).mean((1, 2)).min()))
