@@ -1,0 +1,203 @@
+"""The `flawsmith` command: each verb reads its arguments, calls one function and shows what came of it.
+
+Whatever is heavy loads inside the verb that needs it, so `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from synth.cli_terminal import Bars, Verbs
+
+if TYPE_CHECKING:
+    from synth.run import Run
+
+app = typer.Typer(
+    cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+recipes = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
+app.add_typer(recipes, name="recipe")
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a bundled recipe such as demo.")]
+Overrides = Annotated[list[str], typer.Option("--set", metavar="A.B=VALUE", help="Change a value; may be repeated.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, such as outputs/demo.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; outputs/NAME by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+
+
+@app.callback()
+def flawsmith(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; fits anywhere.")] = False,
+) -> None:
+    """Few real defects in, a trustworthy labelled defect dataset out."""
+
+
+@app.command()
+def demo(out: Out = None, as_json: AsJson = False) -> None:
+    """The main job on built-in products: a labelled defect dataset and a page to look at."""
+    _carry_out("demo", [], out, as_json)
+
+
+@app.command()
+def run(
+    recipe: RecipeName,
+    overrides: Overrides = [],  # noqa: B006  typer copies it
+    out: Out = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a labelled dataset from a recipe. After an interruption the same command goes on where it stopped."""
+    if not dry_run:
+        _carry_out(recipe, overrides, out, as_json)
+        return
+    from synth.preview import preview
+    from synth.recipe import load_recipe
+
+    with Bars() as bars:
+        seen = preview(load_recipe(recipe, overrides), bars)
+    print(json.dumps(seen.to_json(), indent=2) if as_json else seen)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of pictures, or of an MVTec AD tree.")],
+    as_json: AsJson = False,
+) -> None:
+    """What is in a folder, what is wrong with it and how to mend it. Touches nothing; exit code 2 if it is unusable."""
+    from synth.sources.inspect import inspect as look
+
+    report = look(path)
+    print(json.dumps(report.to_json(), indent=2) if as_json else report)
+    if not report.usable:
+        raise typer.Exit(2)
+
+
+@app.command()
+def show(path: RunPath) -> None:
+    """Build the gallery page of a run again, finished or not."""
+    from synth.run import show as build
+
+    with Bars() as bars:
+        print(build(path, bars))
+
+
+@app.command()
+def regenerate(
+    path: RunPath,
+    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="The id of a sample of the run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Draw one sample again and compare it with the stored one, bit for bit; exit code 1 if they differ."""
+    from synth.regenerate import regenerate as draw_again
+
+    with Bars() as bars:
+        found = draw_again(path, sample_id, bars)
+    print(json.dumps(found.to_json(), indent=2) if as_json else found)
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine: Python, torch, torchvision, open3d, disk, memory, GPU and the bundled base model."""
+    from synth.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps([finding.to_json() for finding in findings], indent=2))
+    else:
+        print("\n".join(str(finding) for finding in findings))
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(1)
+
+
+@recipes.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Your folder of pictures.")],
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Where to; FOLDER's name + .yaml.")] = None,
+) -> None:
+    """Write a commented starter recipe for a folder of yours."""
+    from synth.starter import write_starter
+
+    written = write_starter(folder, to or Path(f"{folder.resolve().name}.yaml"))
+    print(f"{written}: look through it, then: flawsmith run {written}")
+
+
+@recipes.command()
+def validate(recipe: RecipeName, overrides: Overrides = []) -> None:  # noqa: B006
+    """Check a recipe; every mistake is told with its line."""
+    from synth.recipe import load_recipe
+
+    print(f"{recipe}: good, sha256 {load_recipe(recipe, overrides).sha256}")
+
+
+@recipes.command("show")
+def show_recipe(recipe: RecipeName, overrides: Overrides = []) -> None:  # noqa: B006
+    """The recipe with every default filled in."""
+    from synth.recipe import load_recipe
+
+    print(load_recipe(recipe, overrides).to_yaml(), end="")
+
+
+@recipes.command()
+def schema() -> None:
+    """The JSON schema of recipes, with the meaning and unit of every value; editors complete from it."""
+    from synth.recipe import Recipe
+
+    print(json.dumps(Recipe.model_json_schema(), indent=2))
+
+
+def _carry_out(name: str, overrides: list[str], out: Path | None, as_json: bool) -> None:
+    from synth.recipe import load_recipe
+    from synth.run import run as carry_out
+
+    started = time.monotonic()
+    with Bars() as bars:
+        finished = carry_out(load_recipe(name, overrides), out, bars)
+    summary = _summary(finished, (time.monotonic() - started) / 60)
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    for line in summary["yields"]:
+        rejected = ", ".join(f"{reason} {count}" for reason, count in line["rejected"].items())
+        kind = f"{line['product']}/{line['defect']}"
+        print(f"{kind:<32} {line['accepted']:>5} accepted of {line['attempts']} drawn  {rejected}".rstrip())
+    for missing in summary["shortfalls"]:
+        print(f"short of what was asked: {missing}")
+    print(f"{summary['accepted']} pairs of image and mask in {summary['minutes']:.1f} minutes: {summary['path']}")
+    print(f"look at them: {summary['page']}")
+
+
+def _summary(finished: Run, minutes: float) -> dict[str, Any]:
+    return {
+        "path": str(finished.path),
+        "page": str(finished.folder.report / "index.html"),
+        "minutes": round(minutes, 2),
+        "accepted": len(finished.manifest),
+        "yields": [
+            {
+                "product": result.product,
+                "defect": result.defect,
+                "accepted": result.accepted,
+                "attempts": result.attempts,
+                "rejected": result.reasons,
+            }
+            for result in finished.yields
+        ],
+        "shortfalls": [str(missing) for missing in finished.shortfalls],
+    }
+
+
+def main() -> NoReturn:
+    """Entry point of the installed command."""
+    app(prog_name="flawsmith")
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What a recipe would make, counted without training: `flawsmith run RECIPE --dry-run`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synth.generator import Progress
+from synth.recipe import Recipe
+from synth.run import plan, prepare
+from synth.run_folder import png_bytes
+from synth.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One product and defect type: how many samples are wanted, and from how many shots they are learnt."""
+
+    product: str
+    defect: str
+    shots: int
+    wanted: int
+    most_drawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A run before it is run. disk_mb: pictures and masks in every format asked for, without the model."""
+
+    recipe: str
+    planned: tuple[Planned, ...]
+    goods: dict[str, int]
+    test: int
+    disk_mb: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.recipe} would make {sum(kind.wanted for kind in self.planned)} pairs of image and mask:"]
+        for kind in self.planned:
+            name = f"{kind.product}/{kind.defect}"
+            lines.append(f"  {name:<32} {kind.wanted:>5} from {kind.shots} shots, drawing {kind.most_drawn} at most")
+        goods = ", ".join(f"{count} of {product}" for product, count in self.goods.items())
+        lines.append(f"onto good images: {goods}; {self.test} test images are left alone")
+        lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
+        return "\n".join(lines)
+
+
+def preview(recipe: Recipe, progress: Progress) -> Preview:
+    """Read the source and plan the run; nothing is written. Raises what reading and splitting raise."""
+    split, _ = prepare(recipe, progress)
+    shots = Counter((shot.product, shot.defect) for shot in split.shots)
+    planned = tuple(
+        Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.attempts)
+        for stream in plan(recipe, split.shots)
+    )
+    first = {good.product: good for good in reversed(split.goods)}
+    goods = Counter(str(good.product) for good in split.goods)
+    # MVTec trees share their files with the run; parquet holds a copy.
+    copies = 1 + ("parquet" in recipe.output.formats)
+    size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
+    size += sum(count * _bytes(first[product]) for product, count in goods.items())
+    return Preview(recipe.name, planned, dict(sorted(goods.items())), len(split.test), size / 1e6)
+
+
+def _bytes(sample: Sample) -> int:
+    return len(png_bytes(sample.image)) if sample.image is not None else 0
