@@ -56,16 +56,13 @@ class ProceduralSource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["procedural"] = "procedural"
-    products: Literal["all"] | tuple[str, ...] = Field(
-        "all", description="Products to render: all, or a list of names."
-    )
+    products: tuple[str, ...] = Field(("flange", "cap", "cloth"), description="Products to render.", min_length=1)
     goods: int = _count(40, "Good parts of each product.")
     shots_per_defect: int = _count(8, "Defective parts of each type that a generator may learn from.")
     test_per_defect: int = _count(8, "Defective parts of each type kept for measuring.", at_least=0)
-    size: tuple[int, int] | None = Field(
-        None,
-        description="Height and width of the pictures; each product's own by default.",
-        json_schema_extra={"unit": "px"},
+    test_goods: int = _count(20, "Good parts of each product kept for measuring.", at_least=0)
+    size: int | tuple[int, int] = Field(
+        192, description="Side, or height and width, of the pictures.", json_schema_extra={"unit": "px"}
     )
     seed: int = Field(0, description="Another seed renders other parts.", ge=0)
 
