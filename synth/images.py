@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from synth.atomic import replacing
@@ -23,6 +23,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", "
 """File names that are taken for pictures, in lower case."""
 
 HASH_SIDE = 32
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+"""What the decoders of Pillow raise for broken files."""
 MASK_REMEDY = "a mask is black (0) with the defect white (255 or 1), one file for each defect type"
 
 
@@ -53,17 +55,6 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarr
     _refuse_photograph(path, brightest)
     _refuse_classes(path, values, brightest)
     return brightest > 127
-
-
-def picture_size(path: str | Path) -> tuple[int, int]:
-    """(H, W) of the upright picture, from its header alone where the format allows."""
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as problem:
-        raise SourceError(f"{path} cannot be read as a picture ({problem}); export it again as PNG") from problem
-    return (width, height) if turned else (height, width)
 
 
 def write_png(path: str | Path, array: np.ndarray) -> None:
@@ -130,8 +121,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 raise SourceError(f"{path} holds {pictures} pictures (pages or frames); save the one you mean as PNG")
             picture.load()
             yield ImageOps.exif_transpose(picture)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as problem:
-        raise SourceError(f"{path} cannot be read as a picture ({problem}); copy or export it again") from problem
+    except _UNREADABLE as problem:
+        why = "its format is unknown" if isinstance(problem, UnidentifiedImageError) else problem
+        raise SourceError(f"{path} cannot be read as a picture ({why}); copy it again or export it as PNG") from problem
 
 
 def _is_deep(picture: Image.Image) -> bool:

@@ -119,7 +119,7 @@ def open_root(root: str | Path) -> Path:
     """`root` as a folder that can be listed, or a SourceError."""
     root = Path(root).expanduser()
     if not root.exists():
-        raise SourceError(f"{root} does not exist; check source.root, which starts from the recipe's folder")
+        raise SourceError(f"{root} does not exist; check the path, which in a recipe starts from the recipe's folder")
     if not root.is_dir():
         raise SourceError(f"{root} is a file, wanted a folder of pictures; give the folder it lies in")
     return root

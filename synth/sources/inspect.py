@@ -1,0 +1,241 @@
+"""The data doctor: what is in a folder, what is wrong with it and how to mend it. Lists everything, touches nothing."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from synth.checks.ledger import LedgerRow, Twins, find_twins
+from synth.errors import SourceError
+from synth.generator import Progress
+from synth.images import perceptual_hash
+from synth.sources import list_tree
+from synth.sources.config import FolderSource
+from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, load
+from synth.split import roles_of
+
+MANY = 0.6
+"""Share of a picture from which a mask is suspicious."""
+TINY = 10
+"""Pixels below which a mask is suspicious."""
+FEW_GOODS, FEW_SHOTS = 20, 3
+LEAST_SHOTS = FolderSource.model_fields["min_shots"].default
+SHOWN = 20
+"""Problems of one severity in the text; all are in `to_json`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The readable pictures of one defect type of a product; defect None = good. coverage: smallest, median and largest
+    share of the picture that a mask covers, None where no mask marks anything."""
+
+    product: str
+    defect: str | None
+    train: int
+    test: int
+    coverage: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `inspect` found. sizes: (height, width) -> pictures; `train` of a defect type are its shots."""
+
+    path: str
+    layout: str | None
+    kinds: tuple[Kind, ...] = ()
+    sizes: dict[tuple[int, int], int] = field(default_factory=dict)
+    grey: int = 0
+    colour: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a run could read the folder as it is."""
+        return not any(problem.severity == "error" for problem in self.problems)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, in plain types."""
+        sizes = [{"height": h, "width": w, "pictures": n} for (h, w), n in sorted(self.sizes.items())]
+        return {"usable": self.usable, **asdict(self), "sizes": sizes}
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The report for people, line by line."""
+        lines = [f"{self.path}: layout {self.layout or 'not recognised'}"]
+        for kind in self.kinds:
+            role = "good" if kind.defect is None else "shots"
+            masks = ""
+            if kind.coverage is not None:
+                low, middle, high = kind.coverage
+                masks = f", masks cover {low:.2%} to {high:.2%} (median {middle:.2%})"
+            lines.append(f"  {kind.product}/{kind.defect or 'good'}: {kind.train} {role}, {kind.test} test{masks}")
+        if self.sizes:
+            low_size, high_size = (
+                f"{h} x {w}" for h, w in (min(self.sizes, key=math.prod), max(self.sizes, key=math.prod))
+            )
+            span = low_size if len(self.sizes) == 1 else f"{len(self.sizes)} sizes from {low_size} to {high_size}"
+            lines.append(f"  height x width: {span}; {self.grey} grey, {self.colour} in colour")
+        if self.ignored:
+            named = ", ".join(f"{count} {ending}" for ending, count in sorted(self.ignored.items()))
+            lines.append(f"  ignored, being no pictures: {named}")
+        for severity in ("error", "warning"):
+            found = [str(problem) for problem in self.problems if problem.severity == severity]
+            lines.extend(f"{severity}: {text}" for text in found[:SHOWN])
+            if len(found) > SHOWN:
+                lines.append(f"{severity}: {len(found) - SHOWN} more; --json lists all")
+        lines.append("usable as it is" if self.usable else "not usable yet: mend the errors above")
+        return lines
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of the readable entries so far; rows of the ledger carry the split in place of the role."""
+
+    rows: list[LedgerRow] = field(default_factory=list)
+    coverage: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    colour: dict[str, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> None:
+        try:
+            sample = load(entry)
+        except SourceError as problem:
+            self.problems.append(_as_problem(problem, entry.file))
+            return
+        assert sample.image is not None
+        assert sample.mask is not None
+        file, kind = str(entry.file), (entry.product, entry.defect)
+        thumbnail = perceptual_hash(sample.image).tobytes()
+        self.rows.append(LedgerRow(entry.id, file, entry.split, *kind, sample.meta["sha256"], thumbnail))
+        self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
+        self.colour[entry.product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        if entry.defect is not None:
+            self.problems.extend(_mask_problems(str(entry.mask), sample.mask))
+            if sample.mask.any():
+                self.coverage[kind].append(float(sample.mask.mean()))
+
+
+def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = None) -> Report:
+    """Look at every picture and mask below `path`. Never raises for bad data: what is wrong stands in the report."""
+    try:
+        listing = list_tree(path, layout)
+    except SourceError as problem:
+        return Report(str(path), None, problems=(_as_problem(problem, Path(path)),))
+    seen = _Seen()
+    for done, entry in enumerate(listing.entries):
+        if progress is not None:
+            progress("inspecting", done, len(listing.entries))
+        seen.add(entry)
+    seen.rows.sort(key=lambda row: row.id)
+    roles = roles_of([((row.product, row.defect), row.role) for row in seen.rows])
+    kinds = _kinds(seen, roles)
+    problems = [
+        *listing.problems,
+        *seen.problems,
+        *_count_problems(listing, kinds),
+        *_twin_problems(seen.rows, roles),
+        *_name_problems(listing),
+        *_colour_problems(listing, seen),
+    ]
+    files, _ = files_below(listing.root)
+    ignored = Counter(file.suffix.lower() or file.name for file in files if not is_picture(file))
+    grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
+    return Report(str(path), listing.layout, kinds, dict(seen.sizes), grey, colour, dict(ignored), tuple(problems))
+
+
+def _as_problem(problem: SourceError, file: Path) -> Problem:
+    """An error's text as (file, what, remedy): all our messages end in `; remedy`."""
+    what, _, remedy = str(problem).rpartition("; ")
+    return Problem(str(file), what.removeprefix(f"{file} "), remedy)
+
+
+def _mask_problems(file: str, mask: np.ndarray) -> Iterator[Problem]:
+    area = int(mask.sum())
+    if area == 0:
+        remedy = "mark the defect, or move the picture to the good ones; it is left out of the shots until then"
+        yield Problem(file, "is blank, though its picture is said to show a defect", remedy, "warning")
+    elif area < TINY:
+        yield Problem(file, f"marks only {area} px", "check that nothing was lost when it was exported", "warning")
+    elif mask.mean() > MANY:
+        remedy = "check that defect is white and background black, not the other way round"
+        yield Problem(file, f"covers {mask.mean():.0%} of its picture", remedy, "warning")
+
+
+def _kinds(seen: _Seen, roles: Sequence[str]) -> tuple[Kind, ...]:
+    count = Counter((row.product, row.defect, role) for row, role in zip(seen.rows, roles, strict=True))
+    kinds = []
+    for product, defect in sorted({(row.product, row.defect) for row in seen.rows}, key=lambda k: (k[0], k[1] or "")):
+        shares = seen.coverage.get((product, defect))
+        spread = (min(shares), median(shares), max(shares)) if shares else None
+        train, test = count[product, defect, "train"], count[product, defect, "test"]
+        kinds.append(Kind(product, defect, train, test, spread))
+    return tuple(kinds)
+
+
+def _count_problems(listing: Listing, kinds: Sequence[Kind]) -> Iterator[Problem]:
+    root = str(listing.root)
+    if not kinds:
+        return
+    if not any(kind.defect for kind in kinds):
+        yield Problem(root, "shows no defect", "add a folder <defect type>/ of 3 or more pictures with masks")
+    for product in sorted({kind.product for kind in kinds}):
+        goods = sum(kind.train for kind in kinds if kind.product == product and kind.defect is None)
+        if goods == 0:
+            yield Problem(root, f"has no good pictures of {product}", f"put {FEW_GOODS} or more into a folder good")
+        elif goods < FEW_GOODS:
+            what = f"has only {goods} good pictures of {product}"
+            yield Problem(root, what, f"{FEW_GOODS} or more give varied backgrounds", "warning")
+    for kind in kinds:
+        if kind.defect is None or kind.train >= FEW_SHOTS:
+            continue
+        what = f"has {kind.train} shot{'s' * (kind.train != 1)} of {kind.product}/{kind.defect}"
+        severity: Any = "error" if kind.train < LEAST_SHOTS else "warning"
+        yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
+
+
+def _twin_problems(rows: Sequence[LedgerRow], roles: Sequence[str]) -> Iterator[Problem]:
+    """One picture twice: an error across roles, as in a run, and a warning within one."""
+    named = [_with_role(row, role) for row, role in zip(rows, roles, strict=True)]
+    for pair in find_twins(named):
+        leak = pair.first.role != pair.second.role
+        yield Problem(pair.first.name, _told(pair), "keep one of them", "error" if leak else "warning")
+
+
+def _with_role(row: LedgerRow, role: str) -> LedgerRow:
+    name = "test" if role == "test" else "good" if row.defect is None else "shot"
+    return LedgerRow(row.id, row.file, name, row.product, row.defect, row.sha256, row.perceptual_hash)
+
+
+def _told(pair: Twins) -> str:
+    same = "the same pixels" if pair.first.sha256 == pair.second.sha256 else "the same picture, copied or turned,"
+    return f"({pair.first.role}) holds {same} as {pair.second.name} ({pair.second.role})"
+
+
+def _name_problems(listing: Listing) -> Iterator[Problem]:
+    taken: dict[str, Path] = {}
+    for entry in listing.entries:
+        twin = taken.setdefault(entry.id.lower(), entry.file)
+        if twin != entry.file:
+            remedy = "rename one: some systems take the two for one file"
+            yield Problem(str(entry.file), f"differs from {twin.name} only in its capitals", remedy, "warning")
+        if not entry.file.name.isascii():
+            remedy = "rename it with plain letters if another program has to read it"
+            yield Problem(str(entry.file), "has letters beyond ASCII in its name", remedy, "warning")
+
+
+def _colour_problems(listing: Listing, seen: _Seen) -> Iterator[Problem]:
+    for product, count in seen.colour.items():
+        if count[False] and count[True]:
+            what = f"mixes {count[False]} grey and {count[True]} colour pictures of {product}"
+            yield Problem(str(listing.root), what, "use one kind: a generator learns the difference too", "warning")
