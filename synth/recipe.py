@@ -29,7 +29,7 @@ SourceConfig = Annotated[FolderSource | MvtecAdSource | ProceduralSource, Field(
 
 
 class RequestConfig(BaseModel):
-    """How many samples are wanted, of what."""
+    """The `request:` block of a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,7 +54,7 @@ class RequestConfig(BaseModel):
 
 
 class OutputConfig(BaseModel):
-    """How the dataset is written."""
+    """The `output:` block of a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,0 +1,188 @@
+"""The command: fast to answer, one sentence an error, and an exit code that a script can trust."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+import synth.run as pipeline
+from synth.cli import app
+from synth.errors import RunError, SourceError
+from synth.journal import Yield
+from synth.recipe import load_recipe
+
+HEAVY = ("torch", "diffusers", "transformers", "datasets", "open3d", "numpy", "scipy", "PIL", "pyarrow")
+
+
+def flawsmith(*arguments: str | Path):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def plain_recipe(tmp_path) -> Path:
+    file = tmp_path / "plain.yaml"
+    file.write_text("source: {kind: procedural}\nrequest: {per_defect: 3}\n")
+    return file
+
+
+@pytest.fixture
+def carried_out(monkeypatch, tmp_path) -> list[tuple]:
+    """What the pipeline was asked for, with one that answers at once in its place."""
+    asked: list[tuple] = []
+
+    def stand_in(recipe, out, progress):
+        asked.append((recipe, out))
+        progress("drawing", 2, 2)
+        return SimpleNamespace(
+            path=tmp_path / "run",
+            folder=SimpleNamespace(report=tmp_path / "run" / "report"),
+            manifest=[object()] * 5,
+            yields=[Yield("tile", "crack", 5, 1, {"blank_mask": 2})],
+            shortfalls=["tile/pit: 0 of 3"],
+        )
+
+    monkeypatch.setattr(pipeline, "run", stand_in)
+    return asked
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["recipe", "--help"]])
+def test_help_answers_within_half_a_second_and_loads_nothing_heavy(arguments):
+    code = (
+        "import sys\nfrom synth.cli import app\n"
+        f"try:\n    app({arguments!r})\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        seconds.append(time.monotonic() - started)
+    assert "Usage:" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert min(seconds) < 0.5
+
+
+def test_checking_a_recipe_loads_no_torch(plain_recipe):
+    code = f"import sys, synth\nsynth.load_recipe({str(plain_recipe)!r})\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_run_hands_recipe_and_place_to_the_pipeline_and_tells_what_came_of_it(plain_recipe, carried_out, tmp_path):
+    done = flawsmith("run", plain_recipe, "--set", "request.per_defect=7", "--set", "seed=2", "--out", tmp_path / "o")
+    assert done.exit_code == 0
+    assert carried_out == [(load_recipe(plain_recipe, ["request.per_defect=7", "seed=2"]), tmp_path / "o")]
+    assert "tile/crack" in done.stdout
+    assert "5 accepted of 8 drawn" in done.stdout
+    assert "blank_mask 2" in done.stdout
+    assert "tile/pit: 0 of 3" in done.stdout
+    assert str(tmp_path / "run" / "report" / "index.html") in done.stdout
+    assert done.stderr == "drawing: 2 done\n"
+
+
+def test_run_answers_programs_in_json_alone(plain_recipe, carried_out):
+    answer = json.loads(flawsmith("run", plain_recipe, "--json").stdout)
+    assert answer["accepted"] == 5
+    assert answer["yields"][0] == {
+        "product": "tile",
+        "defect": "crack",
+        "accepted": 5,
+        "attempts": 8,
+        "rejected": {"blank_mask": 2},
+    }
+
+
+def test_demo_is_the_run_of_the_recipe_demo(carried_out):
+    assert flawsmith("demo").exit_code == 0
+    assert carried_out == [(load_recipe("demo"), None)]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "words"),
+    [
+        (SourceError("tiles/a.png has no mask; add tiles/a_mask.png"), 2, "tiles/a.png has no mask"),
+        (RunError("nothing was accepted"), 1, "nothing was accepted"),
+        (ValueError("seven"), 1, "ValueError: seven (run again with --debug"),
+        (KeyboardInterrupt(), 130, "interrupted: the same command goes on"),
+    ],
+)
+def test_trouble_is_one_sentence_and_an_exit_code(plain_recipe, monkeypatch, trouble, code, words):
+    def fail(*_):
+        raise trouble
+
+    monkeypatch.setattr(pipeline, "run", fail)
+    done = flawsmith("run", plain_recipe)
+    assert done.exit_code == code
+    assert done.stderr.startswith(words)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_debug_anywhere_gives_the_error_itself(plain_recipe, monkeypatch):
+    def fail(*_):
+        raise SourceError("no mask")
+
+    monkeypatch.setattr(pipeline, "run", fail)
+    for arguments in (["--debug", "run", plain_recipe], ["run", plain_recipe, "--debug"]):
+        assert isinstance(flawsmith(*arguments).exception, SourceError)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["rum"], ["run"], ["run", "demo", "--sett", "a=1"], ["recipe", "validate"], ["show"]]
+)
+def test_wrong_use_is_exit_code_2(arguments):
+    assert flawsmith(*arguments).exit_code == 2
+
+
+def test_a_recipe_with_mistakes_is_exit_code_2_for_every_verb_that_reads_one(tmp_path):
+    file = tmp_path / "bad.yaml"
+    file.write_text("sead: 1\ngenerator: {stepps: 2}\n")
+    for verb in (["run"], ["run", "--dry-run"], ["recipe", "validate"], ["recipe", "show"]):
+        done = flawsmith(*verb, file)
+        assert done.exit_code == 2
+        assert done.stderr.splitlines() == [
+            "bad.yaml:1: sead is unknown; did you mean seed?",
+            "bad.yaml:2: generator.stepps is unknown; did you mean generator.steps?",
+        ]
+
+
+def test_validate_and_show_agree_with_the_loaded_recipe(plain_recipe, tmp_path):
+    assert load_recipe(plain_recipe).sha256 in flawsmith("recipe", "validate", plain_recipe).stdout
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(flawsmith("recipe", "show", plain_recipe, "--set", "seed=8").stdout)
+    assert load_recipe(shown) == load_recipe(plain_recipe, ["seed=8"])
+
+
+def test_the_schema_is_json_and_names_units():
+    schema = json.loads(flawsmith("recipe", "schema").stdout)
+    assert schema["$defs"]["RequestConfig"]["properties"]["per_defect"]["unit"] == "samples"
+
+
+def test_a_dry_run_counts_what_would_be_made_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "small.yaml"
+    file.write_text(
+        "source: {kind: procedural, products: [flange], goods: 3, shots_per_defect: 2, test_per_defect: 1,"
+        " size: [61, 83]}\n"
+        "request: {per_defect: 4, defects: [dent, rust], max_attempts: 2}\n"
+        "output: {format: parquet}\n"
+    )
+    before = sorted(tmp_path.rglob("*"))
+    done = flawsmith("run", file, "--dry-run", "--json")
+    assert done.exit_code == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert [(p["defect"], p["shots"], p["wanted"], p["most_drawn"]) for p in answer["planned"]] == [
+        ("dent", 2, 4, 8),
+        ("rust", 2, 4, 8),
+    ]
+    assert answer["goods"] == {"flange": 3}
+    assert 0 < answer["disk_mb"] < 1
+    assert "would make 8 pairs" in flawsmith("run", file, "--dry-run").stdout
+    assert sorted(tmp_path.rglob("*")) == before
