@@ -1,0 +1,44 @@
+"""What a run was made with: the versions and the device on which its pictures repeat bit for bit."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+_LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "scipy", "pillow")
+
+
+def describe() -> dict[str, str]:
+    """Versions of flawsmith, Python and the libraries that draw, the device, and the number of CPU threads.
+
+    Device and threads are asked of torch only where it is loaded already: a generator without it draws with numpy."""
+    import synth
+
+    found = {"flawsmith": synth.__version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    found["device"] = f"cpu ({platform.machine()})"
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        found["threads"] = str(torch.get_num_threads())
+        if torch.cuda.is_available():
+            found["device"] = torch.cuda.get_device_name()
+    return found
+
+
+def hold_threads(made_with: dict[str, str]) -> None:
+    """Compute with as many CPU threads as the run began with: another number changes the last bits of a sum."""
+    torch = sys.modules.get("torch")
+    if torch is not None and "threads" in made_with:
+        torch.set_num_threads(int(made_with["threads"]))
+
+
+def differences(made_with: dict[str, str], here: dict[str, str]) -> list[str]:
+    """What would change the pictures, as "torch 2.12 there, 2.13 here"; threads can be set and so do not count."""
+    names = sorted((made_with.keys() | here.keys()) - {"python", "threads"})
+    changed = [name for name in names if made_with.get(name) != here.get(name)]
+    return [f"{name} {made_with.get(name, 'absent')} there, {here.get(name, 'absent')} here" for name in changed]

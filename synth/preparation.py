@@ -1,0 +1,122 @@
+"""What comes before the drawing: the real images and their roles, the generator, the streams, and whether an existing
+folder holds a run that may go on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from synth import environment
+from synth.checks.ledger import LedgerRow, build_ledger, check_leaks, read_ledger
+from synth.errors import RecipeError, SourceError
+from synth.generator import Generator, Progress
+from synth.recipe import Recipe, differences, load_recipe
+from synth.run_folder import RunFolder, write_whole
+from synth.sample import Sample
+from synth.sources import read_source
+from synth.split import Split, make_split
+from synth.streams import Stream
+
+
+def _seas(config: Any, folder: Path, seed: int) -> Generator:
+    from synth.seas.generator import SeasGenerator
+
+    return SeasGenerator(config, folder, seed)
+
+
+GENERATORS: dict[str, Callable[[Any, Path, int], Generator]] = {"seas": _seas}
+"""By the generator block's `kind`: (its config, a folder of its own, the run's seed) -> generator."""
+
+
+def prepare(recipe: Recipe, progress: Progress) -> tuple[Split, list[LedgerRow]]:
+    """Read the source and fix every image's role: the split, with only the products and defect types asked for, and
+    the ledger of all. SourceError where something asked for is missing, LeakError when a picture has two roles."""
+    request = recipe.request
+    samples = _counted(read_source(recipe.source), progress)
+    split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects)
+    ledger = build_ledger(split)
+    check_leaks(ledger)
+    shots = [s for s in split.shots if _asked(s.product, request.products) and _asked(s.defect, request.defects)]
+    products = {s.product for s in shots}
+    return replace(split, shots=shots, goods=[s for s in split.goods if s.product in products]), ledger
+
+
+def open_generator(recipe: Recipe, folder: RunFolder) -> Generator:
+    """The recipe's generator, not fitted yet; on the first call writes recipe.yaml and environment.json. RecipeError
+    where this machine would draw other pictures than the one the run began on."""
+    generator = GENERATORS[recipe.generator.kind](recipe.generator, folder.model, recipe.seed)
+    here = environment.describe()
+    if not folder.environment.exists():
+        write_whole(folder.environment, json.dumps(here, indent=1).encode())
+    made_with = json.loads(folder.environment.read_text(encoding="utf-8"))
+    changed = environment.differences(made_with, here)
+    if changed:
+        raise RecipeError(
+            f"{folder.path} was begun elsewhere and would not go on bit for bit ({'; '.join(changed)}); "
+            "restore that or name another folder with --out"
+        )
+    environment.hold_threads(made_with)
+    if not folder.recipe.exists():
+        header = "".join(f"# {name}: {value}\n" for name, value in made_with.items())
+        write_whole(folder.recipe, f"# Made with\n{header}{recipe.to_yaml()}".encode())
+    return generator
+
+
+def plan(recipe: Recipe, shots: Sequence[Sample]) -> list[Stream]:
+    """One stream for each (product, defect) that has shots, by name."""
+    quota = recipe.request.per_defect
+    attempts = math.ceil(quota * recipe.request.max_attempts)
+    kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
+    return [Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed) for kind in kinds]
+
+
+def run_folder(path: str | Path) -> RunFolder:
+    """The folder of a run that was begun; RecipeError where there is none."""
+    folder = RunFolder(Path(path))
+    if not folder.recipe.exists():
+        raise RecipeError(f"{path} is not a run: it has no recipe.yaml; name a folder that flawsmith run made")
+    return folder
+
+
+def check_same_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    if not folder.recipe.exists():
+        return
+    changed = differences(load_recipe(folder.recipe), recipe)
+    if changed:
+        raise RecipeError(
+            f"{folder.path} holds a run of another recipe ({'; '.join(changed)}); "
+            "name another folder with --out, or give back the old values to go on with this one"
+        )
+
+
+def check_same_source(folder: RunFolder, ledger: Sequence[LedgerRow]) -> None:
+    """SourceError where the real images are not those that the run began with."""
+    if not folder.ledger.exists():
+        return
+    before, now = {row.id: row for row in read_ledger(folder.ledger)}, {row.id: row for row in ledger}
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name), now.get(name)
+        if old is None or new is None or (old.sha256, old.role) != (new.sha256, new.role):
+            what = "is new" if old is None else "is gone" if new is None else "has changed"
+            raise SourceError(
+                f"{(new or old or before[name]).name} {what} since {folder.path} was begun; put the source back as it "
+                "was to go on, or name another folder with --out"
+            )
+
+
+def _counted(samples: Iterable[Sample], progress: Progress) -> Iterator[Sample]:
+    for done, sample in enumerate(samples, start=1):
+        yield sample
+        progress("reading", done, 0)
+
+
+def _asked(name: str | None, wanted: str | Sequence[str]) -> bool:
+    return wanted == "all" or name in wanted
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The progress of one who does not watch."""

@@ -1,0 +1,164 @@
+"""The pipeline: read, split, ledger, fit, draw, check, write. `run` carries a recipe out, or goes on with it.
+
+A run may be killed at any moment; the same command goes on and ends with the same files. See `synth.run_folder` for
+what lies where and `synth.streams` for why the end does not depend on the interruptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from synth.checks.ledger import write_ledger
+from synth.errors import RecipeError, RunError
+from synth.generator import Progress
+from synth.journal import Journal, Record, Yield
+from synth.manifest import Shortfall, read_manifest, write_manifest
+from synth.preparation import (
+    check_same_recipe,
+    check_same_source,
+    open_generator,
+    plan,
+    prepare,
+    run_folder,
+    silent,
+)
+from synth.real import keep_real, read_real
+from synth.recipe import Recipe, load_recipe
+from synth.run_folder import RunFolder, read_png
+from synth.sample import Sample
+from synth.split import Split
+from synth.streams import draw_stream, shortfall
+from synth.writers import WRITERS, Dataset
+
+
+class Run:
+    """A finished run on disk, opened by its folder. RecipeError where there is none, RunError where it goes on."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.folder = run_folder(path)
+        if not self.folder.manifest.exists():
+            raise RunError(f"{path} is not finished; run `flawsmith run {self.folder.recipe} --out {path}` to go on")
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe it was made by."""
+        return load_recipe(self.folder.recipe)
+
+    @property
+    def manifest(self) -> list[Record]:
+        """The accepted samples, by product, defect and index."""
+        return self._table[0]
+
+    @property
+    def shortfalls(self) -> list[Shortfall]:
+        """The quotas that were not met."""
+        return self._table[1]
+
+    @cached_property
+    def _table(self) -> tuple[list[Record], list[Shortfall]]:
+        return read_manifest(self.folder.manifest)
+
+    @cached_property
+    def yields(self) -> list[Yield]:
+        """Accepted, surplus and rejected by reason, for each product and defect type."""
+        journal = Journal(self.folder.journal)
+        streams = dict.fromkeys((record.product, record.defect) for record in journal.records)
+        return [journal.result(*stream) for stream in sorted(streams)]
+
+    def samples(self) -> Iterator[Sample]:
+        """The accepted samples with their pixels; meta carries seed, index, window, start, scores and files."""
+        for record in self.manifest:
+            image, mask = (self.path / name for name in record.files)
+            yield Sample(
+                id=record.id,
+                image=read_png(image),
+                mask=read_png(mask),
+                product=record.product,
+                defect=record.defect,
+                split="train",
+                meta={
+                    "seed": record.seed,
+                    "index": record.index,
+                    "window": record.window,
+                    "start": record.start,
+                    "start_file": record.start_file,
+                    "scores": record.scores,
+                    "file": str(image),
+                    "mask_file": str(mask),
+                },
+            )
+
+
+def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None = None) -> Run:
+    """Carry out the recipe in the folder `out` (outputs/<name> by default) and return the finished run.
+
+    Goes on where an earlier call stopped; returns at once when the run is finished. Raises RecipeError when the folder
+    holds a run of another recipe, LeakError before anything is written when a picture has two roles, and RunError when
+    a defect type yields nothing."""
+    folder = RunFolder(Path(out) if out is not None else Path("outputs") / recipe.name)
+    tell = progress or silent
+    folder.check_usable()
+    check_same_recipe(folder, recipe)
+    if not folder.manifest.exists():
+        split, ledger = prepare(recipe, tell)
+        with folder.lock():
+            check_same_recipe(folder, recipe)
+            folder.sweep()
+            if not folder.manifest.exists():
+                check_same_source(folder, ledger)
+                write_ledger(ledger, folder.ledger)
+                _carry_out(recipe, split, folder, tell)
+    finished = Run(folder.path)
+    _refuse_nothing(finished)
+    return finished
+
+
+def _carry_out(recipe: Recipe, split: Split, folder: RunFolder, progress: Progress) -> None:
+    from synth.foreground import foreground
+    from synth.writers.gallery import write_gallery
+
+    generator = open_generator(recipe, folder)
+    goods = [image for image in keep_real(folder, split.shots, split.goods) if image.role == "good"]
+    generator.fit(split.shots, split.goods, progress)
+    journal = Journal(folder.journal)
+    streams = plan(recipe, split.shots)
+    for stream in streams:
+        draw_stream(stream, generator, journal, folder, recipe.checks, foreground, progress)
+    dataset = Dataset(folder.path, journal.accepted(), goods)
+    for done, name in enumerate(recipe.output.formats):
+        progress("writing", done, len(recipe.output.formats))
+        WRITERS[name](dataset, folder.data)
+    missing = [found for stream in streams if (found := shortfall(stream, journal))]
+    write_gallery(folder, progress)
+    write_manifest(folder.manifest, dataset.records, missing)
+
+
+def show(path: str | Path, progress: Progress | None = None) -> Path:
+    """Build the gallery page of a run again, finished or not; returns the page's path."""
+    from synth.writers.gallery import write_gallery
+
+    folder = run_folder(path)
+    if not (folder.real / "index.json").exists():
+        raise RunError(f"{path} has nothing to show yet; run it first")
+    return write_gallery(folder, progress or silent)
+
+
+def export(path: str | Path, name: str, out: str | Path) -> None:
+    """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the folder `out`."""
+    if name not in WRITERS:
+        raise RecipeError(f"format {name!r} is unknown; known: {', '.join(WRITERS)}")
+    finished = Run(path)
+    goods = [image for image in read_real(finished.folder) if image.role == "good"]
+    WRITERS[name](Dataset(finished.path, finished.manifest, goods), Path(out))
+
+
+def _refuse_nothing(finished: Run) -> None:
+    empty = [str(missing) for missing in finished.shortfalls if missing.accepted == 0]
+    if empty:
+        raise RunError(
+            f"nothing was accepted for {'; '.join(empty)}. Look at the rejected ones in "
+            f"{finished.folder.report / 'index.html'}, then loosen checks, train longer or give better shots"
+        )

@@ -1,0 +1,38 @@
+"""Writers: the samples of a run in the formats that other tools read.
+
+A writer is a function `(dataset, folder) -> None`. It reads the run's own files, writes each of its files whole or not
+at all, may be called again after an interruption, and gives the same bytes each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth.journal import Record
+from synth.real import RealImage
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a writer writes: accepted samples and the good images of the same products; paths are relative to root."""
+
+    root: Path
+    records: Sequence[Record]
+    goods: Sequence[RealImage]
+
+
+def _mvtec(dataset: Dataset, folder: Path) -> None:
+    from synth.writers.mvtec import write
+
+    write(dataset, folder)
+
+
+def _parquet(dataset: Dataset, folder: Path) -> None:
+    from synth.writers.parquet import write
+
+    write(dataset, folder)
+
+
+WRITERS: dict[str, Callable[[Dataset, Path], None]] = {"mvtec": _mvtec, "parquet": _parquet}
