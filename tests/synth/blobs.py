@@ -1,0 +1,131 @@
+"""A generator that learns nothing and paints blobs, and a folder for it: what tests of the pipeline run on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from synth import preparation
+from synth.generator import Progress, Request
+from synth.images import content_hash
+from synth.recipe import Recipe
+from synth.run import Run, run
+from synth.sample import Sample
+
+SIZE = (37, 53)
+DEFECTS = ("crack", "stain")
+
+
+class BlobGenerator:
+    """Paints a bright rectangle on a good; every fifth candidate has a blank mask, every seventh changed elsewhere."""
+
+    pause = 0.0
+    """Seconds slept in each step of fit and each draw."""
+
+    def __init__(self, config: object, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.goods: list[Sample] = []
+
+    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+        self.goods = sorted(goods, key=lambda good: good.id)
+        self.folder.mkdir(exist_ok=True)
+        for step in range(3):
+            time.sleep(self.pause)
+            (self.folder / f"step{step}").write_text("learnt")
+
+    def draw(self, requests: Sequence[Request]) -> list[Sample]:
+        time.sleep(self.pause)
+        return [self._paint(request) for request in requests]
+
+    def _paint(self, request: Request) -> Sample:
+        rng = np.random.default_rng(request.seed)
+        good = self.goods[rng.integers(len(self.goods))]
+        assert good.image is not None
+        image, mask = good.image.copy(), np.zeros(SIZE, bool)
+        top, left = rng.integers(3, 24), rng.integers(3, 38)
+        place = (slice(top, top + 8), slice(left, left + 11))
+        image[place] //= 2
+        mask[place] = request.index % 5 > 0
+        if request.index % 7 == 6:
+            image, mask = np.roll(good.image, 3, axis=0), mask & False
+            mask[14:20, 20:30] = True
+        return Sample(
+            id=request.id,
+            image=image,
+            mask=mask,
+            product=request.product,
+            defect=request.defect,
+            split="train",
+            meta={
+                "seed": request.seed,
+                "start": content_hash(good.image),
+                "start_file": good.meta.get("file"),
+                "start_image": good.image,
+                "window": [0, 0, 53],
+                "mask_score": 0.9,
+            },
+        )
+
+
+def write_source(root: Path, goods: int = 5, shots: int = 2) -> Path:
+    """A folder of pictures in which nothing resembles anything else."""
+    rng = np.random.default_rng(11)
+    for number in range(goods):
+        _save(root / "good" / f"g{number}.png", _texture(rng))
+    for defect in DEFECTS:
+        for number in range(shots):
+            image, mask = _texture(rng), np.zeros(SIZE, np.uint8)
+            mask[5:15, 20:31] = 255
+            image[mask > 0] = 30
+            _save(root / defect / f"{defect}{number}.png", image)
+            _save(root / "ground_truth" / defect / f"{defect}{number}_mask.png", mask)
+    return root
+
+
+def recipe_for(source: Path, **changes: object) -> Recipe:
+    """Six of each defect type in batches of four; `changes` replaces whole blocks."""
+    blocks: dict[str, object] = {
+        "name": "blobs",
+        "seed": 3,
+        "source": {"kind": "folder", "root": str(source), "product": "tile"},
+        "generator": {"kind": "seas", "draw_batch": 4},
+        "request": {"per_defect": 6},
+        **changes,
+    }
+    return Recipe.model_validate(blocks)
+
+
+def run_blobs(source: Path, out: Path, **changes: object) -> Run:
+    """Carry the blob recipe out; the caller has put the blob generator into the registry."""
+    return run(recipe_for(source, **changes), out)
+
+
+def tree(path: Path) -> dict[str, bytes]:
+    """Every file of a run that is a promise: all but the generator's own and the page."""
+    kept = {}
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path).as_posix()
+        if file.is_file() and not name.startswith(("model/", "report/")):
+            kept[name] = file.read_bytes()
+    return kept
+
+
+def _texture(rng: np.random.Generator) -> np.ndarray:
+    coarse = rng.integers(90, 200, (5, 7, 3), dtype=np.uint8)
+    return np.array(Image.fromarray(coarse).resize(SIZE[::-1], Image.Resampling.BICUBIC))
+
+
+def _save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def carry_out_slowly(source: Path, out: Path, pause: float) -> None:
+    """The blob recipe in a process of its own, slow enough to be killed at any step."""
+    preparation.GENERATORS["seas"] = BlobGenerator
+    BlobGenerator.pause = pause
+    run_blobs(source, out)
