@@ -105,7 +105,7 @@ def test_a_quota_out_of_reach_is_reported_as_a_shortfall(source, tmp_path):
 
 def test_a_type_that_yields_nothing_fails_each_time_and_keeps_the_others(source, tmp_path):
     for _ in range(2):
-        with pytest.raises(RunError, match="nothing was accepted for tile/crack.*large_mask") as raised:
+        with pytest.raises(RunError, match=r"nothing was accepted for tile/crack.*large_mask") as raised:
             run_blobs(source, tmp_path / "none", checks={"max_area": 0.001})
         assert raised.value.exit_code == 1
     assert (tmp_path / "none" / "report" / "index.html").exists()
@@ -175,14 +175,14 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_run_goes_on(finished, s
         return write(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(WriterError, match="disk is full.*same command"):
+    with pytest.raises(WriterError, match=r"disk is full.*same command"):
         run_blobs(source, tmp_path / "out")
     assert not list((tmp_path / "out").rglob(".*.part"))
     assert tree(run_blobs(source, tmp_path / "out").path) == tree(finished.path)
 
 
 def test_a_second_process_is_kept_out(source, tmp_path):
-    with RunFolder(tmp_path / "out").lock(), pytest.raises(WriterError, match="process .* works in"):
+    with RunFolder(tmp_path / "out").lock(), pytest.raises(WriterError, match=r"process .* works in"):
         run_blobs(source, tmp_path / "out")
     assert run_blobs(source, tmp_path / "out").shortfalls == []
 

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from synth import preparation
+from synth.images import read_image
+from synth.real import read_real
+from synth.sources import read
+from synth.writers import WRITERS, Dataset
+from synth.writers.parquet import boxes, write
+from tests.synth.blobs import BlobGenerator, run_blobs, tree, write_source
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        folder = tmp_path_factory.mktemp("formats")
+        return run_blobs(write_source(folder / "source"), folder / "out", output={"format": ["mvtec", "parquet"]})
+
+
+@pytest.fixture(scope="module")
+def dataset(finished):
+    goods = [image for image in read_real(finished.folder) if image.role == "good"]
+    return Dataset(finished.path, finished.manifest, goods)
+
+
+def opened(folder, **options):
+    from datasets import load_dataset
+
+    files = str(folder / "train-*.parquet")
+    return load_dataset("parquet", data_files=files, split="train", cache_dir=str(folder / "cache"), **options)
+
+
+def test_the_mvtec_tree_is_read_back_by_our_reader_with_equal_pixels(finished):
+    found = {Path(s.meta["file"]).stem: s for s in read(finished.folder.data / "tile", "mvtec_ad")}
+    for sample in finished.samples():
+        assert np.array_equal(found[sample.id].image, sample.image)
+        assert np.array_equal(found[sample.id].mask, sample.mask)
+        assert found[sample.id].defect == sample.defect
+    assert sum(sample.defect is None for sample in found.values()) == 5
+
+
+def test_the_mvtec_tree_pairs_by_the_published_naming(finished):
+    root = finished.folder.data / "tile"
+    images = sorted(root.glob("test/*/*.png"))
+    assert len(images) == len(finished.manifest)
+    for image in images:
+        mask = np.asarray(Image.open(root / "ground_truth" / image.parent.name / f"{image.stem}_mask.png"))
+        assert set(np.unique(mask)) == {0, 255}
+        assert mask.shape == read_image(image).shape[:2]
+
+
+def test_parquet_is_opened_by_datasets_with_decoded_images_and_named_labels(finished, dataset):
+    rows = opened(finished.folder.data)
+    assert rows.num_rows == len(finished.manifest) + len(dataset.goods)
+    assert rows.features["defect"].names == ["good", "crack", "stain"]
+    assert rows.features["product"].names == ["tile"]
+    for row, sample in zip(rows, finished.samples(), strict=False):
+        assert row["id"] == sample.id
+        assert np.array_equal(np.asarray(row["image"]), sample.image)
+        assert np.array_equal(np.asarray(row["mask"]) > 0, sample.mask)
+        assert rows.features["defect"].int2str(row["defect"]) == sample.defect
+        assert row["seed"] == sample.meta["seed"]
+        assert json.loads(row["provenance"])["start"] == sample.meta["start"]
+        left, top, width, height = row["bbox"][0]
+        assert sample.mask[top : top + height, left : left + width].all()
+
+
+def test_good_images_come_last_with_an_empty_mask(finished, dataset):
+    rows = opened(finished.folder.data)
+    for row in list(rows)[len(finished.manifest) :]:
+        assert row["defect"] == 0
+        assert row["bbox"] == []
+        assert row["seed"] is None
+        assert np.asarray(row["mask"]).max() == 0
+        assert np.array_equal(np.asarray(row["image"]), read_image(json.loads(row["provenance"])["file"]))
+
+
+def test_shards_hold_everything_once(dataset, tmp_path):
+    write(dataset, tmp_path, shard_bytes=20_000)
+    shards = sorted(path.name for path in tmp_path.glob("*.parquet"))
+    assert len(shards) > 1
+    assert shards[-1] == f"train-{len(shards) - 1:05d}-of-{len(shards):05d}.parquet"
+    expected = [*(record.id for record in dataset.records), *(good.id for good in dataset.goods)]
+    assert opened(tmp_path)["id"][:] == expected
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_a_writer_gives_the_same_bytes_each_time_and_over_itself(name, dataset, tmp_path):
+    for folder in ("first", "second", "second"):
+        WRITERS[name](dataset, tmp_path / folder)
+    first = tree(tmp_path / "first")
+    assert first
+    assert first == tree(tmp_path / "second")
+
+
+def test_boxes_are_one_for_each_connected_piece():
+    mask = np.zeros((37, 53), bool)
+    mask[3:6, 10:21] = True
+    mask[6, 21] = True  # touches by a corner
+    mask[30, 2:4] = True
+    assert boxes(mask) == [[10, 3, 12, 4], [2, 30, 2, 1]]
+    assert boxes(np.zeros((37, 53), bool)) == []
+
+
+def test_boxes_cover_every_mask_pixel():
+    mask = ndimage.gaussian_filter(np.random.default_rng(2).random((37, 53)), 2) > 0.52
+    covered = np.zeros_like(mask)
+    for left, top, width, height in boxes(mask):
+        covered[top : top + height, left : left + width] = True
+    assert mask.any()
+    assert (covered | ~mask).all()
