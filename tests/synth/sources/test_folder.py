@@ -1,0 +1,206 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synth.errors import SourceError
+from synth.images import content_hash, read_image
+from synth.sources import READERS, read
+from synth.sources.folder import list_folder
+from synth.sources.listing import Listing, reopen, samples
+from tests.synth.trees import blob, folder_tree, picture, save, write_split
+
+REAL = Path("/work/shared/data/magnetic_tile")
+
+
+def kinds(listing: Listing) -> dict[str, tuple[str | None, str, str | None]]:
+    """Below-root name -> (defect, split, below-root name of the mask)."""
+    root = listing.root
+    return {
+        entry.file.relative_to(root).as_posix(): (
+            entry.defect,
+            entry.split,
+            entry.mask.relative_to(root).as_posix() if entry.mask else None,
+        )
+        for entry in listing.entries
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("crack/a.jpg", "crack/a.png"),
+        ("crack/a.bmp", "crack/a.png"),
+        ("crack/a.tif", "crack/a.gif"),
+        ("crack/a.png", "crack/a_mask.png"),
+        ("crack/a.JPG", "crack/a-Mask.PNG"),
+        ("crack/a.png", "crack/a_gt.bmp"),
+        ("crack/a.png", "crack/a_label.png"),
+        ("defect/crack/a.jpg", "ground_truth/crack/a.png"),
+        ("defect/crack/a.jpg", "masks/crack/a_mask.png"),
+        ("defect/crack/a.jpg", "masks/defect/crack/a.png"),
+        ("images/crack/a.jpg", "labels/a.png"),
+        ("train/crack/a.png", "train/crack/GT/a.png"),
+        ("crack/a b.c.png", "crack/a b.c_mask.png"),
+    ],
+)
+def test_a_mask_is_found_wherever_people_put_it(tmp_path, image, mask):
+    save(tmp_path / image, picture(1))
+    save(tmp_path / mask, blob(1))
+    save(tmp_path / "good" / "b.png", picture(2))
+    listing = list_folder(tmp_path)
+    assert listing.problems == ()
+    assert kinds(listing) == {image: ("crack", "train", mask), "good/b.png": (None, "train", None)}
+    defect = next(sample for sample in samples(listing) if sample.defect)
+    assert (defect.mask == blob(1)).all()
+
+
+@pytest.mark.parametrize("good", ["good", "OK", "normal", "train/good", "defect_free", "images/ok"])
+def test_good_parts_need_no_mask(tmp_path, good):
+    save(tmp_path / good / "a.png", picture(1))
+    (sample,) = read(tmp_path, layout="folder")
+    assert sample.defect is None
+    assert sample.mask.shape == (37, 53)
+    assert not sample.mask.any()
+
+
+def test_pictures_in_no_folder_of_a_type_share_one_type(tmp_path):
+    save(tmp_path / "a.png", picture(1))
+    save(tmp_path / "a_mask.png", blob(1))
+    save(tmp_path / "bad" / "b.png", picture(2))
+    save(tmp_path / "masks" / "b.png", blob(2))
+    assert {sample.defect for sample in read(tmp_path)} == {"defect"}
+
+
+def test_folders_named_test_are_for_measuring(tmp_path):
+    folder_tree(tmp_path / "train")
+    folder_tree(tmp_path / "test", shots=1)
+    found = [(s.split, Path(s.meta["file"]).relative_to(tmp_path).parts[0]) for s in read(tmp_path)]
+    assert {split for split, _ in found} == {"train", "test"}
+    assert all(split == place for split, place in found)
+
+
+def test_samples_are_whole_and_their_order_and_ids_do_not_depend_on_the_place(tmp_path):
+    root = folder_tree(tmp_path / "tile")
+    first = list(read(root))
+    shutil.copytree(root, tmp_path / "elsewhere" / "tile")
+    second = list(read(tmp_path / "elsewhere" / "tile"))
+    assert [s.id for s in first] == [s.id for s in second] == sorted(s.id for s in first)
+    assert len({s.id for s in first}) == len(first) == 10
+    for sample in first:
+        assert sample.product == "tile"
+        assert sample.image.shape == (*sample.mask.shape, 3)
+        assert sample.meta["sha256"] == content_hash(sample.image) == content_hash(read_image(sample.meta["file"]))
+        assert (sample.meta["mask_file"] is None) == (sample.defect is None)
+    assert len({s.image.shape for s in first}) > 5
+
+
+def test_the_product_can_be_named(tmp_path):
+    assert {s.product for s in read(folder_tree(tmp_path), product="lid")} == {"lid"}
+
+
+def test_reading_is_lazy(tmp_path):
+    root = folder_tree(tmp_path)
+    (root / "good" / "good3.jpg").write_bytes(b"no picture")
+    reading = read(root)
+    assert next(reading).defect == "crack"
+    with pytest.raises(SourceError, match=r"good3\.jpg"):
+        list(reading)
+
+
+def test_a_black_mask_beside_a_good_part_is_accepted_and_a_marked_one_is_not(tmp_path):
+    save(tmp_path / "good" / "a.jpg", picture(1))
+    save(tmp_path / "good" / "a.png", np.zeros((37, 53), bool))
+    assert [s.defect for s in read(tmp_path)] == [None]
+    save(tmp_path / "good" / "a.png", blob(1))
+    with pytest.raises(SourceError, match=r"a\.jpg is among the good parts, but .*a\.png marks \d+ px"):
+        list(read(tmp_path))
+
+
+def test_hidden_files_and_other_files_are_no_pictures(tmp_path):
+    root = folder_tree(tmp_path)
+    for name in (".hidden.png", "._a.png", "notes.txt", "__MACOSX/a.png"):
+        save(root / "good" / name, picture(1)) if name.endswith("png") else (root / "good" / name).write_text("hello")
+    assert len(list_folder(root).entries) == 10
+
+
+def test_a_folder_that_links_to_itself_is_read_once(tmp_path):
+    root = folder_tree(tmp_path / "a")
+    (root / "good" / "again").symlink_to(root, target_is_directory=True)
+    assert len(list_folder(root).entries) == 10
+
+
+def test_linked_folders_are_followed(tmp_path):
+    folder_tree(tmp_path / "store")
+    (tmp_path / "tile").mkdir()
+    for name in ("good", "defect"):
+        (tmp_path / "tile" / name).symlink_to(tmp_path / "store" / name, target_is_directory=True)
+    assert len(list(read(tmp_path / "tile"))) == 10
+
+
+def test_a_split_file_decides_and_what_it_leaves_out_is_left_out(tmp_path):
+    root = folder_tree(tmp_path)
+    shots = {"crack": ["crack0.png"], "pit": ["defect/pit/pit2.png"], "good": ["good0.jpg", "good1.jpg"]}
+    write_split(root, shots, {"crack": ["crack2.png"], "good": ["good3.jpg"]})
+    listing = list_folder(root)
+    assert listing.listed
+    assert {name.rpartition("/")[2]: split for name, (_, split, _) in kinds(listing).items()} == {
+        "crack0.png": "train",
+        "pit2.png": "train",
+        "good0.jpg": "train",
+        "good1.jpg": "train",
+        "crack2.png": "test",
+        "good3.jpg": "test",
+    }
+
+
+def test_another_split_file_can_be_named(tmp_path):
+    root = folder_tree(tmp_path)
+    write_split(root, {"good": ["good2.jpg"]}, {}).rename(root / "mine.json")
+    assert [entry.file.name for entry in list_folder(root, split="mine.json").entries] == ["good2.jpg"]
+
+
+def test_excluded_files_are_as_if_they_were_not_there(tmp_path):
+    root = folder_tree(tmp_path)
+    (root / "defect" / "pit" / "pit1_mask.png").unlink()
+    with pytest.raises(SourceError, match=r"pit1\.png: has no mask; add .*pit1_mask\.png"):
+        list(read(root))
+    names = {s.id.rpartition("/")[2] for s in read(root, exclude=["defect/pit/pit1*", "good/*3.jpg"])}
+    assert len(names) == 8
+    assert not names & {"pit1.png", "good3.jpg"}
+
+
+def test_good_limit_takes_the_first_by_name(tmp_path):
+    goods = [s.id for s in read(folder_tree(tmp_path, goods=5), good_limit=2) if s.defect is None]
+    assert [name[-9:] for name in goods] == ["good0.jpg", "good1.jpg"]
+
+
+def test_pixels_let_go_come_back_and_a_file_that_changed_is_noticed(tmp_path):
+    root = folder_tree(tmp_path)
+    sample = next(read(root))
+    light = type(sample)(sample.id, meta=sample.meta)
+    assert (reopen(light).image == sample.image).all()
+    assert (reopen(light).mask == sample.mask).all()
+    save(Path(sample.meta["file"]), picture(999))
+    with pytest.raises(SourceError, match="changed while"):
+        reopen(light)
+
+
+@pytest.mark.parametrize("layout", sorted(READERS))
+def test_every_layout_refuses_a_missing_folder_and_a_file(tmp_path, layout):
+    (tmp_path / "a.txt").write_text("hello")
+    for path, why in ((tmp_path / "none", "does not exist"), (tmp_path / "a.txt", "is a file")):
+        with pytest.raises(SourceError, match=f"{path.name} {why}"):
+            read(path, layout=layout)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the magnetic tile set")
+def test_the_magnetic_tiles_are_read_as_their_split_file_says():
+    listing = list_folder(REAL)
+    assert listing.problems == ()
+    assert len(listing.entries) == 832
+    assert sum(entry.split == "train" and entry.defect is not None for entry in listing.entries) == 129
+    assert sum(entry.split == "train" and entry.defect is None for entry in listing.entries) == 300
+    shot = next(entry for entry in listing.entries if entry.split == "train" and entry.defect == "crack")
+    assert shot.mask == shot.file.with_suffix(".png")

@@ -1,0 +1,133 @@
+import io
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from synth.checks.ledger import (
+    LedgerRow,
+    build_ledger,
+    check_leaks,
+    find_twins,
+    read_ledger,
+    same_picture_limits,
+    write_ledger,
+)
+from synth.errors import LeakError, SourceError, WriterError
+from synth.images import content_hash, hash_distances, perceptual_hash, turns
+from synth.sources import read_source
+from synth.sources.config import FolderSource
+from synth.split import make_split
+from tests.synth.trees import folder_tree, picture
+
+
+def row(name: str, image: np.ndarray, role: str = "shot") -> LedgerRow:
+    return LedgerRow(name, f"{name}.png", role, "lid", "bent", content_hash(image), perceptual_hash(image).tobytes())
+
+
+def copied(image: np.ndarray, how: str) -> np.ndarray:
+    picture = Image.fromarray(image)
+    if how == "jpeg 60":
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=60)
+        return np.array(Image.open(buffer))
+    if how == "smaller":
+        return np.array(picture.resize((picture.width * 3 // 5, picture.height * 3 // 5), Image.Resampling.BICUBIC))
+    if how == "squeezed":
+        return np.array(picture.resize((128, 128), Image.Resampling.LANCZOS))
+    if how == "grey":
+        return np.array(picture.convert("L").convert("RGB"))
+    return {"flipped": image[:, ::-1], "turned": np.rot90(image), "transposed": image.transpose(1, 0, 2)}.get(
+        how, image
+    )
+
+
+@pytest.mark.parametrize("how", ["same", "jpeg 60", "smaller", "squeezed", "grey", "flipped", "turned", "transposed"])
+def test_a_copy_in_another_role_stops_with_both_names(how):
+    image = picture(1, 151, 203)
+    ledger = [row("one", image), row("other", picture(2, 151, 203)), row("two", copied(image, how), "test")]
+    with pytest.raises(LeakError, match=r"shot one\.png and test two\.png .*one role only: remove one"):
+        check_leaks(ledger)
+
+
+def test_a_copy_within_a_role_is_only_told():
+    image = picture(1)
+    (twins,) = check_leaks([row("one", image), row("two", np.ascontiguousarray(image[::-1])), row("three", picture(3))])
+    assert (twins.first.id, twins.second.id) == ("one", "two")
+    assert twins.distance < 0.01
+
+
+def test_parts_that_differ_by_a_mark_are_two_pictures():
+    image = picture(1, 151, 203)
+    marked = image.copy()
+    marked[40:70, 50:90] = 0
+    assert check_leaks([row("good", image, "good"), row("shot", marked)]) == []
+
+
+@pytest.mark.parametrize("noise", [0, 3])
+def test_plain_parts_are_one_only_when_their_pixels_are(noise):
+    rng = np.random.default_rng(0)
+    one, two = (
+        np.clip(np.full((151, 203, 3), 128) + rng.normal(0, noise, (151, 203, 1)), 0, 255).astype(np.uint8)
+        for _ in "12"
+    )
+    two[70:72, 80:85] = 0
+    assert check_leaks([row("good", one, "good"), row("shot", two)]) == []
+    with pytest.raises(LeakError, match="hold the same pixels"):
+        check_leaks([row("good", one, "good"), row("shot", one)])
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_the_coarse_search_misses_nothing(seed):
+    rng = np.random.default_rng(seed)
+    base = [perceptual_hash(picture(int(n), 60, 90)) for n in rng.integers(0, 1000, 6)]
+    hashes = []
+    for n in range(24):
+        other = turns(base[n % 6])[rng.integers(8)].astype(float)
+        hashes.append(np.clip(other + rng.normal(0, rng.uniform(0, 2), other.shape), 0, 255).astype(np.uint8))
+    rows = [LedgerRow(str(n), None, "shot", "lid", None, str(n), h.tobytes()) for n, h in enumerate(hashes)]
+    stack = np.stack(hashes)
+    limits = same_picture_limits(stack)
+    close = hash_distances(stack, stack) <= np.minimum.outer(limits, limits)
+    found = {(int(t.first.id), int(t.second.id)) for t in find_twins(rows)}
+    assert found == set(zip(*(i.tolist() for i in np.nonzero(np.triu(close, 1))), strict=True))
+
+
+def test_five_thousand_pictures_are_compared_in_seconds():
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 256, (5000, 32, 32), dtype=np.uint8)
+    hashes[4321] = np.rot90(hashes[1234])
+    rows = [LedgerRow(str(n), None, "shot", "lid", None, str(n), h.tobytes()) for n, h in enumerate(hashes)]
+    began = time.perf_counter()
+    (twins,) = find_twins(rows)
+    assert (twins.first.id, twins.second.id) == ("1234", "4321")
+    assert time.perf_counter() - began < 30
+
+
+def test_a_ledger_names_everything_that_has_a_role_and_comes_back(tmp_path):
+    source = FolderSource(root=folder_tree(tmp_path / "tile"), test_fraction=0.34)
+    split = make_split(read_source(source), source)
+    ledger = build_ledger(split)
+    roles = {"shot": split.shots, "good": split.goods, "test": split.test}
+    for role, samples in roles.items():
+        assert [r.id for r in ledger if r.role == role] == [s.id for s in samples] != []
+    assert all(r.sha256 == content_hash(r.file) for r in ledger)
+    write_ledger(ledger, tmp_path / "run" / "ledger.parquet")
+    assert read_ledger(tmp_path / "run" / "ledger.parquet") == ledger
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["ledger.parquet"]
+    assert build_ledger(replace(split, hashes={}, test=[])) == [r for r in ledger if r.role != "test"]
+
+
+def test_a_ledger_that_cannot_be_written_or_read_says_so(tmp_path):
+    (tmp_path / "file").write_text("hello")
+    with pytest.raises(WriterError, match="is not a folder; choose another --out"):
+        write_ledger([], tmp_path / "file" / "ledger.parquet")
+    with pytest.raises(SourceError, match="file is not a ledger"):
+        read_ledger(tmp_path / "file")
+    write_ledger([], tmp_path / "ledger.parquet")
+    assert check_leaks(read_ledger(tmp_path / "ledger.parquet")) == []
