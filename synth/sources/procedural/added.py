@@ -1,4 +1,4 @@
-"""Defects by addition: burrs and moulding flash on the edges, fibres and chips lying on the part."""
+"""Defects by addition: burrs and moulding flash on the edges, fibres lying on the part, lumps that set on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from synth.sources.procedural.noise import band_field, soft_step
 from synth.sources.procedural.part import Part
-from synth.sources.procedural.placing import blob, mixed, path, short, spot_on, spot_on_edge, stroke, tapered
+from synth.sources.procedural.placing import blob, mixed, path, ragged, short, spot_on, spot_on_edge, stroke, tapered
 
 
 def burr(part: Part, rng: np.random.Generator, strength: float) -> Part:
@@ -47,19 +47,15 @@ def fibre(part: Part, rng: np.random.Generator, strength: float, colour: tuple[f
     return mixed(part, cover, lying, np.array(colour) * twist[..., None], 0.03, 0.6)
 
 
-def grit(part: Part, rng: np.random.Generator, strength: float) -> Part:
-    """Grit left from an earlier step: a few angular crumbs in a heap."""
-    size = short(part)
-    middle = spot_on(part, rng, 0.06 * size)
-    marked = part
-    for _ in range(rng.integers(3, 9)):
-        radius = size / 192 * rng.uniform(2.2, 5.0)
-        distance = blob(part, middle + rng.normal(0, 0.045 * size, 2), radius, rng, 0.12)
-        cover = soft_step(distance, 1.2) * (part.inside > 0)
-        dome = radius * part.pitch * strength * (0.5 + 0.6 * np.clip(-distance / radius, 0, 1))
-        tone = rng.uniform(0.03, 0.12) / strength * np.array([1.0, 0.85, 0.65])
-        marked = mixed(marked, cover, part.height + dome, tone, 0.08, 0.5)
-    return marked
+def drop(part: Part, rng: np.random.Generator, strength: float) -> Part:
+    """A lump of glaze or glue that ran together and set: a glossy bead, a little darker, with a sharp highlight."""
+    radius = short(part) * rng.uniform(0.03, 0.07)
+    distance = ragged(blob(part, spot_on(part, rng, radius), radius, rng, 0.04), rng, 0.5 * radius, 0.06 * radius)
+    cover = soft_step(distance, 1.2) * (part.inside > 0)
+    inward = np.clip(-distance / radius, 0, 1)
+    bead = 0.55 * radius * part.pitch * strength * np.sqrt(np.clip(1 - (1 - inward) ** 2, 0, 1))
+    depth_of_glaze = np.array([0.80, 0.76, 0.66]) ** (0.4 + inward[..., None])
+    return mixed(part, cover, part.height + bead, part.albedo * depth_of_glaze, 0.14, 0.12)
 
 
 def _top(part: Part, reach: float) -> np.ndarray:

@@ -68,7 +68,7 @@ PRODUCTS: dict[str, Product] = {
             "chip": partial(removed.glaze_chip, bare=(0.42, 0.26, 0.165)),
             "pits": removed.pits,
             "stain": partial(reshaped.stain, tint=(0.72, 0.58, 0.38), gloss=0.9),
-            "grit": added.grit,
+            "drop": added.drop,
         },
         frame=60e-3,
         rig=Rig(azimuth=-0.9, elevation=0.95, ambient=0.5, exposure=0.9),

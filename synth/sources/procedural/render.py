@@ -111,24 +111,27 @@ def occlusion(height: np.ndarray, pitch: float) -> np.ndarray:
     """Share of the sky seen from each pixel, (H, W) in (0, 1], from how far its surroundings rise above it."""
     sky = np.ones_like(height)
     for reach in (1.5e-3, 5e-3):
-        around = ndimage.gaussian_filter(height, reach / pitch, mode="nearest", truncate=2.5)
+        window = 2 * max(1, round(reach / pitch)) + 1
+        around = ndimage.uniform_filter(ndimage.uniform_filter(height, window, mode="nearest"), window, mode="nearest")
         sky /= 1 + 1.6 * np.clip(around - height, 0, None) / reach
     return sky
 
 
 def cast_light(part: Part, shot: Shot, view: View, steps: int = 14, reach: float = 9e-3) -> np.ndarray:
-    """1 where the lamp is seen, 0 in its shadow, soft between; (H, W). Marches the height field towards the lamp."""
+    """1 where the lamp is seen, 0.1 in its shadow, soft between; (H, W). Marches the height field towards the lamp."""
     across = np.hypot(shot.lamp[0], shot.lamp[1])
     rise = (view.distance - shot.lamp[2]) / across
     direction = shot.lamp[:2] / across
+    margin = int(np.ceil(reach / part.pitch)) + 1
+    around = np.pad(part.height, margin, mode="edge")
+    rows, columns = part.height.shape
     above = np.full_like(part.height, -1.0)
-    rows, columns = grid(view.shape)
     for step in np.linspace(reach / steps, reach, steps):
-        shift = direction * step / part.pitch
-        r = np.clip(rows.astype(np.int32) + round(shift[1]), 0, view.shape[0] - 1)[:, :1]
-        c = np.clip(columns.astype(np.int32) + round(shift[0]), 0, view.shape[1] - 1)[:1]
-        np.maximum(above, (part.height[r, c] - part.height - rise * step) / (0.15e-3 + 0.12 * step), out=above)
-    return ndimage.gaussian_filter(np.clip(0.9 - 0.8 * above, 0.1, 1).astype(np.float32), 0.6)
+        right, down = (margin + round(shift) for shift in direction * step / part.pitch)
+        towards = around[down : down + rows, right : right + columns]
+        hidden = (towards - part.height - np.float32(rise * step)) * np.float32(1 / (0.15e-3 + 0.12 * step))
+        np.maximum(above, hidden, out=above)
+    return ndimage.gaussian_filter(np.clip(0.9 - 0.8 * above, 0.1, 1), 0.6, truncate=2.5)
 
 
 def develop(light: np.ndarray, shot: Shot) -> np.ndarray:
@@ -139,7 +142,6 @@ def develop(light: np.ndarray, shot: Shot) -> np.ndarray:
     field = (1 + shot.tilt[0] * y + shot.tilt[1] * x) * (1 - shot.vignette * (x**2 + y**2))
     light = light * field[..., None] * shot.gain.astype(np.float32)
     light = ndimage.gaussian_filter(light, (shot.blur, shot.blur, 0), truncate=3)
-    light = light + 0.02 * ndimage.gaussian_filter(np.clip(light - 0.8, 0, None), (4, 4, 0), truncate=2)
     light = np.where(light > 0.7, 0.7 + 0.3 * np.tanh((light - 0.7) / 0.3), light)  # the shoulder of a camera's curve
     light = light + shot.strength * shot.noise * np.sqrt(4e-6 + 1.2e-4 * np.clip(light, 0, None))
     return np.rint(255 * np.clip(light, 0, 1) ** (1 / 2.2)).astype(np.uint8)
