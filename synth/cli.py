@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,7 +60,7 @@ def run(
 
     with Bars() as bars:
         seen = preview(load_recipe(recipe, overrides), bars)
-    print(json.dumps(seen.to_json(), indent=2) if as_json else seen)
+    _tell(seen, as_json)
 
 
 @app.command()
@@ -71,8 +71,9 @@ def inspect(
     """What is in a folder, what is wrong with it and how to mend it. Touches nothing; exit code 2 if it is unusable."""
     from synth.sources.inspect import inspect as look
 
-    report = look(path)
-    print(json.dumps(report.to_json(), indent=2) if as_json else report)
+    with Bars() as bars:
+        report = look(path, progress=bars)
+    _tell(report, as_json)
     if not report.usable:
         raise typer.Exit(2)
 
@@ -97,7 +98,7 @@ def regenerate(
 
     with Bars() as bars:
         found = draw_again(path, sample_id, bars)
-    print(json.dumps(found.to_json(), indent=2) if as_json else found)
+    _tell(found, as_json)
     if not found.equal:
         raise typer.Exit(1)
 
@@ -152,6 +153,10 @@ def schema() -> None:
     print(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
+def _tell(report: Any, as_json: bool) -> None:
+    print(json.dumps(report.to_json(), indent=2) if as_json else report)
+
+
 def _carry_out(name: str, overrides: list[str], out: Path | None, as_json: bool) -> None:
     from synth.recipe import load_recipe
     from synth.run import run as carry_out
@@ -193,11 +198,5 @@ def _summary(finished: Run, minutes: float) -> dict[str, Any]:
     }
 
 
-def main() -> NoReturn:
-    """Entry point of the installed command."""
-    app(prog_name="flawsmith")
-    raise SystemExit(0)
-
-
 if __name__ == "__main__":
-    main()
+    app(prog_name="flawsmith")

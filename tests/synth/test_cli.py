@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import synth.run as pipeline
@@ -186,3 +187,41 @@ def test_a_dry_run_counts_what_would_be_made_and_writes_nothing(tmp_path, monkey
     assert 0 < answer["disk_mb"] < 1
     assert "would make 8 pairs" in flawsmith("run", file, "--dry-run").stdout
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_inspect_tells_programs_and_people_whether_a_folder_can_be_used(tmp_path):
+    done = flawsmith("inspect", tmp_path / "nowhere")
+    assert done.exit_code == 2
+    assert "nowhere" in done.stdout
+    assert json.loads(flawsmith("inspect", tmp_path / "nowhere", "--json").stdout)["usable"] is False
+
+
+@pytest.mark.parametrize("verb", [["show"], ["regenerate"]])
+def test_a_folder_that_is_no_run_is_exit_code_2(tmp_path, verb):
+    rest = ["tile-crack-00001"] if verb == ["regenerate"] else []
+    done = flawsmith(*verb, tmp_path, *rest)
+    assert done.exit_code == 2
+    assert "is not a run" in done.stderr
+
+
+@pytest.mark.parametrize(("equal", "code"), [(True, 0), (False, 1)])
+def test_regenerate_fails_when_the_sample_came_out_different(tmp_path, monkeypatch, equal, code):
+    import synth.regenerate as again
+
+    found = SimpleNamespace(equal=equal, to_json=lambda: {"equal": equal})
+    monkeypatch.setattr(again, "regenerate", lambda path, sample_id, progress: found)
+    done = flawsmith("regenerate", tmp_path, "tile-crack-00001", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (code, {"equal": equal})
+
+
+def test_recipe_init_writes_a_recipe_for_a_folder_that_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert flawsmith("recipe", "init", "nowhere").exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+    for name in ("good/a.png", "crack/b.png", "masks/crack/b.png"):
+        file = tmp_path / "tiles" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (53, 37), 255).save(file)
+    done = flawsmith("recipe", "init", "tiles")
+    assert done.exit_code == 0, done.stderr
+    assert load_recipe(tmp_path / "tiles.yaml").source.root == tmp_path / "tiles"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from synth.errors import RecipeError
-from synth.recipe import Recipe, bundled_recipes, differences, find_recipe, load_recipe
+from synth.recipe import Recipe, bundled_recipes, differences, load_recipe
 from synth.starter import starter, write_starter
 
 
@@ -57,15 +57,19 @@ def test_the_resolved_recipe_loads_as_an_equal_one(tmp_path):
 
 
 def test_the_hash_ignores_spelling_and_sees_every_value(tmp_path):
-    plain = load_recipe(write(tmp_path, "name: a\nseed: 3\nsource: {kind: procedural}\nrequest: {per_defect: 7}\n"))
-    other = load_recipe(
-        write(
-            tmp_path, "request:\n  per_defect: 7   # seven\nseed: 3\nname: a\nsource:\n  kind: procedural\n", "b.yaml"
-        )
+    plain = write(
+        tmp_path, "name: a\nsource: {kind: procedural}\nrequest: {per_defect: 7}\ngenerator: {words: {a: x, b: y}}\n"
     )
-    assert plain.sha256 == other.sha256
+    other = write(
+        tmp_path,
+        "generator:\n  words: {b: y, a: x}\nrequest:\n  per_defect: 7   # seven\nname: a\n"
+        "source:\n  kind: procedural\n",
+        "b.yaml",
+    )
+    sha256 = load_recipe(plain).sha256
+    assert load_recipe(other).sha256 == sha256
     for change in ("seed=4", "request.per_defect=8", "generator.steps=9", "checks.max_area=0.5", "source.goods=9"):
-        assert load_recipe(find_recipe(tmp_path / "b.yaml"), [change]).sha256 != plain.sha256, change
+        assert load_recipe(other, [change]).sha256 != sha256, change
 
 
 def test_differences_name_the_value_that_changed(tmp_path):
