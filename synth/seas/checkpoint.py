@@ -52,7 +52,7 @@ class Checkpoints:
                         f"{path} belongs to a training with other images or settings: delete {self.folder.parent} "
                         "or name another output folder"
                     )
-                return int(header["update"]), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                return int(header["update"]), {key: file.get_tensor(key) for key in file.keys()}
         return None
 
     def _files(self) -> list[Path]:
@@ -79,7 +79,9 @@ def optimizer_state(optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str
     }
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str], state: Mapping[str, Tensor]) -> None:
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str], state: Mapping[str, Tensor]
+) -> None:
     """Inverse of `optimizer_state`; other entries of `state` are ignored."""
     by_name = {name: parameter for parameter, name in names.items()}
     slots: dict[Tensor, dict[str, Any]] = {}

@@ -86,7 +86,7 @@ def build_pool(
         of_type = [shot for shot in shots if shot.defect == defect]
         for i in range(config.windows_per_defect):
             rng = np.random.default_rng([seed, k, i])
-            shot, good = of_type[i % len(of_type)], goods[rng.integers(len(goods))]
+            shot, good = of_type[i % len(of_type)], goods[int(rng.integers(len(goods)))]
             image, mask, window = _defective_window(shot, config, rng)
             images.append(image)
             masks.append(mask)
@@ -119,7 +119,7 @@ def draw_batch(pool: WindowPool, size: int, timesteps: int, scale: float, rng: t
 
 @torch.no_grad()
 def encode(vae: AutoencoderKL, images: np.ndarray) -> Tensor:
-    """Mean and standard deviation of the unscaled latents of (n, R, R, 3) uint8: (n, 2, C, h, w) float32, on the CPU."""
+    """Mean and standard deviation of the unscaled latents of (n, R, R, 3) uint8: (n, 2, C, h, w) float32 on the CPU."""
     parts = []
     for start in range(0, len(images), ENCODED_TOGETHER):
         pixels = torch.from_numpy(images[start : start + ENCODED_TOGETHER]).to(vae.device, vae.dtype)
@@ -131,20 +131,23 @@ def encode(vae: AutoencoderKL, images: np.ndarray) -> Tensor:
 def _defective_window(
     shot: Sample, config: SeasConfig, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, Window]:
-    assert shot.image is not None and shot.mask is not None
+    assert shot.image is not None
+    assert shot.mask is not None
     assert config.resolution is not None
     window = window_for(shot.mask, config.resolution, rng) if config.zoom else _whole(shot.mask)
     image = cut(shot.image, window, config.resolution)
     mask = shot.mask if config.mask_labels == "any" else shot.mask.astype(np.float32)
     soft = np.clip(cut(mask, window, config.resolution).astype(np.float32), 0, 1)
-    return *_turned((image, soft), config, rng), window
+    image, soft = _turned([image, soft], config, rng)
+    return image, soft, window
 
 
 def _good_window(good: Sample, like: Window, config: SeasConfig, rng: np.random.Generator) -> np.ndarray:
-    assert good.image is not None and config.resolution is not None
+    assert good.image is not None
+    assert config.resolution is not None
     side = like.side if config.zoom else min(good.image.shape[:2])
     window = window_anywhere(good.image.shape, side, rng)
-    return _turned((cut(good.image, window, config.resolution),), config, rng)[0]
+    return _turned([cut(good.image, window, config.resolution)], config, rng)[0]
 
 
 def _whole(mask: np.ndarray) -> Window:
@@ -157,8 +160,8 @@ def _whole(mask: np.ndarray) -> Window:
     return Window(int(top), int(left), side)
 
 
-def _turned(arrays: tuple[np.ndarray, ...], config: SeasConfig, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _turned(arrays: Sequence[np.ndarray], config: SeasConfig, rng: np.random.Generator) -> list[np.ndarray]:
     """The same quarter turn and mirroring for every array, drawn whether or not they are switched on."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    turned = (np.rot90(a, turns) if config.rotate else a for a in arrays)
-    return tuple(np.ascontiguousarray(a[:, ::-1] if mirror and config.flip else a) for a in turned)
+    turned = [np.rot90(a, turns) if config.rotate else a for a in arrays]
+    return [np.ascontiguousarray(a[:, ::-1] if mirror and config.flip else a) for a in turned]
