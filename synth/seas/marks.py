@@ -93,7 +93,7 @@ def survey(product: np.ndarray) -> Ground:
 
 
 def describe(image: np.ndarray, mask: np.ndarray) -> Mark:
-    """Lift the defect `mask` (H, W) bool, not empty, out of `image` (H, W, 3) uint8, with half its extent of context."""
+    """Lift the defect `mask` (H, W) bool, not empty, out of `image` (H, W, 3) uint8, with half its extent around."""
     ground = survey(foreground(image) | mask)
     rows, columns = np.nonzero(mask)
     middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
