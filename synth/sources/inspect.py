@@ -111,7 +111,7 @@ class _Seen:
         try:
             sample = load(entry)
         except SourceError as problem:
-            self.problems.append(_as_problem(problem, entry.file))
+            self.problems.append(_as_problem(problem, entry.file, entry.mask))
             return
         assert sample.image is not None
         assert sample.mask is not None
@@ -154,10 +154,13 @@ def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = 
     return Report(str(path), listing.layout, kinds, dict(seen.sizes), grey, colour, dict(ignored), tuple(problems))
 
 
-def _as_problem(problem: SourceError, file: Path) -> Problem:
-    """An error's text as (file, what, remedy): all our messages end in `; remedy`."""
-    what, _, remedy = str(problem).rpartition("; ")
-    return Problem(str(file), what.removeprefix(f"{file} "), remedy)
+def _as_problem(problem: SourceError, *files: Path | None) -> Problem:
+    """An error's text as (file, what, remedy): it opens with the file at fault and ends in `; remedy`."""
+    text = str(problem)
+    named = [str(file) for file in files if file is not None]
+    fault = next((file for file in named if text.startswith(f"{file} ")), named[0])
+    what, _, remedy = text.rpartition("; ")
+    return Problem(fault, what.removeprefix(f"{fault} "), remedy)
 
 
 def _mask_problems(file: str, mask: np.ndarray) -> Iterator[Problem]:
