@@ -33,7 +33,8 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The readable pictures of one defect type of a product; defect None = good. coverage: smallest, median and largest
+    """The readable pictures of one defect type of a product; defect None = good. A shot with a blank mask counts as
+    none, as in a run. coverage: smallest, median and largest
     share of the picture that a mask covers, None where no mask marks anything."""
 
     product: str
@@ -102,6 +103,7 @@ class _Seen:
     """What is known of the readable entries so far; rows of the ledger carry the split in place of the role."""
 
     rows: list[LedgerRow] = field(default_factory=list)
+    blank: set[str] = field(default_factory=set)
     coverage: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     colour: dict[str, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
@@ -124,6 +126,8 @@ class _Seen:
             self.problems.extend(_mask_problems(str(entry.mask), sample.mask))
             if sample.mask.any():
                 self.coverage[kind].append(float(sample.mask.mean()))
+            else:
+                self.blank.add(entry.id)
 
 
 def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = None) -> Report:
@@ -176,7 +180,9 @@ def _mask_problems(file: str, mask: np.ndarray) -> Iterator[Problem]:
 
 
 def _kinds(seen: _Seen, roles: Sequence[str]) -> tuple[Kind, ...]:
-    count = Counter((row.product, row.defect, role) for row, role in zip(seen.rows, roles, strict=True))
+    blank_shots = {(name, "train") for name in seen.blank}
+    pairs = [(row, role) for row, role in zip(seen.rows, roles, strict=True) if (row.id, role) not in blank_shots]
+    count = Counter((row.product, row.defect, role) for row, role in pairs)
     kinds = []
     for product, defect in sorted({(row.product, row.defect) for row in seen.rows}, key=lambda k: (k[0], k[1] or "")):
         shares = seen.coverage.get((product, defect))

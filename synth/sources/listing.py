@@ -81,8 +81,8 @@ def load(entry: Entry) -> Sample:
     mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
     if entry.defect is None and mask.any():
         raise SourceError(
-            f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move to the "
-            "folder of its defect type, or remove the mask"
+            f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move the "
+            "picture to the folder of its defect type, or remove the mask"
         )
     return Sample(
         id=entry.id,

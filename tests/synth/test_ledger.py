@@ -75,7 +75,7 @@ def test_plain_parts_are_one_only_when_their_pixels_are(noise):
         np.clip(np.full((151, 203, 3), 128) + rng.normal(0, noise, (151, 203, 1)), 0, 255).astype(np.uint8)
         for _ in "12"
     )
-    two[70:72, 80:85] = 0
+    two[70, 80] += 9
     assert check_leaks([row("good", one, "good"), row("shot", two)]) == []
     with pytest.raises(LeakError, match="hold the same pixels"):
         check_leaks([row("good", one, "good"), row("shot", one)])
