@@ -130,7 +130,7 @@ def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], li
     error where it matches nothing. Folders that are links are followed, once each."""
     found: list[Path] = []
     seen: set[Path] = set()
-    for place, folders, names in os.walk(root, followlinks=True):
+    for place, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
         here = Path(place)
         seen.add(here.resolve())
         folders[:] = sorted(f for f in folders if not _is_hidden(f) and (here / f).resolve() not in seen)
@@ -159,6 +159,10 @@ def limit_goods(entries: Sequence[Entry], most: int | None) -> tuple[Entry, ...]
                 continue
         kept.append(entry)
     return tuple(kept)
+
+
+def _refuse(problem: OSError) -> None:
+    raise SourceError(f"{problem.filename} cannot be listed ({problem.strerror}); change its rights") from problem
 
 
 def _is_hidden(name: str) -> bool:

@@ -1,3 +1,4 @@
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,22 @@ def test_shots_and_goods_carry_pixels_and_test_samples_none(tmp_path):
         seed = 100 * (1 + (shot.defect == "cut")) + int(Path(shot.meta["file"]).stem)
         assert (shot.image == picture(seed, *shot.mask.shape)).all()
         assert (shot.mask == blob(seed, *shot.mask.shape)).all()
+
+
+def test_pixels_of_test_samples_are_let_go_while_reading(tmp_path):
+    source = MvtecAdSource(root=mvtec_tree(tmp_path, tests=9))
+    held, alive = [], []
+
+    def watched():
+        for sample in read_source(source):
+            if sample.split == "test":
+                held.append(weakref.ref(sample.image))
+            yield sample
+            alive.append(sum(image() is not None for image in held))
+
+    make_split(watched(), source)
+    assert len(held) == 19
+    assert max(alive) <= 2
 
 
 def test_a_shot_with_a_blank_mask_is_dropped_with_the_reason(tmp_path):

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -129,6 +130,20 @@ def test_a_folder_that_links_to_itself_is_read_once(tmp_path):
     root = folder_tree(tmp_path / "a")
     (root / "good" / "again").symlink_to(root, target_is_directory=True)
     assert len(list_folder(root).entries) == 10
+
+
+def test_a_folder_that_may_not_be_listed_is_not_skipped(tmp_path, monkeypatch):
+    root = folder_tree(tmp_path)
+    scan = os.scandir
+
+    def refuse(place):
+        if Path(place).name == "pit":
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SourceError, match=r"pit cannot be listed \(Permission denied\); change its rights"):
+        read(root, layout="folder")
 
 
 def test_linked_folders_are_followed(tmp_path):
