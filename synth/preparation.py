@@ -15,7 +15,7 @@ from synth.checks.ledger import LedgerRow, build_ledger, check_leaks, read_ledge
 from synth.errors import RecipeError, SourceError
 from synth.generator import Generator, Progress
 from synth.recipe import Recipe, differences, load_recipe
-from synth.run_folder import RunFolder, write_whole
+from synth.run_folder import RunFolder, file_name, write_whole
 from synth.sample import Sample
 from synth.sources import read_source
 from synth.split import Split, make_split
@@ -67,10 +67,17 @@ def open_generator(recipe: Recipe, folder: RunFolder) -> Generator:
 
 
 def plan(recipe: Recipe, shots: Sequence[Sample]) -> list[Stream]:
-    """One stream for each (product, defect) that has shots, by name."""
+    """One stream for each (product, defect) that has shots, by name. SourceError where two would share ids or files."""
     quota = recipe.request.per_defect
     attempts = math.ceil(quota * recipe.request.max_attempts)
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
+    taken: dict[str, tuple[str, str]] = {}
+    for product, defect in kinds:
+        name = file_name(f"{product}-{defect}").casefold()
+        if name in taken:
+            other = "/".join(taken[name])
+            raise SourceError(f"{other} and {product}/{defect} are too alike to name files by; rename one of them")
+        taken[name] = (product, defect)
     return [Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed) for kind in kinds]
 
 

@@ -10,10 +10,11 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 from synth.errors import SourceError
-from synth.images import content_hash
+from synth.images import SUFFIXES, content_hash
 from synth.run_folder import RunFolder, file_name, png_bytes, write_whole
 from synth.sample import Sample
 
@@ -63,7 +64,7 @@ def _keep(folder: RunFolder, sample: Sample, role: Literal["good", "shot"], take
     if role == "shot":
         place /= file_name(str(sample.defect))
     sha256 = content_hash(sample.image)
-    path = place / f"{file_name(sample.id)}.png"
+    path = place / f"{_stem(sample.id)}.png"
     if str(path.relative_to(folder.path)) in taken:
         path = place / f"{path.stem}-{sha256[:8]}.png"
     write_whole(path, png_bytes(sample.image))
@@ -81,3 +82,9 @@ def _keep(folder: RunFolder, sample: Sample, role: Literal["good", "shot"], take
         sha256=sha256,
         file=None if sample.meta.get("file") is None else str(sample.meta["file"]),
     )
+
+
+def _stem(sample_id: str) -> str:
+    """tile/good/a.jpg -> a"""
+    last = PurePosixPath(sample_id)
+    return file_name(last.stem if last.suffix.lower() in SUFFIXES else last.name)

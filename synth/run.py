@@ -6,7 +6,7 @@ what lies where and `synth.streams` for why the end does not depend on the inter
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from synth.recipe import Recipe, load_recipe
 from synth.run_folder import RunFolder, read_png
 from synth.sample import Sample
 from synth.split import Split
-from synth.streams import draw_stream, shortfall
+from synth.streams import Stream, draw_stream, shortfall
 from synth.writers import WRITERS, Dataset
 
 
@@ -104,19 +104,20 @@ def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None
     check_same_recipe(folder, recipe)
     if not folder.manifest.exists():
         split, ledger = prepare(recipe, tell)
+        streams = plan(recipe, split.shots)
         with folder.lock():
             check_same_recipe(folder, recipe)
             folder.sweep()
             if not folder.manifest.exists():
                 check_same_source(folder, ledger)
                 write_ledger(ledger, folder.ledger)
-                _carry_out(recipe, split, folder, tell)
+                _carry_out(recipe, split, streams, folder, tell)
     finished = Run(folder.path)
     _refuse_nothing(finished)
     return finished
 
 
-def _carry_out(recipe: Recipe, split: Split, folder: RunFolder, progress: Progress) -> None:
+def _carry_out(recipe: Recipe, split: Split, streams: Sequence[Stream], folder: RunFolder, progress: Progress) -> None:
     from synth.foreground import foreground
     from synth.writers.gallery import write_gallery
 
@@ -124,7 +125,6 @@ def _carry_out(recipe: Recipe, split: Split, folder: RunFolder, progress: Progre
     goods = [image for image in keep_real(folder, split.shots, split.goods) if image.role == "good"]
     generator.fit(split.shots, split.goods, progress)
     journal = Journal(folder.journal)
-    streams = plan(recipe, split.shots)
     for stream in streams:
         draw_stream(stream, generator, journal, folder, recipe.checks, foreground, progress)
     dataset = Dataset(folder.path, journal.accepted(), goods)

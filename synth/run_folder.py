@@ -136,7 +136,7 @@ def png_bytes(array: np.ndarray) -> bytes:
     """uint8 (H, W, 3), or bool (H, W) as 0 and 255, as a PNG; the same array gives the same bytes."""
     pixels = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=6)
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
 
 
@@ -148,5 +148,5 @@ def read_png(path: Path) -> np.ndarray:
 
 
 def file_name(name: str) -> str:
-    """A name that every file system and archive takes; letters, digits, dot, dash and underscore stay."""
-    return re.sub(r"[^\w.-]+", "_", name).strip(".") or "_"
+    """A name that every file system and archive takes; letters, digits, space, dot, dash and underscore stay."""
+    return re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"

@@ -215,6 +215,13 @@ def test_export_writes_a_finished_run_in_another_format(finished, tmp_path):
         export(finished.path, "voc", tmp_path)
 
 
+def test_types_that_would_share_files_are_refused_by_name(source):
+    shots = [streams.Sample(id=name, product="tile", defect=name) for name in ("burn in", "burn?in", "burn/in")]
+    assert len(preparation.plan(recipe_for(source), shots[:2])) == 2
+    with pytest.raises(SourceError, match=r"tile/burn/in and tile/burn\?in are too alike"):
+        preparation.plan(recipe_for(source), shots)
+
+
 def test_run_uses_outputs_and_the_recipes_name_by_default(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(recipe_for(source, request={"per_defect": 1})).path == Path("outputs/blobs")

@@ -1,0 +1,141 @@
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from markupsafe import escape
+
+from synth import preparation
+from synth.run import show
+from synth.writers import gallery
+from tests.synth.blobs import BlobGenerator, run_blobs, write_source
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--virtual-time-budget=3000"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        folder = tmp_path_factory.mktemp("gallery")
+        # A name that would break out of markup, were it not escaped.
+        source = write_source(folder / "source")
+        (source / "stain").rename(source / "a<b>&'c'")
+        (source / "ground_truth" / "stain").rename(source / "ground_truth" / "a<b>&'c'")
+        return run_blobs(source, folder / "out")
+
+
+@pytest.fixture(scope="module")
+def page(finished):
+    return (finished.folder.report / "index.html").read_text()
+
+
+def browse(finished, tmp_path, state=""):
+    """The page's body as the browser has it after its script ran."""
+    address = f"file://{finished.folder.report / 'index.html'}#{state}"
+    command = [BROWSER, *QUIET, f"--user-data-dir={tmp_path}", "--dump-dom", address]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def cards(dom):
+    """Attributes of every card: (status, reason, hidden)."""
+    tags = re.findall(r'<article class="card[^>]*>', dom)
+    one = r'data-status="(\w+)" data-reason="(\w*)"'
+    return [(*re.search(one, tag).groups(), "hidden" in tag) for tag in tags]
+
+
+def test_the_page_needs_nothing_but_itself(page):
+    assert "default-src 'none'" in page
+    assert not re.findall(r'(?:src|href)="(?!data:)[^"]', page)
+    assert "://" not in page
+
+
+def test_names_are_escaped(page):
+    assert "a&lt;b&gt;&amp;&#39;c&#39;" in page
+    assert "<b>&'c'" not in page
+
+
+def test_every_accepted_sample_and_every_shot_is_on_the_page(page, finished):
+    for record in finished.manifest:
+        assert f'data-id="{escape(record.id)}"' in page
+    status = [status for status, _, _ in cards(page)]
+    assert status.count("accepted") == 12
+    assert status.count("shot") == 4
+    assert status.count("rejected") == sum(sum(result.reasons.values()) for result in finished.yields)
+
+
+def test_show_builds_the_same_page_again(page, finished):
+    assert show(finished.path).read_text() == page
+
+
+def test_too_many_cards_are_left_out_evenly_and_the_page_says_so(finished, monkeypatch):
+    monkeypatch.setattr(gallery, "MOST_CARDS", 8)
+    page = show(finished.path).read_text()
+    monkeypatch.undo()
+    show(finished.path)
+    assert [status for status, _, _ in cards(page)].count("accepted") == 8
+    assert "more are not shown here" in page
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_a_browser_shows_accepted_samples_first_and_counts_them(finished, tmp_path):
+    dom = browse(finished, tmp_path)
+    assert 'data-shown="12"' in dom
+    assert "12 samples" in dom
+    assert all(hidden == (status == "rejected") for status, _, hidden in cards(dom))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_a_browser_filters_by_type_status_and_reason(finished, tmp_path):
+    dom = browse(finished, tmp_path, "defect=crack&status=rejected&reason=blank_mask&mask=tint")
+    assert 'data-mask="tint"' in dom
+    assert 'data-shown="3"' in dom
+    shown = [(status, reason) for status, reason, hidden in cards(dom) if not hidden]
+    assert shown == [("shot", "")] * 2 + [("rejected", "blank_mask")] * 3
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_a_browser_opens_a_sample_large_with_its_full_size_files(finished, tmp_path):
+    record = finished.manifest[-1]
+    dom = browse(finished, tmp_path, f"open={record.id}")
+    assert re.search(r"<dialog[^>]* open", dom)
+    assert f'href="../{record.image}"' in dom
+    assert str(record.seed) in dom
+    assert "agreement" in dom.split("<dialog")[1]
+
+
+def test_thumbnail_boxes_hold_the_whole_mask_and_lie_in_the_image():
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        mask = np.zeros((37, 153), bool)
+        top, left = rng.integers(36), rng.integers(152)
+        mask[top : top + 1 + rng.integers(30), left : left + 1 + rng.integers(90)] = True
+        box = gallery.close_up(mask)
+        cut = mask[box.top : box.top + box.height, box.left : box.left + box.width]
+        assert cut.shape == (box.height, box.width)
+        assert cut.sum() == mask.sum()
+
+
+def test_an_outline_encloses_exactly_the_mask():
+    mask = np.zeros((37, 53), bool)
+    mask[5:9, 10:20] = True
+    rings = re.findall(r"M([^Z]*)Z", gallery.outline(mask))
+    assert len(rings) == 1
+    points = np.array([point.split(",") for point in rings[0].split("L")], float)
+    assert points.min(axis=0).tolist() == [10, 5]
+    assert points.max(axis=0).tolist() == [20, 9]
+    mask[6:8, 13:16] = False
+    assert gallery.outline(mask).count("M") == 2
+
+
+def test_the_outline_of_a_large_mask_is_coarse_and_in_place():
+    mask = np.zeros((700, 1100), bool)
+    mask[100:140, 500:900] = True
+    points = np.array([point.split(",") for point in gallery.outline(mask)[1:-1].split("L")], float)
+    assert np.abs(points.min(axis=0) - [500, 100]).max() <= 5
+    assert np.abs(points.max(axis=0) - [900, 140]).max() <= 5
