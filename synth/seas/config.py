@@ -6,6 +6,7 @@ LORA); and the table PARITY of the published code's choices, which `parity: true
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -39,6 +40,10 @@ PARITY: dict[str, Any] = {
     "guidance": 8.0,
     "mask_mode": "predict",
     "mask_threshold": 0.2,
+    "mask_steps": 3,
+    "strength": 1.0,
+    "sketch": 0.0,
+    "final_sigma": "sigma_min",
 }
 """What the published SeaS code does for MVTec AD (its guidance is 2 for VisA and 5 for MVTec 3D-AD)."""
 
@@ -134,12 +139,39 @@ class SeasConfig(LearningChoices):
     start_amplitude: float = _field(0.0683, "Share of the good image left in the start noise.", ge=0, lt=1)
     mask_mode: Literal["predict", "request"] = _field("request", "Read the mask off the drawing, or ask for one first.")
     mask_threshold: float = _field(0.5, "Mask-head probability above which a pixel is defect.", gt=0, lt=1)
+    mask_steps: int = _field(2, "Last steps over which the mask head's probability is averaged.", "steps", ge=1)
     preserve_background: bool = _field(True, "Keep the good image untouched away from the mask.")
+    feather: float = _field(
+        0.02, "Width over which a drawing fades into the good image.", "share of the window", ge=0, le=0.5
+    )
+    strength: float | None = _field(
+        None,
+        "Share of the steps that are taken; 1 = from pure noise; none = 0.7, 1 for masks that are read off.",
+        gt=0,
+        le=1,
+    )
+    sketch: float = _field(
+        1.0, "Weight of a rough defect laid into the start where a mask is asked for; 0 = none.", ge=0, le=1
+    )
+    final_sigma: Literal["zero", "sigma_min"] = _field("zero", "Noise level at which the solver ends.")
+    legal_region: Path | None = _field(
+        None, "Picture that is white where defects may lie; stretched to each good image; none = the whole product."
+    )
+    masks: Path | None = _field(
+        None, "Folder of masks to draw defects under, in one sub-folder a defect type; none = made from the shots'."
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _lay_parity_under(cls, data: Any) -> Any:
         return {**PARITY, **data} if isinstance(data, dict) and data.get("parity") is True else data
+
+    @property
+    def start_strength(self) -> float:
+        """`strength`, settled by the mask mode."""
+        if self.strength is not None:
+            return self.strength
+        return 1.0 if self.mask_mode == "predict" else 0.7
 
     def settled(self, unet_parameters: int, resolution: int) -> SeasConfig:
         """This config with every None replaced by what suits a U-Net of this size and the base's own resolution."""

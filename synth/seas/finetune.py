@@ -99,7 +99,12 @@ def finetune(
         head = train_mask_head(pipeline, prompts, pool, config, training)
         if accelerator.is_main_process:
             write_tensors(folder / HEAD, head.state_dict())
-            record = {"fingerprint": mark, "seed": seed, "prompts": prompts.to_json(), "config": config.model_dump()}
+            record = {
+                "fingerprint": mark,
+                "seed": seed,
+                "prompts": prompts.to_json(),
+                "config": config.model_dump(mode="json"),
+            }
             _write_json(folder / RECORD, record)
             shutil.rmtree(training.checkpoint_folder)
         accelerator.wait_for_everyone()
@@ -140,7 +145,9 @@ def fingerprint(
     """A hash of everything that the fine-tuned weights depend on; fields that only drawing reads are left out."""
     choices = {name: getattr(config, name) for name in LearningChoices.model_fields}
     digest = hashlib.sha256(json.dumps([seed, prompts.to_json(), choices], sort_keys=True).encode())
-    digest.update(json.dumps(dict(pipeline.unet.config), sort_keys=True, default=str).encode())
+    # private entries name the base's folder and list defaults in an order that changes from process to process
+    shape = {name: value for name, value in pipeline.unet.config.items() if not name.startswith("_")}
+    digest.update(json.dumps(shape, sort_keys=True).encode())
     for name in ("conv_in.weight", "conv_out.weight"):
         digest.update(pipeline.unet.get_parameter(name).detach().float().cpu().numpy().tobytes())
     for sample in (*shots, *goods):

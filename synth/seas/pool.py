@@ -21,7 +21,7 @@ from torch import Tensor
 
 from synth.sample import Sample
 from synth.seas.config import SeasConfig
-from synth.seas.window import Window, cut, window_anywhere, window_for
+from synth.seas.window import Window, cut, widest_window, window_anywhere, window_for
 
 ENCODED_TOGETHER = 4
 
@@ -134,7 +134,7 @@ def _defective_window(
     assert shot.image is not None
     assert shot.mask is not None
     assert config.resolution is not None
-    window = window_for(shot.mask, config.resolution, rng) if config.zoom else _whole(shot.mask)
+    window = window_for(shot.mask, config.resolution, rng) if config.zoom else widest_window(shot.mask)
     image = cut(shot.image, window, config.resolution)
     mask = shot.mask if config.mask_labels == "any" else shot.mask.astype(np.float32)
     soft = np.clip(cut(mask, window, config.resolution).astype(np.float32), 0, 1)
@@ -148,16 +148,6 @@ def _good_window(good: Sample, like: Window, config: SeasConfig, rng: np.random.
     side = like.side if config.zoom else min(good.image.shape[:2])
     window = window_anywhere(good.image.shape, side, rng)
     return _turned([cut(good.image, window, config.resolution)], config, rng)[0]
-
-
-def _whole(mask: np.ndarray) -> Window:
-    """The largest square inside the image, moved to hold the middle of the defect."""
-    side = min(mask.shape)
-    top, left = (
-        min(max(0, round((hit.min() + hit.max() + 1 - side) / 2)), size - side)
-        for hit, size in zip(np.nonzero(mask), mask.shape, strict=True)
-    )
-    return Window(int(top), int(left), side)
 
 
 def _turned(arrays: Sequence[np.ndarray], config: SeasConfig, rng: np.random.Generator) -> list[np.ndarray]:

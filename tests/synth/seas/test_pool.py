@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+
+from synth.seas.config import SeasConfig
+from synth.seas.pool import Batch, build_pool, draw_batch, encode
+from synth.seas.updates import stream
+
+DEFECTS = ("dent", "scratch")
+
+
+def _config(**changes):
+    return SeasConfig(**{"resolution": 32, "windows_per_defect": 6, **changes})
+
+
+@pytest.fixture
+def pool(pipeline, shots, goods):
+    return build_pool(pipeline.vae, shots, goods, DEFECTS, _config(), seed=4)
+
+
+def test_every_type_has_its_share_and_every_window_its_defect(pool):
+    assert pool.types.tolist() == [0] * 6 + [1] * 6
+    assert pool.masks.shape == (12, 32, 32)
+    assert (pool.masks.amax((1, 2)) == 1).all()
+    assert pool.defective.shape == pool.good.shape
+    assert pool.defective.shape[:2] == (12, 2)
+
+
+def test_equal_seeds_give_equal_pools_and_others_do_not(pipeline, shots, goods, pool):
+    again, other = (build_pool(pipeline.vae, shots, goods, DEFECTS, _config(), seed) for seed in (4, 5))
+    assert all(torch.equal(a, b) for a, b in zip(pool.tensors().values(), again.tensors().values(), strict=True))
+    assert not torch.equal(pool.defective, other.defective)
+
+
+def test_an_image_and_its_mask_are_turned_and_mirrored_together(pipeline, shots, goods, monkeypatch):
+    """The mark is brighter than anything else, so the mask must lie where the window is bright."""
+    seen = []
+    monkeypatch.setattr("synth.seas.pool.encode", lambda _vae, images: seen.append(images) or torch.zeros(len(images)))
+    pool = build_pool(pipeline.vae, shots[:1], goods, ("dent",), _config(windows_per_defect=16), seed=0)
+    images, masks = seen[0][..., 0].astype(float), pool.masks.numpy() > 0
+    inside = [image[mask].mean() for image, mask in zip(images, masks, strict=True)]
+    outside = [image[~mask].mean() for image, mask in zip(images, masks, strict=True)]
+    assert min(inside) > 180
+    assert max(outside) < 120
+
+
+@pytest.mark.parametrize("parity", [True, False])
+def test_masks_without_zoom_hold_the_defect(pipeline, shots, goods, parity):
+    config = _config(parity=parity, zoom=False, windows_per_defect=2, rotate=False, flip=False)
+    pool = build_pool(pipeline.vae, shots, goods, DEFECTS, config, seed=0)
+    assert (pool.masks > 0).sum((1, 2)).min() > 20
+    soft = ((pool.masks > 0) & (pool.masks < 1)).any()
+    assert bool(soft) == parity
+
+
+def test_a_batch_depends_on_its_stream_alone(pool):
+    one, two, other = (draw_batch(pool, 3, 1000, 0.18, stream(7, "x", u, 0)) for u in (1, 1, 2))
+    assert torch.equal(one.latents, two.latents)
+    assert torch.equal(one.timesteps, two.timesteps)
+    assert not torch.equal(one.noise, other.noise)
+    assert one.latents.shape[0] == 6
+    assert one.timesteps.max() < 1000
+
+
+def test_the_parts_of_all_processes_make_up_the_batch(pool):
+    batch = draw_batch(pool, 4, 1000, 0.18, stream(0))
+    parts = [batch.part(rank, 2) for rank in range(2)]
+    assert isinstance(parts[0], Batch)
+    assert sorted(torch.cat([p.timesteps for p in parts]).tolist()) == sorted(batch.timesteps.tolist())
+    for part in parts:
+        assert len(part.latents) == 2 * len(part.masks) == 4
+        for k, mask in enumerate(part.masks):
+            whole = next(i for i in range(4) if torch.equal(batch.latents[i], part.latents[k]))
+            assert torch.equal(batch.masks[whole], mask)
+            assert batch.types[whole] == part.types[k]
+
+
+def test_latents_have_the_moments_of_the_encoder(pipeline):
+    images = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3), dtype=np.uint8)
+    moments = encode(pipeline.vae, images)
+    alone = pipeline.vae.encode(torch.from_numpy(images[4:]).permute(0, 3, 1, 2) / 127.5 - 1).latent_dist
+    assert torch.allclose(moments[4, 0], alone.mean[0], atol=1e-5)
+    assert torch.allclose(moments[4, 1], alone.std[0], atol=1e-5)
