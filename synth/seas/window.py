@@ -40,19 +40,22 @@ def cut(array: np.ndarray, window: Window, resolution: int) -> np.ndarray:
     return resample(array[np.ix_(rows, columns)], resolution)
 
 
-def put_back(image: np.ndarray, patch: np.ndarray, window: Window, alpha: np.ndarray) -> np.ndarray:
-    """A new image with `patch` (r, r, 3) laid into the window, weighted by `alpha` (H, W) in [0, 1].
+def lay_out(patch: np.ndarray, window: Window, shape: tuple[int, ...]) -> tuple[slice, slice, np.ndarray]:
+    """Resample a patch (r, r[, C]) to the window's own size: the rows and columns of a picture of `shape` (H, W, ...)
+    that it covers, and its values there."""
+    rows, columns = window.overlap(shape)
+    full = resample(patch, window.side)
+    top, left = rows.start - window.top, columns.start - window.left
+    return rows, columns, full[top : top + rows.stop - rows.start, left : left + columns.stop - columns.start]
 
-    Bit-identical to `image` wherever alpha is 0 and everywhere outside the window."""
-    rows, columns = window.overlap(image.shape)
-    full = resample(patch.astype(np.float32), window.side)
-    inner = full[rows.start - window.top : rows.stop - window.top, columns.start - window.left :]
-    inner = inner[:, : columns.stop - columns.start]
-    weight = alpha[rows, columns, None]
-    old = image[rows, columns]
-    mixed = np.rint(np.clip(old + weight * (inner - old), 0, 255)).astype(np.uint8)
+
+def put_back(image: np.ndarray, difference: np.ndarray, window: Window, alpha: np.ndarray) -> np.ndarray:
+    """A new image with `difference` (r, r, 3) float, grey levels, added in the window, weighted by `alpha` (H, W) in
+    [0, 1]. Bit-identical to `image` wherever alpha is 0 and everywhere outside the window."""
+    rows, columns, inner = lay_out(difference.astype(np.float32), window, image.shape)
+    changed = image[rows, columns] + alpha[rows, columns, None] * inner
     result = image.copy()
-    result[rows, columns] = np.where(weight > 0, mixed, old)
+    result[rows, columns] = np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
     return result
 
 
@@ -97,6 +100,16 @@ def window_for(
         _offset(left, right, side, mask.shape[1], shift[1]),
         side,
     )
+
+
+def widest_window(mask: np.ndarray) -> Window:
+    """The largest square inside the image, moved to hold the middle of the defect; mask (H, W) bool, not empty."""
+    side = min(mask.shape)
+    top, left = (
+        min(max(0, round((hit.min() + hit.max() + 1 - side) / 2)), size - side)
+        for hit, size in zip(np.nonzero(mask), mask.shape, strict=True)
+    )
+    return Window(int(top), int(left), side)
 
 
 def window_anywhere(shape: tuple[int, ...], side: int, rng: np.random.Generator) -> Window:

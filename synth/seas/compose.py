@@ -1,0 +1,91 @@
+"""From a drawn window back to the full picture: which pixels are defect, and how they join the good part.
+
+Truth of the mask. Inside the neighbourhood that was free to change, a pixel is defect where the mask head says so and
+the decoded picture really differs from the decoded good part; small holes are closed, specks dropped. Nothing beyond
+a narrow feather around that mask is changed, so image and mask cannot tell different stories.
+
+Joining. The picture gets the difference decode(drawn) - decode(good) and not the decoded pixels: what the VAE loses of
+the surface's texture cancels, and where the difference fades out the good part's own bits remain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from synth.seas.window import Window, lay_out
+
+_SMALL_HOLE = 0.1
+_SPECK = 0.05
+_MIN_CHANGE = 4.0
+
+
+def neighbourhood(mask: np.ndarray, reach: float) -> np.ndarray:
+    """1 on the mask and a third of `reach` pixels around it, falling smoothly to 0 at `reach`; (h, w) float32."""
+    if not mask.any():
+        return np.zeros(mask.shape, dtype=np.float32)
+    distance = ndimage.distance_transform_edt(~mask)
+    fade = np.clip((reach - distance) / max(reach * 2 / 3, 1e-6), 0, 1)
+    return (fade * fade * (3 - 2 * fade)).astype(np.float32)
+
+
+def visible_change(drawn: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Largest difference over the channels, grey levels, smoothed over a pixel; decoded (r, r, 3) float in 0..255."""
+    return ndimage.gaussian_filter(np.abs(drawn - good).max(axis=-1), 1.0)
+
+
+def change_level(good: np.ndarray, free: np.ndarray) -> float:
+    """The change that shows on this surface, grey levels: 4, or half the standard deviation of the good part's grain
+    where it was free to change. good (r, r, 3) uint8, free (r, r) bool."""
+    grain = good.astype(np.float32) - ndimage.gaussian_filter(good.astype(np.float32), (3, 3, 0))
+    return max(_MIN_CHANGE, 0.5 * float(grain[free].std())) if free.any() else _MIN_CHANGE
+
+
+def true_mask(
+    probability: np.ndarray, threshold: float, change: np.ndarray, level: float, free: np.ndarray
+) -> np.ndarray:
+    """Pixels that are defect, (r, r) bool: probability > threshold, change > level, and free to change.
+
+    Where a defect is found its outline follows the probability: a stretch of it that shows less change is kept when it
+    hangs together with one that shows enough. Then `tidy`."""
+    said = (probability > threshold) & free
+    labels, count = ndimage.label(said, structure=np.ones((3, 3)))
+    if count == 0:
+        return said
+    seen = ndimage.mean(change > level, labels, index=np.arange(1, count + 1))
+    keep = np.concatenate([[False], np.asarray(seen) >= 0.3])
+    return tidy(keep[labels])
+
+
+def tidy(mask: np.ndarray) -> np.ndarray:
+    """Holes below a tenth of the mask's area closed, pieces below a twentieth of the largest one dropped; (h, w)."""
+    if not mask.any():
+        return mask
+    holes, _ = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    small = np.bincount(holes.ravel()) < _SMALL_HOLE * mask.sum()
+    small[0] = False
+    mask = mask | small[holes]
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    return (areas >= _SPECK * areas.max())[labels] & mask
+
+
+def to_picture(mask: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.ndarray:
+    """A window's mask (r, r) bool as a mask of the whole picture, shape (H, W, ...) -> (H, W) bool.
+
+    Outlines are smoothed where the window was shrunk; where it was enlarged a pixel is defect when half its cells are,
+    or, for marks finer than a pixel, any."""
+    rows, columns, soft = lay_out(mask.astype(np.float32), window, shape)
+    inner = soft > 0.5
+    if not inner.any():
+        inner = lay_out(mask, window, shape)[2]
+    picture = np.zeros(shape[:2], dtype=bool)
+    picture[rows, columns] = inner
+    return picture
+
+
+def difference(drawn: np.ndarray, good: np.ndarray, grey: bool) -> np.ndarray:
+    """drawn - good, (r, r, 3) float; grey: the channels' mean in each, so that a grey picture stays grey."""
+    change = drawn - good
+    return np.repeat(change.mean(axis=-1, keepdims=True), 3, axis=-1) if grey else change

@@ -1,0 +1,210 @@
+"""`SeasGenerator`: few shots and good parts of each product in, new labelled defects out (SeaS, Dai et al. 2025).
+
+A request fixes everything: its seed picks the good part, the place, the outline and the noise. Drawing always uses the
+model as saved on disk, so that a run that was interrupted ends like one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from synth.errors import GeneratorError
+from synth.foreground import foreground
+from synth.generator import Progress, Request
+from synth.images import content_hash, read_mask
+from synth.run_folder import file_name
+from synth.sample import Sample
+from synth.seas.base import load_base
+from synth.seas.compose import change_level, difference, neighbourhood, to_picture, true_mask, visible_change
+from synth.seas.config import SeasConfig
+from synth.seas.drawing import Drawn, Start, draw_windows
+from synth.seas.finetune import Finetuned, finetune, load_finetuned
+from synth.seas.marks import Mark, describe
+from synth.seas.placement import Placement, place
+from synth.seas.sketch import sketch
+from synth.seas.user_masks import list_masks, read_region, stretch
+from synth.seas.window import Window, cut, put_back, widest_window, window_for
+
+_GOODS_TRIED = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request's seed decided before anything is drawn. permitted (H, W) bool: where a mask may lie."""
+
+    request: Request
+    good: Sample
+    permitted: np.ndarray
+    placement: Placement
+    window: Window
+    start: Start
+
+
+class Product:
+    """What drawing needs to know of one product besides its model: goods in the order of their ids, shots as marks."""
+
+    def __init__(self, shots: Sequence[Sample], goods: Sequence[Sample]) -> None:
+        self.goods = sorted(goods, key=lambda good: good.id)
+        self.grey = all(_is_grey(good) for good in self.goods)
+        self._shots = sorted(shots, key=lambda shot: shot.id)
+        self._marks: dict[str, list[Mark]] = {}
+
+    def marks(self, defect: str) -> list[Mark]:
+        """The marks of one defect type, lifted out of its shots on first use."""
+        if defect not in self._marks:
+            of_type = [(s.image, s.mask) for s in self._shots if s.defect == defect]
+            self._marks[defect] = [describe(i, m) for i, m in of_type if i is not None and m is not None and m.any()]
+        if not self._marks[defect]:
+            raise GeneratorError(f"no shot of {defect!r}; known types: {sorted({str(s.defect) for s in self._shots})}")
+        return self._marks[defect]
+
+
+class SeasGenerator:
+    """One fine-tuned diffusion model a product, in folder/<product>/; keeps one of them in memory at a time."""
+
+    def __init__(self, config: SeasConfig, folder: Path, seed: int) -> None:
+        self._config, self._folder, self._seed = config, folder, seed
+        self._products: dict[str, Product] = {}
+        self._loaded: tuple[str, Finetuned] | None = None
+        self._region = None if config.legal_region is None else read_region(config.legal_region)
+
+    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Fine-tune one model for each product among the shots; goes on where an interrupted call stopped."""
+        for product in sorted({str(shot.product) for shot in shots}):
+            own_shots = [shot for shot in shots if shot.product == product]
+            own_goods = [good for good in goods if good.product == product]
+            base = load_base(self._config.base)
+            finetune(base, own_shots, own_goods, self._config, self._place(product), self._seed, progress)
+            self._products[product] = Product(own_shots, own_goods)
+        self._loaded = None
+
+    def draw(self, requests: Sequence[Request]) -> list[Sample]:
+        """One candidate a request, in order. Needs `fit` first, which is quick where the models are complete."""
+        drawn: list[Sample] = []
+        for start in range(0, len(requests), self._config.draw_batch):
+            plans = [self._plan(request) for request in requests[start : start + self._config.draw_batch]]
+            model = self._model(plans[0].request.product)
+            windows = draw_windows(model, [plan.start for plan in plans], self._config)
+            drawn += [self._finish(plan, window) for plan, window in zip(plans, windows, strict=True)]
+        return drawn
+
+    def _place(self, product: str) -> Path:
+        return self._folder / file_name(product)
+
+    def _model(self, product: str) -> Finetuned:
+        """The product's model from disk, on the device, U-Net in the config's precision."""
+        if self._loaded is None or self._loaded[0] != product:
+            self._loaded = None
+            model = load_finetuned(self._place(product))
+            device = Accelerator(mixed_precision="no").device
+            model.pipeline.to(device)
+            model.mask_head.to(device)
+            if self._config.precision == "bf16":
+                model.pipeline.unet.to(torch.bfloat16)
+            self._loaded = (product, model)
+        return self._loaded[1]
+
+    def _plan(self, request: Request) -> Plan:
+        """Decide everything about a sample but its pixels, from the request's seed alone."""
+        if request.product not in self._products:
+            raise GeneratorError(f"no model of {request.product!r}: fit has seen {sorted(self._products)}")
+        product, resolution = self._products[request.product], self._model(request.product).config.resolution
+        assert resolution is not None
+        rng = np.random.default_rng(request.seed)
+        good, permitted, placement = self._place_on_a_good(product, request.defect, rng)
+        assert good.image is not None
+        window = window_for(placement.mask, resolution, rng) if self._config.zoom else widest_window(placement.mask)
+        patch = cut(good.image, window, resolution)
+        sketched, free = patch, None
+        if self._config.mask_mode == "request":
+            mask = cut(placement.mask, window, resolution)
+            free = neighbourhood(mask, max(4.0, 0.08 * resolution))
+            if self._config.sketch > 0:
+                rough = sketch(patch, placement, product.marks(request.defect), window, rng)
+                mixed = patch + self._config.sketch * (rough.astype(np.float32) - patch)
+                sketched = np.rint(mixed).astype(np.uint8)
+        start = Start(patch, sketched, free, request.defect, request.seed)
+        return Plan(request, good, permitted, placement, window, start)
+
+    def _place_on_a_good(
+        self, product: Product, defect: str, rng: np.random.Generator
+    ) -> tuple[Sample, np.ndarray, Placement]:
+        """A good part and a requested mask on it; up to five goods are tried before GeneratorError."""
+        for attempt in range(_GOODS_TRIED):
+            good = product.goods[rng.integers(len(product.goods))]
+            assert good.image is not None
+            shape = good.image.shape[:2]
+            permitted = foreground(good.image)
+            if self._region is not None:
+                permitted = permitted & stretch(self._region, (shape[0], shape[1]))
+            try:
+                return good, permitted, self._request_mask(product, defect, permitted, rng)
+            except GeneratorError:
+                if attempt + 1 == _GOODS_TRIED:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _request_mask(
+        self, product: Product, defect: str, permitted: np.ndarray, rng: np.random.Generator
+    ) -> Placement:
+        marks = product.marks(defect)
+        if self._config.masks is None:
+            return place(marks, permitted, rng)
+        files = list_masks(self._config.masks, defect)
+        path = files[rng.integers(len(files))]
+        mask = stretch(read_mask(path), (permitted.shape[0], permitted.shape[1])) & permitted
+        if not mask.any():
+            raise GeneratorError(f"{path} leaves no pixel on the product and in the legal region; move its mark there")
+        return Placement(mask)
+
+    def _finish(self, plan: Plan, drawn: Drawn) -> Sample:
+        """The drawn window back in its picture, with the mask of what really appeared."""
+        picture = plan.good.image
+        assert picture is not None
+        free = np.ones(drawn.probability.shape, dtype=bool) if plan.start.free is None else plan.start.free > 0
+        change = visible_change(drawn.picture, drawn.good)
+        level = change_level(plan.start.good, free)
+        threshold = self._config.mask_threshold
+        if self._config.preserve_background:
+            found = true_mask(drawn.probability, threshold, change, level, free)
+            mask = to_picture(found, plan.window, picture.shape) & plan.permitted
+            reach = max(3.0, self._config.feather * plan.window.side)
+            alpha, before = neighbourhood(mask, reach) * plan.permitted, drawn.good
+        else:
+            found = drawn.probability > threshold
+            mask = to_picture(found, plan.window, picture.shape)
+            alpha, before = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
+        changes = difference(drawn.picture, before, self._products[plan.request.product].grey)
+        image = put_back(picture, changes, plan.window, alpha)
+        asked = plan.placement.mask if self._config.mask_mode == "request" else None
+        return Sample(
+            id=plan.request.id,
+            image=image,
+            mask=mask,
+            product=plan.request.product,
+            defect=plan.request.defect,
+            split="train",
+            meta={
+                "generator": "seas",
+                "seed": plan.request.seed,
+                "index": plan.request.index,
+                "start": content_hash(picture),
+                "start_file": plan.good.meta.get("file"),
+                "start_image": picture,
+                "window": [plan.window.top, plan.window.left, plan.window.side],
+                "requested_mask": asked,
+                "mask_score": float(drawn.probability[found].mean()) if found.any() else 0.0,
+                "changed": {"inside": float(change[found].mean()) if found.any() else 0.0, "level": level},
+            },
+        )
+
+
+def _is_grey(sample: Sample) -> bool:
+    image = sample.image
+    return image is not None and bool((image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all())
