@@ -8,7 +8,7 @@ from typing import Any
 
 from synth.generator import Progress
 from synth.recipe import Recipe
-from synth.run import plan, prepare
+from synth.preparation import plan, prepare
 from synth.run_folder import png_bytes
 from synth.sample import Sample
 
