@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 
@@ -13,7 +14,7 @@ from synth.errors import SourceError
 from synth.sample import Sample
 from synth.sources.procedural import PRODUCTS, make_part, read_procedural
 from synth.sources.procedural.line import HEIGHT_STEP, MAX_AREA, MIN_AREA, MIN_CONTRAST, changed, contrast
-from synth.sources.procedural.part import View
+from synth.sources.procedural.part import Part, View
 from synth.sources.procedural.render import occlusion
 
 SIZE = (97, 131)
@@ -81,6 +82,32 @@ def test_a_defect_lies_on_the_part_not_on_the_background(product, defect):
         assert away.max() <= 0.13 * min(SIZE), seed  # flash hangs over the edge
         if defect not in ("burr", "flash"):
             assert away.max() <= 4, seed  # rims are too steep for a return
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0003, 0.4])
+def test_a_draw_without_a_sensible_mask_is_drawn_again_a_little_stronger(monkeypatch, share):
+    strengths = []
+
+    def whitewash(part: Part, rng: np.random.Generator, strength: float) -> Part:
+        """Paints the first `share` of the pixels, and a tenth of them from the third draw on."""
+        strengths.append(strength)
+        albedo = part.albedo.copy()
+        painted = share if len(strengths) < 3 else 0.1
+        albedo.reshape(-1, 3)[: int(painted * part.height.size)] = 0.9
+        return replace(part, albedo=albedo)
+
+    monkeypatch.setitem(PRODUCTS, "flange", replace(PRODUCTS["flange"], defects={"paint": whitewash}))
+    sample = make_part("flange", "paint", 0, SIZE)
+    assert sample.mask.mean() == pytest.approx(0.1, abs=0.001)
+    assert len(strengths) == 3
+    assert strengths == sorted(set(strengths))
+
+
+def test_a_defect_that_never_shows_is_an_error_not_an_empty_mask(monkeypatch):
+    silent = replace(PRODUCTS["tile"], defects={"nothing": lambda part, rng, strength: part})
+    monkeypatch.setitem(PRODUCTS, "tile", silent)
+    with pytest.raises(SourceError, match="tile nothing"):
+        make_part("tile", "nothing", 0, SIZE)
 
 
 def test_defects_of_one_type_vary_in_place_and_size():
