@@ -109,10 +109,7 @@ def doctor(as_json: AsJson = False) -> None:
     from synth.doctor import examine
 
     findings = examine()
-    if as_json:
-        print(json.dumps([finding.to_json() for finding in findings], indent=2))
-    else:
-        print("\n".join(str(finding) for finding in findings))
+    print(json.dumps([f.to_json() for f in findings], indent=2) if as_json else "\n".join(map(str, findings)))
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(1)
 
