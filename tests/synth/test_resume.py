@@ -1,4 +1,6 @@
 import multiprocessing
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,30 +15,33 @@ KILLS = 10
 
 
 def test_a_run_killed_at_ten_random_moments_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
-    source = write_source(tmp_path / "source")
+    source, out = write_source(tmp_path / "source"), tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
         expected = run_blobs(source, tmp_path / "whole")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.synth.blobs", "synth.writers.gallery", "pyarrow.parquet"])
     rng = np.random.default_rng(5)
-    kills, number = 0, 0
-    while True:
-        out = tmp_path / f"out{number}"
-        process = context.Process(target=carry_out_slowly, args=(source, out, 0.02))
+    # Moments by progress, not by the clock: files on disk, from none to nearly all, so that load does not shift them.
+    for files in sorted(rng.integers(0, 0.9 * _files(expected.path), KILLS)):
+        process = context.Process(target=carry_out_slowly, args=(source, out, 0.01))
         process.start()
-        process.join(rng.uniform(0.02, 0.7) if kills < KILLS else None)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            kills += 1
-            continue
-        assert process.exitcode == 0
-        assert tree(out) == tree(expected.path)
-        assert Run(out).manifest == expected.manifest
-        if kills >= KILLS:
-            return
-        number += 1
+        while _files(out) < files and process.exitcode is None:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.03))
+        assert process.exitcode is None, "finished before it could be killed"
+        process.kill()
+        process.join()
+    process = context.Process(target=carry_out_slowly, args=(source, out, 0))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert tree(out) == tree(expected.path)
+    assert Run(out).manifest == expected.manifest
+
+
+def _files(path: Path) -> int:
+    return sum(file.is_file() for file in path.rglob("*"))
 
 
 def _record(index: int) -> Record:

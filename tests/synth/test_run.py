@@ -205,6 +205,7 @@ def test_an_interruption_between_batches_changes_nothing(batches, finished, sour
             run_blobs(source, tmp_path / "out")
     with pytest.raises(RunError, match="not finished"):
         Run(tmp_path / "out")
+    (tmp_path / "out" / "real" / ".good.png.12345.part").write_bytes(b"half a file")
     assert tree(run_blobs(source, tmp_path / "out").path) == tree(finished.path)
 
 
