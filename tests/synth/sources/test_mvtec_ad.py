@@ -56,6 +56,13 @@ def test_masks_without_the_suffix_are_taken_too(tmp_path):
     assert all(s.mask.any() for s in read(root) if s.defect == "cut")
 
 
+def test_one_name_for_two_pictures_is_refused(tmp_path):
+    root = mvtec_tree(tmp_path)
+    save(root / "test" / "cut" / "003.jpg", picture(70))
+    with pytest.raises(SourceError, match=r"003\.png: has the same name as 003\.jpg; rename one"):
+        list(read(root))
+
+
 def test_an_unknown_product_names_the_nearest(tmp_path):
     mvtec_tree(tmp_path / "bottle")
     mvtec_tree(tmp_path / "cable")
