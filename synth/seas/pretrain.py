@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers.models.resnet import ResnetBlock2D
 from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 
@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and the log")
     parser.add_argument("--export", type=Path, default=BUNDLED, help="where the finished base goes")
     parser.add_argument("--pictures", type=int, default=16_000)
-    parser.add_argument("--vae-steps", type=int, default=3_000)
-    parser.add_argument("--unet-steps", type=int, default=6_000)
+    parser.add_argument("--vae-steps", type=int, default=2_400)
+    parser.add_argument("--unet-steps", type=int, default=3_600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
@@ -94,9 +94,10 @@ class Corpus:
         temporary.replace(self._file(chunk))
 
 
-def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: int, batch: int = 16) -> None:
+def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: int, batch: int = 8) -> None:
     """Small crops first, whole pictures for the last quarter: convolutions do not mind, and it is four times faster."""
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=5e-4, weight_decay=1e-4, fused=True)
+    _start_linear(vae)
+    optimizer = torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     images = None
     for step in resumed(steps, work / "vae.pt", vae, optimizer):
         images = corpus.images() if images is None else images
@@ -104,7 +105,7 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
         whole = step >= 0.75 * steps
         crop, n = (corpus.side, batch // 4) if whole else (corpus.side // 2, batch)
         pixels = _to_pixels(_crops(images, n, crop, rng)).to(vae.device)
-        _set_lr(optimizer, 5e-4 * min(1.0, (step + 1) / 100) * min(1.0, (steps - step) / (0.4 * steps)))
+        _set_lr(optimizer, 2e-3 * min(1.0, (step + 1) / 100) * min(1.0, (steps - step) / (0.6 * steps)))
         posterior = vae.encode(pixels).latent_dist
         noise = torch.from_numpy(rng.standard_normal(tuple(posterior.mean.shape), dtype=np.float32)).to(vae.device)
         decoded = vae.decode(posterior.mean + posterior.std * noise).sample
@@ -114,8 +115,20 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if step % 50 == 0:
-            psnr = -10 * float(torch.log10(F.mse_loss(decoded.clamp(-1, 1), pixels) / 4))
+            psnr = -10 * float(torch.log10(F.mse_loss(decoded.detach().clamp(-1, 1), pixels) / 4))
             log(work, stage="vae", step=step, of=steps, loss=float(loss.detach()), psnr=psnr)
+
+
+@torch.no_grad()
+def _start_linear(vae: AutoencoderKL) -> None:
+    """Residual branches start at zero and posteriors narrow, so colour passes before texture is learnt."""
+    for module in vae.modules():
+        if isinstance(module, ResnetBlock2D):
+            nn.init.zeros_(module.conv2.weight)
+            nn.init.zeros_(module.conv2.bias)
+    channels = vae.config.latent_channels
+    vae.quant_conv.weight[channels:] = 0
+    vae.quant_conv.bias[channels:] = -8
 
 
 @torch.no_grad()
@@ -143,7 +156,7 @@ def train_unet(
     steps: int,
     work: Path,
     seed: int,
-    batch: int = 24,
+    batch: int = 16,
 ) -> None:
     """U-Net and text encoder together; ends with their averaged weights in the pipeline."""
     model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
@@ -234,7 +247,7 @@ def log(work: Path, **values: object) -> None:
 def _save(state: dict, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save(state, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _parts(array: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -1,8 +1,8 @@
 """Mark families: `MARKS[name](surface, centre, size, rng)` gives the marked Surface and the exact mask.
 
 A mark's look follows from its cause: material removed (scratch, crack, pit, chip), added (thread, smear), deformed
-(dent) or discoloured (stain). centre is (row, column), size the extent, both in px. The mask is True where height, albedo or gloss were
-changed by the mark beyond half of its strength: exact, not measured from pixels.
+(dent) or discoloured (stain). centre is (row, column), size the extent, both in px. The mask is True where height,
+albedo or gloss were changed by the mark beyond half of its strength: exact, not measured from pixels.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def pit(surface: Surface, centre: np.ndarray, size: float, rng: np.random.Genera
         radius = size * (0.5 if count == 1 else rng.uniform(0.1, 0.22))
         away = np.zeros(2) if count == 1 else rng.normal(0, size * 0.3, 2)
         radii = (radius, radius * rng.uniform(0.6, 1.0))
-        distance = blob_distance(centre + away, radii, rng.uniform(0, np.pi), 0.1, cover.shape, rng)
+        distance = blob_distance(centre + away, radii, rng.uniform(0, np.pi), 0.1, surface.height.shape, rng)
         cover = np.maximum(cover, soft_step(distance, 2.0))
     return _change(surface, cover, depth=-0.35 * size * cover, tone=rng.uniform(0.1, 0.6), gloss=0.1)
 
@@ -126,7 +126,8 @@ def _change(
 ) -> tuple[Surface, np.ndarray]:
     """Apply a mark under cover (H, W) in [0, 1]: height += depth, albedo *= tone or -> paint, gloss *= gloss."""
     weight = cover[..., None]
-    target = surface.albedo * (tone[..., None] if np.ndim(tone) == 2 else tone) if paint is None else paint
+    factor = np.asarray(tone)[..., None] if np.ndim(tone) == 2 else tone
+    target = surface.albedo * factor if paint is None else paint
     albedo = np.clip(surface.albedo * (1 - weight) + target * weight, 0.005, 1.0)
     marked = Surface(surface.height + depth, albedo, surface.gloss * (1 - cover * (1 - gloss)))
     return marked, (cover if region is None else region) > 0.5
