@@ -26,7 +26,7 @@ def test_ancestral_steps_at_mixed_noise_levels_equal_the_schedulers_own():
     noisy, prediction, noise = torch.randn(3, 2, 4, 5, 7, generator=rng)
     for kind in ("epsilon", "v_prediction"):
         scheduler = build_scheduler(kind)
-        steps = torch.tensor([901, 40])
+        steps = torch.tensor([901, 3])
         got = ancestral_step(scheduler, noisy, prediction, steps, noise)
         for i, step in enumerate(steps):
             # the scheduler draws its own noise, hence the same stream on both sides

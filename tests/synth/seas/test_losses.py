@@ -29,14 +29,14 @@ def test_maps_that_equal_the_mask_and_its_complement_cost_nothing(over):
 
 
 def test_the_published_form_on_a_case_worked_out_by_hand():
-    """Two samples of 2 x 2. Batch-wide range of A_df: 0 .. 4, of A_ob: 0 .. 2.
+    """Two samples of 2 x 2, one pixel half covered. Batch-wide range of A_df: 0 .. 4, of A_ob: 0 .. 2.
 
-    A_df / 4 - M = [[1/4-1, 0], [0, 0]] and [[0, 1/2-1], [1-1, 3/4]]: squares 9/16, 1/4 + 9/16 -> mean over 8 = 11/64.
-    A_ob / 2 where M = 1: 1/2 | 1, 0 -> squares 1/4 + 1 + 0 over 3 pixels of the batch = 5/12."""
-    masks = torch.tensor([[[1.0, 0], [0, 0]], [[0, 1], [1, 0]]])
+    A_df / 4 - M = [[1/4-1, 0-1/2], [0, 0]] and [[0, 1/2-1], [1-1, 3/4]]: squares 9/16, 1/4 | 1/4, 9/16 -> 13/64.
+    A_ob / 2 where M = 1, so not on the half: 1/2 | 1, 0 -> squares 1/4 + 1 + 0 over 3 pixels of the batch = 5/12."""
+    masks = torch.tensor([[[1.0, 0.5], [0, 0]], [[0, 1], [1, 0]]])
     defect = torch.tensor([[[1.0, 0], [0, 0]], [[0, 2], [4, 3]]])
     product = torch.tensor([[[1.0, 2], [2, 0]], [[1, 2], [0, 0]]])
-    assert alignment_loss(defect, product, masks, "batch").mean().item() == pytest.approx(11 / 64 + 5 / 12, rel=1e-6)
+    assert alignment_loss(defect, product, masks, "batch").mean().item() == pytest.approx(13 / 64 + 5 / 12, rel=1e-6)
 
 
 def test_ours_on_the_same_case_stretches_every_map_alone():

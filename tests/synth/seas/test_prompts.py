@@ -68,10 +68,11 @@ def test_only_the_new_rows_move_and_all_vectors_of_a_type_do(pipeline):
     before = stock.weight.detach().clone()
     ids = token_ids(pipeline.tokenizer, [prompts.defective("dent"), prompts.defective("scratch")])
     encoder.requires_grad_(False)
-    with trained_rows(encoder, first):
+    with trained_rows(encoder, first) as tokens:
         optimizer = torch.optim.AdamW([p for p in encoder.parameters() if p.requires_grad], lr=0.1, weight_decay=0.5)
         for _ in range(3):
             encoder(ids)[0].square().sum().backward()
+            assert (tokens.rows.grad.abs().sum(1) > 0).all()
             optimizer.step()
             optimizer.zero_grad()
         trained = [name for name, p in encoder.named_parameters() if p.requires_grad]
