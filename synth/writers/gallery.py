@@ -1,6 +1,6 @@
 """The gallery: report/index.html, one file that shows what a run made, opens anywhere and asks nothing of a network.
 
-Thumbnails are embedded: about 12 kB a card, so 300 cards make some 4 MB and the most, MOST_CARDS, 15 MB. Beside the
+Thumbnails are embedded: up to 18 kB a card, so 300 cards make some 5 MB and the most, MOST_CARDS, 16 MB. Beside the
 run, a click also finds the full-size files. Filters live in the address, so that a view can be linked:
 #product=plate&defect=dent&status=rejected&mask=tint&open=plate-dent-00003
 """
