@@ -94,7 +94,7 @@ def survey(product: np.ndarray) -> Ground:
 
 def describe(image: np.ndarray, mask: np.ndarray) -> Mark:
     """Lift the defect `mask` (H, W) bool, not empty, out of `image` (H, W, 3) uint8, with half its extent around."""
-    ground = survey(foreground(image) | mask)
+    ground = survey(_product(image, mask))
     rows, columns = np.nonzero(mask)
     middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
     extent = max(np.ptp(rows), np.ptp(columns)) + 1
@@ -122,7 +122,7 @@ def invent(styles: Sequence[Mark], rng: np.random.Generator) -> Mark:
     """A new outline in the style of the given marks: a wandering line where they are long and thin, else a blob.
 
     Size, place and bearing on the edge are those of one of them."""
-    style = styles[rng.integers(len(styles))]
+    style = styles[int(rng.integers(len(styles)))]
     side = int(np.clip(style.extent, 24, 96))
     length = side * rng.uniform(0.75, 1.0)
     draw = _line if style.elongation > 4 else _blob
@@ -139,6 +139,12 @@ def turn_limit(marks: Sequence[Mark]) -> float:
     angles = np.array([mark.angle for mark in marks if mark.elongation > 2])
     resultant = np.abs(np.exp(2j * angles).mean()) if len(angles) >= 3 else 0.0
     return float(max(0.05, np.sqrt(-2 * np.log(resultant)) / 2)) if resultant > 0.75 else np.pi
+
+
+def _product(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The product in a shot, (H, W) bool; on a plain surface the defect alone may stand out: then everything is it."""
+    found = foreground(image)
+    return found | mask if (found & ~mask).sum() > 0.5 * found.sum() else np.ones_like(mask)
 
 
 def _contact(ground: Ground, rows: np.ndarray, columns: np.ndarray) -> tuple[bool, tuple[float, float] | None]:
@@ -168,7 +174,7 @@ def _line(side: int, length: float, width: float, angle: float, rng: np.random.G
     """A smooth wandering stroke of the given length and mean width, tapering at its ends; (n, n) bool."""
     along = np.linspace(-0.5, 0.5, 2 * side)
     sway = ndimage.gaussian_filter1d(rng.normal(size=along.size), along.size / 10)
-    sway = 0.06 * length * sway / max(sway.std(), 1e-9)
+    sway = 0.04 * length * sway / max(sway.std(), 1e-9)
     cos, sin = np.cos(angle), np.sin(angle)
     x, y = along * length * cos - sway * sin, along * length * sin + sway * cos
     half = np.maximum(0.5, 0.7 * width * np.sqrt(1 - (2 * along) ** 2) * rng.uniform(0.7, 1.2))

@@ -68,7 +68,7 @@ def place(
     ground, limit = survey(product), turn_limit(marks)
     for attempt in range(_TRIES):
         drawn = len(marks) < _FEW_SHOTS and rng.uniform() < 0.5
-        mark = invent(marks, rng) if drawn else marks[rng.integers(len(marks))]
+        mark = invent(marks, rng) if drawn else marks[int(rng.integers(len(marks)))]
         warp = _draw_warp(mark, marks, ground, limit, 0.97**attempt, rng)
         whole, mask = _lay(mark, warp, permitted)
         wanted = 0.5 if mark.touches or attempt > _TRIES // 2 else 0.9
@@ -147,7 +147,7 @@ def _lay(mark: Mark, warp: Warp, permitted: np.ndarray) -> tuple[float, np.ndarr
     whole = float(mark.outline.sum()) * warp.enlargement**2
     if (low >= high).any():
         return whole, mask
-    points = warp.source(np.stack(np.mgrid[low[0] : high[0], low[1] : high[1]], axis=-1))
+    points = warp.source(np.moveaxis(np.mgrid[low[0] : high[0], low[1] : high[1]], 0, -1))
     cover = ndimage.map_coordinates(mark.outline.astype(np.float32), np.moveaxis(points, -1, 0), order=1)
     # Half covered when enlarged; less when shrunk, or a thin line would break.
     area = (slice(low[0], high[0]), slice(low[1], high[1]))

@@ -32,7 +32,7 @@ def sketch(
     if placement.mark is not None and placement.mark.image is not None and placement.warp is not None:
         drawn = _transplant(base, mask, placement.mark, placement.warp, window)
     else:
-        drawn = _shaded(base, mask, marks[rng.integers(len(marks))], rng)
+        drawn = _shaded(base, mask, marks[int(rng.integers(len(marks)))], rng)
     weight = ndimage.gaussian_filter(mask.astype(np.float32), 0.7)[..., None]
     weight = np.maximum(weight, 0.8 * mask[..., None])
     return np.rint(np.clip(base + weight * (drawn - base), 0, 255)).astype(np.uint8)
@@ -96,12 +96,12 @@ def _around(mark: Mark) -> np.ndarray:
     if not known.any():
         known = ~outline if not outline.all() else outline
     width = max(2.0, 0.15 * _reach(outline))
-    weight = ndimage.gaussian_filter(known.astype(np.float32), width, mode="nearest") + 1e-6
-    spread = _blurred(image * known[..., None], width) / weight[..., None]
+    weight = _blurred(known[..., None].astype(np.float32), width) + 1e-6
+    spread = _blurred(image * known[..., None], width) / weight
     nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
     # Far inside a large mark the smoothing sees nothing: there the nearest surroundings serve, smoothed.
     far = _blurred(image[tuple(nearest)], width)
-    trust = np.clip(weight * 20, 0, 1)[..., None]
+    trust = np.clip(weight * 20, 0, 1)
     return trust * spread + (1 - trust) * far
 
 

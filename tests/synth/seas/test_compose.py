@@ -1,0 +1,89 @@
+"""The mask of what appeared, and how a drawing joins the good picture."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from synth.seas.compose import change_level, difference, neighbourhood, tidy, to_picture, true_mask, visible_change
+from synth.seas.window import Window, cut
+
+
+def _square(size: int = 40, low: int = 12, high: int = 26) -> np.ndarray:
+    mask = np.zeros((size, size), dtype=bool)
+    mask[low:high, low:high] = True
+    return mask
+
+
+def test_the_neighbourhood_is_one_on_the_mask_and_ends_at_its_reach() -> None:
+    mask = _square()
+    weight, distance = neighbourhood(mask, 6.0), ndimage.distance_transform_edt(~mask)
+    assert (weight[mask] == 1).all()
+    assert (weight[distance >= 6] == 0).all()
+    assert (weight[(distance > 0) & (distance < 6)] > 0).all()
+    assert not neighbourhood(np.zeros((5, 7), dtype=bool), 6.0).any()
+
+
+def test_a_mask_needs_the_heads_word_a_visible_change_and_freedom() -> None:
+    mask, everywhere = _square(), np.ones((40, 40), dtype=bool)
+    said = np.where(mask, 0.9, 0.1)
+    changed, still = np.where(mask, 30.0, 0.0), np.zeros((40, 40))
+    assert np.array_equal(true_mask(said, 0.5, changed, 4.0, everywhere), mask)
+    assert not true_mask(said, 0.5, still, 4.0, everywhere).any()
+    assert not true_mask(0.4 * said, 0.5, changed, 4.0, everywhere).any()
+    assert not true_mask(said, 0.5, changed, 4.0, ~mask).any()
+
+
+def test_of_two_marks_the_one_that_did_not_appear_is_left_out() -> None:
+    one, other = _square(40, 2, 12), _square(40, 25, 36)
+    found = true_mask((one | other) * 0.9, 0.5, np.where(one, 30.0, 0.0), 4.0, np.ones((40, 40), dtype=bool))
+    assert np.array_equal(found, one)
+
+
+def test_small_holes_close_large_ones_stay_and_specks_go() -> None:
+    mask = _square()
+    pierced, hollow, speckled = mask.copy(), mask.copy(), mask.copy()
+    pierced[15:17, 15:17] = False
+    hollow[14:24, 14:24] = False
+    speckled[2, 2] = True
+    assert np.array_equal(tidy(pierced), mask)
+    assert np.array_equal(tidy(hollow), hollow)
+    assert np.array_equal(tidy(speckled), mask)
+    assert not tidy(np.zeros_like(mask)).any()
+
+
+@given(st.integers(0, 2**32), st.integers(5, 200))
+@settings(max_examples=30, deadline=None)
+def test_a_mask_that_is_not_empty_stays_so_in_the_picture(seed: int, side: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((32, 32), dtype=bool)
+    mask[tuple(rng.integers(8, 24, 2))] = True
+    assert to_picture(mask, Window(0, 0, side), (220, 231, 3)).any()
+
+
+@pytest.mark.parametrize("window", [Window(0, 0, 37), Window(-4, 10, 45)])
+def test_a_mask_cut_out_and_laid_back_is_nearly_itself(window: Window) -> None:
+    mask = np.zeros((37, 53), dtype=bool)
+    mask[10:22, 20:31] = True
+    back = to_picture(cut(mask, window, 128), window, mask.shape)
+    assert (back & mask).sum() / (back | mask).sum() > 0.95
+
+
+def test_change_is_measured_in_grey_levels_and_rough_surfaces_ask_for_more_of_it() -> None:
+    good = np.full((30, 30, 3), 100.0)
+    drawn = good.copy()
+    drawn[10:20, 10:20, 1] += 20
+    assert visible_change(drawn, good).max() == pytest.approx(20, abs=0.1)
+    free = np.ones((30, 30), dtype=bool)
+    rough = np.random.default_rng(0).normal(128, 30, (30, 30, 3)).clip(0, 255).astype(np.uint8)
+    assert change_level(good.astype(np.uint8), free) == 4
+    assert change_level(rough, free) > 10
+
+
+def test_a_grey_difference_keeps_grey_pictures_grey_and_the_mean_change() -> None:
+    drawn, good = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3))
+    grey = difference(drawn, good, grey=True)
+    assert (np.ptp(grey, axis=2) == 0).all()
+    assert grey.mean() == pytest.approx((drawn - good).mean())
+    assert np.array_equal(difference(drawn, good, grey=False), drawn - good)

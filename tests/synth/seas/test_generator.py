@@ -1,0 +1,185 @@
+"""The generator as a whole, on a fine-tuned model of a few thousand parameters."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from synth.errors import GeneratorError
+from synth.generator import Request
+from synth.images import content_hash
+from synth.sample import Sample
+from synth.seas import generator as room
+from synth.seas.base import MICRO, build_untrained
+from synth.seas.compose import neighbourhood
+from synth.seas.config import SeasConfig
+from synth.seas.generator import SeasGenerator
+
+SETTINGS = {
+    "updates_per_defect": 1,
+    "mask_updates_per_defect": 1,
+    "windows_per_defect": 2,
+    "batch": 2,
+    "steps": 4,
+    "draw_batch": 3,
+    "mask_threshold": 0.2,
+}
+REQUESTS = [Request("plate", "dent", index) for index in range(3)]
+
+
+def _plate(name: str, size: tuple[int, int], defect: str | None = None, colour: bool = False) -> Sample:
+    rows, columns = np.indices(size)
+    image = np.repeat((60 + 8 * ((rows + 2 * columns) % 7))[..., None], 3, axis=2).astype(np.uint8)
+    image[..., 0] += 20 * colour
+    mask = np.zeros(size, dtype=bool)
+    if defect is not None:
+        mask[5:14, 20:32] = True
+        image[mask] = 230
+    return Sample(id=name, image=image, mask=mask, product="plate", defect=defect, meta={"file": f"{name}.png"})
+
+
+SHOTS = [_plate(f"s{i}", (37, 53), "dent") for i in range(4)]
+GOODS = [_plate("g0", (37, 53)), _plate("g1", (300, 97)), _plate("g2", (64, 31))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the one fine-tuned model of this module lies; base models are MICRO."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "load_base", lambda _name: build_untrained(MICRO))
+        place = tmp_path_factory.mktemp("models")
+        SeasGenerator(SeasConfig(**SETTINGS), place, 0).fit(SHOTS, GOODS)
+        yield place
+
+
+def _open(folder: Path, goods: list[Sample] = GOODS, **choices: object) -> SeasGenerator:
+    """A fitted generator with other drawing choices; the model is taken as it lies on disk."""
+    generator = SeasGenerator(SeasConfig(**(SETTINGS | choices)), folder, 0)
+    generator._products["plate"] = room.Product(SHOTS, goods)
+    return generator
+
+
+@pytest.fixture(scope="module")
+def drawn(folder: Path) -> list[Sample]:
+    return _open(folder).draw(REQUESTS)
+
+
+def test_fitting_again_takes_the_finished_model_and_draws_the_same(folder: Path, drawn: list[Sample]) -> None:
+    generator = SeasGenerator(SeasConfig(**SETTINGS), folder, 0)
+    generator.fit(SHOTS, GOODS)
+    again = generator.draw(REQUESTS)
+    for first, second in zip(drawn, again, strict=True):
+        assert np.array_equal(first.image, second.image)
+        assert np.array_equal(first.mask, second.mask)
+
+
+def test_a_sample_names_its_request_its_start_and_has_the_starts_size(drawn: list[Sample]) -> None:
+    by_hash = {content_hash(good.image): good for good in GOODS}
+    for request, sample in zip(REQUESTS, drawn, strict=True):
+        start = by_hash[sample.meta["start"]]
+        assert sample.id == request.id
+        assert sample.image.shape == start.image.shape
+        assert np.array_equal(sample.meta["start_image"], start.image)
+        assert sample.meta["start_file"] == start.meta["file"]
+        assert sample.meta["seed"] == request.seed
+        assert 0 <= sample.meta["mask_score"] <= 1
+        assert sample.meta["requested_mask"].any()
+
+
+@pytest.mark.parametrize("mode", ["request", "predict"])
+def test_away_from_the_mask_every_bit_is_the_good_parts(folder: Path, mode: str) -> None:
+    samples = _open(folder, mask_mode=mode).draw(REQUESTS)
+    assert any(sample.mask.any() for sample in samples)
+    for sample in samples:
+        reach = max(3.0, 0.02 * sample.meta["window"][2])
+        far = neighbourhood(sample.mask, reach) == 0
+        assert np.array_equal(sample.image[far], sample.meta["start_image"][far])
+        assert sample.mask.any() == (sample.image != sample.meta["start_image"]).any()
+
+
+def test_a_mask_stays_close_to_the_request(drawn: list[Sample]) -> None:
+    for sample in drawn:
+        near = ndimage.distance_transform_edt(~sample.meta["requested_mask"]) <= 0.15 * sample.meta["window"][2] + 2
+        assert not (sample.mask & ~near).any()
+
+
+def test_the_same_batch_is_bit_equal_and_alone_differs_by_the_last_float_bit(folder: Path, drawn: list[Sample]) -> None:
+    generator = _open(folder)
+    again, alone = generator.draw(REQUESTS), generator.draw(REQUESTS[1:2])[0]
+    for first, second in zip(drawn, again, strict=True):
+        assert np.array_equal(first.image, second.image)
+        assert np.array_equal(first.mask, second.mask)
+    assert alone.id == drawn[1].id
+    assert alone.meta["window"] == drawn[1].meta["window"]
+    assert np.abs(alone.image.astype(int) - drawn[1].image).max() <= 1
+    assert (alone.mask != drawn[1].mask).mean() < 0.001
+
+
+def test_other_requests_give_other_defects(drawn: list[Sample]) -> None:
+    assert len({sample.image.tobytes() for sample in drawn}) == 3
+    assert len({sample.mask.tobytes() for sample in drawn}) == 3
+
+
+def test_defects_of_grey_products_are_grey_and_those_of_coloured_ones_need_not_be(
+    folder: Path, drawn: list[Sample]
+) -> None:
+    assert all((np.ptp(sample.image, axis=2) == 0).all() for sample in drawn)
+    coloured = [_plate(f"g{i}", (37, 53), colour=True) for i in range(2)]
+    sample = _open(folder, coloured).draw(REQUESTS[:1])[0]
+    tint = sample.image[..., 0].astype(int) - sample.image[..., 1]
+    assert len(np.unique(tint[sample.mask])) > 1
+
+
+def test_masks_and_changes_stay_in_the_legal_region(folder: Path, tmp_path: Path) -> None:
+    region = np.zeros((60, 40), dtype=np.uint8)
+    region[:25] = 255
+    Image.fromarray(region).save(tmp_path / "region.png")
+    for sample in _open(folder, legal_region=tmp_path / "region.png").draw(REQUESTS):
+        border = int(np.ceil(sample.image.shape[0] * 25 / 60))
+        assert not sample.mask[border + 1 :].any()
+        assert np.array_equal(sample.image[border + 1 :], sample.meta["start_image"][border + 1 :])
+
+
+def test_a_users_masks_are_drawn_under(folder: Path, tmp_path: Path) -> None:
+    mask = np.zeros((40, 30), dtype=np.uint8)
+    mask[10:20, 5:15] = 255
+    (tmp_path / "dent").mkdir()
+    Image.fromarray(mask).save(tmp_path / "dent" / "a.png")
+    for sample in _open(folder, masks=tmp_path).draw(REQUESTS[:1]):
+        height, width = sample.image.shape[:2]
+        inner = sample.meta["requested_mask"][height // 4 + 1 : height // 2 - 1, width // 6 + 1 : width // 2 - 1]
+        assert inner.all()
+    with pytest.raises(GeneratorError, match="no mask in"):
+        _open(folder, masks=tmp_path / "dent").draw(REQUESTS[:1])
+
+
+def test_parity_draws_the_whole_square_from_noise_and_takes_the_mask_as_read(folder: Path) -> None:
+    parity = {k: v for k, v in SETTINGS.items() if k not in ("steps",)} | {"steps": 5, "guidance": 2.0}
+    generator = SeasGenerator(SeasConfig(parity=True, **parity), folder, 0)
+    generator._products["plate"] = room.Product(SHOTS, GOODS)
+    sample = generator.draw(REQUESTS[:1])[0]
+    assert sample.meta["requested_mask"] is None
+    assert sample.meta["window"][2] == min(sample.image.shape[:2])
+    assert (sample.image != sample.meta["start_image"]).mean() > 0.3
+
+
+def test_the_start_holds_as_much_of_the_shots_defect_as_the_sketch_weight_says(folder: Path) -> None:
+    starts = [_open(folder, sketch=weight)._plan(REQUESTS[0]).start for weight in (0.0, 0.5, 1.0)]
+    shares = [start.sketched.astype(float) - start.good for start in starts]
+    assert not shares[0].any()
+    assert np.abs(shares[2]).max() > 50
+    assert np.abs(2 * shares[1] - shares[2]).max() <= 2
+    assert not shares[2][starts[2].free == 0].any()
+
+
+def test_what_was_never_learnt_is_named(folder: Path) -> None:
+    with pytest.raises(GeneratorError, match="no model of 'cup'"):
+        _open(folder).draw([replace(REQUESTS[0], product="cup")])
+    with pytest.raises(GeneratorError, match="no shot of 'hole'"):
+        _open(folder).draw([replace(REQUESTS[0], defect="hole")])
+    with pytest.raises(GeneratorError, match="there is no file"):
+        SeasGenerator(SeasConfig(legal_region=folder / "absent.png"), folder, 0)

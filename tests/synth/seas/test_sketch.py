@@ -1,0 +1,51 @@
+"""Sketches: the shot's defect where it was asked for, in the light that is there, and nothing elsewhere."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from synth.seas.marks import Mark, describe
+from synth.seas.placement import Placement, place
+from synth.seas.sketch import shade_profile, sketch
+from synth.seas.window import cut, window_for
+
+
+def _mark(surface: int, defect: int) -> Mark:
+    image = np.full((120, 90, 3), surface, dtype=np.uint8)
+    mask = np.zeros((120, 90), dtype=bool)
+    mask[40:60, 30:44] = True
+    image[mask] = defect
+    return describe(image, mask)
+
+
+@pytest.mark.parametrize("surface", [60, 120, 200])
+@pytest.mark.parametrize("drawn_outline", [False, True])
+def test_the_sketch_keeps_the_defects_contrast_in_another_light_and_the_good_part_elsewhere(
+    surface: int, drawn_outline: bool
+) -> None:
+    marks, rng = [_mark(100, 50)] * 4, np.random.default_rng(3)
+    good = np.full((211, 137, 3), surface, dtype=np.uint8)
+    placed = place(marks, np.ones(good.shape[:2], dtype=bool), rng)
+    window = window_for(placed.mask, 64, rng)
+    patch, mask = cut(good, window, 64), cut(placed.mask, window, 64)
+    result = sketch(patch, Placement(placed.mask) if drawn_outline else placed, marks, window, rng)
+    inside, outside = ndimage.binary_erosion(mask, iterations=3), ~ndimage.binary_dilation(mask, iterations=4)
+    wanted = surface - 50 if drawn_outline else surface / 2
+    assert result[inside].mean() == pytest.approx(wanted, abs=8)
+    assert np.array_equal(result[outside], patch[outside])
+    assert (np.ptp(result, axis=2) == 0).all()
+
+
+def test_the_shade_profile_of_a_flat_mark_is_its_step_at_every_depth() -> None:
+    profile, grain = shade_profile(_mark(100, 130))
+    assert np.allclose(profile, 30, atol=2)
+    assert grain < 2
+
+
+def test_a_mark_that_fills_its_picture_still_gives_a_sketch() -> None:
+    image = np.full((37, 53, 3), 90, dtype=np.uint8)
+    mark = describe(image, np.ones((37, 53), dtype=bool))
+    rng = np.random.default_rng(0)
+    placed = place([mark], np.ones((60, 70), dtype=bool), rng)
+    window = window_for(placed.mask, 32, rng)
+    assert sketch(np.full((32, 32, 3), 90, np.uint8), placed, [mark], window, rng).shape == (32, 32, 3)
