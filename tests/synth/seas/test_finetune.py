@@ -19,7 +19,7 @@ from synth.seas.config import SeasConfig
 from synth.seas.finetune import finetune, load_finetuned
 
 QUICK = {"updates_per_defect": 3, "mask_updates_per_defect": 2, "windows_per_defect": 3, "batch": 2}
-CONFIG = SeasConfig(**QUICK, checkpoint_every=2)
+CONFIG = SeasConfig(**QUICK, checkpoint_every=2, masks=Path("some/masks"))
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,8 @@ def test_a_loaded_model_knows_its_types_and_settings(reference):
     assert model.tokens.defects == ("dent", "scratch")
     assert model.config.lr_unet == 1e-4
     assert model.config.resolution == 32
+    assert model.config == SeasConfig.model_validate(model.config.model_dump())
+    assert model.config.masks == Path("some/masks")
     assert not model.mask_head.training
     assert not (reference / "checkpoints").exists()
 
