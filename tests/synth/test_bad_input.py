@@ -189,6 +189,14 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         split({"pit": ["crack0.png"], "good": GOODS}, {}),
         r"split\.json: lists crack0\.png as pit, but it lies in crack; list it there",
     ),
+    "split file with a name that two pictures have": (
+        both(
+            put("train/crack/crack0.png", lambda: picture(70)),
+            put("train/crack/crack0_mask.png", lambda: blob(70)),
+            split({"crack": CRACKS, "good": GOODS}, {}),
+        ),
+        r"split\.json: crack: crack0\.png is the name of 2 pictures; write its path below .*tile",
+    ),
     "split file in another encoding": (
         put("split.json", "\xff\xfe".encode("utf-16")),
         r"split\.json cannot be read as text",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -73,6 +73,7 @@ def test_a_photo_and_its_mask_stand_upright_whatever_their_exif_tag(tmp_path: Pa
     assert (read_mask(tmp_path / "m.png", (37, 53)) == blob(2)).all()
 
 
+@settings(deadline=None)
 @given(st.sampled_from([255, 4095, 65535]), st.integers(0, 2**32 - 1))
 def test_deep_grey_keeps_its_order_and_its_full_range(full: int, seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, full + 1, (5, 7), dtype=np.uint16)
@@ -202,6 +203,7 @@ def test_content_hash_is_of_pixels_and_shape_not_of_the_file(tmp_path: Path) -> 
     assert len({content_hash(a) for a in (image, changed, image.reshape(53, 37, 3), image.swapaxes(0, 1))}) == 4
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(150, 300), st.integers(150, 300), st.integers(0, 7), st.integers(70, 95))
 def test_a_copy_is_near_and_another_picture_far(seed: int, height: int, width: int, way: int, quality: int) -> None:
     image = picture(seed, height, width)

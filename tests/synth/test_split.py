@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.errors import SourceError
@@ -130,6 +130,7 @@ def test_two_samples_of_one_id_are_refused():
         make_split([sample, sample], ProceduralSource())
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
