@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synth.generator import Progress
-from synth.recipe import Recipe
 from synth.preparation import plan, prepare
+from synth.recipe import Recipe
 from synth.run_folder import png_bytes
 from synth.sample import Sample
 
