@@ -43,6 +43,7 @@ class Architecture:
     text_length: int
     latent_channels: int = 4
     norm_groups: int = 32
+    vae_norm_groups: int = 32
     vae_attention: bool = True
     prediction_type: str = "epsilon"
 
@@ -65,10 +66,12 @@ TINY = Architecture(
     text_length=32,
     latent_channels=8,
     norm_groups=8,
+    vae_norm_groups=2,
     vae_attention=False,
     prediction_type="v_prediction",
 )
-"""The bundled base. A factor-8 VAE of 8 channels keeps what a factor-4 VAE of 4 keeps at a quarter of the U-Net's cost."""
+"""The bundled base. Its VAE packs 8 px to a cell as Stable Diffusion's does, with 8 channels for thin marks: a quarter of
+the U-Net's work of a factor-4 VAE."""
 
 MICRO = Architecture(
     resolution=32,
@@ -83,6 +86,7 @@ MICRO = Architecture(
     text_heads=2,
     text_length=16,
     norm_groups=4,
+    vae_norm_groups=2,
     vae_attention=False,
 )
 """Small enough for a test to train in a second."""
@@ -201,7 +205,7 @@ def _build_vae(arch: Architecture) -> AutoencoderKL:
         block_out_channels=arch.vae_channels,
         layers_per_block=arch.vae_layers,
         latent_channels=arch.latent_channels,
-        norm_num_groups=min(arch.norm_groups, arch.vae_channels[0]),
+        norm_num_groups=arch.vae_norm_groups,
         mid_block_add_attention=arch.vae_attention,
         sample_size=arch.resolution,
         scaling_factor=0.18215,
@@ -237,5 +241,5 @@ def _build_unet(arch: Architecture) -> UNet2DConditionModel:
         cross_attention_dim=arch.text_width,
         # diffusers reads this as the number of heads where num_attention_heads is unset
         attention_head_dim=arch.heads,
-        norm_num_groups=min(arch.norm_groups, arch.unet_channels[0]),
+        norm_num_groups=arch.norm_groups,
     )

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from diffusers.models.resnet import ResnetBlock2D
 from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 
 from synth.seas.base import BUNDLED, TINY, build_untrained
 from synth.seas.captioned import make_captioned, vocabulary
+from synth.seas.vae_start import start_as_thumbnail
 
 CHUNK = 500
 MARK_WEIGHT = 3.0
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and the log")
     parser.add_argument("--export", type=Path, default=BUNDLED, help="where the finished base goes")
     parser.add_argument("--pictures", type=int, default=16_000)
-    parser.add_argument("--vae-steps", type=int, default=2_400)
+    parser.add_argument("--vae-steps", type=int, default=1_500)
     parser.add_argument("--unet-steps", type=int, default=3_600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -96,7 +96,7 @@ class Corpus:
 
 def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: int, batch: int = 8) -> None:
     """Small crops first, whole pictures for the last quarter: convolutions do not mind, and it is four times faster."""
-    _start_linear(vae)
+    start_as_thumbnail(vae)
     optimizer = torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     images = None
     for step in resumed(steps, work / "vae.pt", vae, optimizer):
@@ -105,7 +105,7 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
         whole = step >= 0.75 * steps
         crop, n = (corpus.side, batch // 4) if whole else (corpus.side // 2, batch)
         pixels = _to_pixels(_crops(images, n, crop, rng)).to(vae.device)
-        _set_lr(optimizer, 2e-3 * min(1.0, (step + 1) / 100) * min(1.0, (steps - step) / (0.6 * steps)))
+        _set_lr(optimizer, 7e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / (0.6 * steps)))
         posterior = vae.encode(pixels).latent_dist
         noise = torch.from_numpy(rng.standard_normal(tuple(posterior.mean.shape), dtype=np.float32)).to(vae.device)
         decoded = vae.decode(posterior.mean + posterior.std * noise).sample
@@ -117,18 +117,6 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
         if step % 50 == 0:
             psnr = -10 * float(torch.log10(F.mse_loss(decoded.detach().clamp(-1, 1), pixels) / 4))
             log(work, stage="vae", step=step, of=steps, loss=float(loss.detach()), psnr=psnr)
-
-
-@torch.no_grad()
-def _start_linear(vae: AutoencoderKL) -> None:
-    """Residual branches start at zero and posteriors narrow, so colour passes before texture is learnt."""
-    for module in vae.modules():
-        if isinstance(module, ResnetBlock2D):
-            nn.init.zeros_(module.conv2.weight)
-            nn.init.zeros_(module.conv2.bias)
-    channels = vae.config.latent_channels
-    vae.quant_conv.weight[channels:] = 0
-    vae.quant_conv.bias[channels:] = -8
 
 
 @torch.no_grad()
