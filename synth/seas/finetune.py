@@ -193,9 +193,7 @@ def _pool(
     """The training windows, from the file an interrupted call left or encoded anew."""
     path = training.checkpoint_folder / f"windows-{training.fingerprint[:16]}.safetensors"
     if not path.is_file() and training.accelerator.is_main_process:
-        if training.progress is not None:
-            training.progress("encode windows", 0, 1)
-        pool = build_pool(pipeline.vae, shots, goods, prompts.defects, config, training.seed)
+        pool = build_pool(pipeline.vae, shots, goods, prompts.defects, config, training.seed, training.progress)
         write_tensors(path, pool.tensors())
     training.accelerator.wait_for_everyone()
     return WindowPool(**load_file(path))
@@ -225,6 +223,8 @@ def _is_complete(folder: Path, mark: str) -> bool:
         raise GeneratorError(
             f"{folder} holds a model of other images or settings: delete it or name another output folder"
         )
+    if record is not None:  # a call that died after its last word left these
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return record is not None
 
 

@@ -19,9 +19,10 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from synth.generator import Progress
 from synth.sample import Sample
 from synth.seas.config import SeasConfig
-from synth.seas.window import Window, cut, widest_window, window_anywhere, window_for
+from synth.seas.window import cut, widest_window, window_anywhere, window_for
 
 ENCODED_TOGETHER = 4
 
@@ -29,7 +30,7 @@ ENCODED_TOGETHER = 4
 @dataclass(frozen=True)
 class WindowPool:
     """Encoded windows: latents as mean and standard deviation (n, 2, C, h, w), unscaled; defective ones with masks
-    (n, R, R) in [0, 1] and the position of their type in the prompts."""
+    (n, R, R) uint8, 255 = defect, and the position of their type in the prompts."""
 
     defective: Tensor
     masks: Tensor
@@ -79,25 +80,26 @@ def build_pool(
     defects: Sequence[str],
     config: SeasConfig,
     seed: int,
+    progress: Progress | None = None,
 ) -> WindowPool:
     """Cut and encode `config.windows_per_defect` windows a type, and as many good ones. config must be settled."""
-    images, masks, types, goods_cut = [], [], [], []
-    for k, defect in enumerate(defects):
-        of_type = [shot for shot in shots if shot.defect == defect]
-        for i in range(config.windows_per_defect):
+    count = config.windows_per_defect
+    places = [(k, i) for k in range(len(defects)) for i in range(count)]
+    defective, masks, good = [], [], []
+    for start in range(0, len(places), ENCODED_TOGETHER):
+        if progress is not None:
+            progress("encode windows", start, len(places))
+        pairs = []
+        for k, i in places[start : start + ENCODED_TOGETHER]:
             rng = np.random.default_rng([seed, k, i])
-            shot, good = of_type[i % len(of_type)], goods[int(rng.integers(len(goods)))]
-            image, mask, window = _defective_window(shot, config, rng)
-            images.append(image)
-            masks.append(mask)
-            types.append(k)
-            goods_cut.append(_good_window(good, window, config, rng))
-    return WindowPool(
-        defective=encode(vae, np.stack(images)),
-        masks=torch.from_numpy(np.stack(masks)),
-        types=torch.tensor(types),
-        good=encode(vae, np.stack(goods_cut)),
-    )
+            of_type = [shot for shot in shots if shot.defect == defects[k]]
+            pairs.append(_window_pair(of_type[i % len(of_type)], goods[int(rng.integers(len(goods)))], config, rng))
+        marked, marks, plain = zip(*pairs, strict=True)
+        defective.append(encode(vae, np.stack(marked)))
+        good.append(encode(vae, np.stack(plain)))
+        masks.append(np.stack(marks))
+    types = torch.arange(len(defects)).repeat_interleave(count)
+    return WindowPool(torch.cat(defective), torch.from_numpy(np.concatenate(masks)), types, torch.cat(good))
 
 
 def draw_batch(pool: WindowPool, size: int, timesteps: int, scale: float, rng: torch.Generator) -> Batch:
@@ -109,7 +111,7 @@ def draw_batch(pool: WindowPool, size: int, timesteps: int, scale: float, rng: t
     spread, noise, fresh = torch.randn((3, *moments[:, 0].shape), generator=rng)
     return Batch(
         latents=scale * (moments[:, 0] + moments[:, 1] * spread),
-        masks=pool.masks[defective],
+        masks=pool.masks[defective] / 255,
         types=pool.types[defective],
         timesteps=torch.randint(timesteps, (2 * size,), generator=rng),
         noise=noise,
@@ -128,26 +130,23 @@ def encode(vae: AutoencoderKL, images: np.ndarray) -> Tensor:
     return torch.cat(parts)
 
 
-def _defective_window(
-    shot: Sample, config: SeasConfig, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, Window]:
+def _window_pair(
+    shot: Sample, good: Sample, config: SeasConfig, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A defective window (R, R, 3) uint8, its mask (R, R) uint8 and a good window of the same size, each turned."""
     assert shot.image is not None
     assert shot.mask is not None
-    assert config.resolution is not None
-    window = window_for(shot.mask, config.resolution, rng) if config.zoom else widest_window(shot.mask)
-    image = cut(shot.image, window, config.resolution)
-    mask = shot.mask if config.mask_labels == "any" else shot.mask.astype(np.float32)
-    soft = np.clip(cut(mask, window, config.resolution).astype(np.float32), 0, 1)
-    image, soft = _turned([image, soft], config, rng)
-    return image, soft, window
-
-
-def _good_window(good: Sample, like: Window, config: SeasConfig, rng: np.random.Generator) -> np.ndarray:
     assert good.image is not None
     assert config.resolution is not None
-    side = like.side if config.zoom else min(good.image.shape[:2])
-    window = window_anywhere(good.image.shape, side, rng)
-    return _turned([cut(good.image, window, config.resolution)], config, rng)[0]
+    window = window_for(shot.mask, config.resolution, rng) if config.zoom else widest_window(shot.mask)
+    side = window.side if config.zoom else min(good.image.shape[:2])
+    elsewhere = window_anywhere(good.image.shape, side, rng)
+    mask = shot.mask if config.mask_labels == "any" else shot.mask.astype(np.float32)
+    covered = np.clip(cut(mask, window, config.resolution).astype(np.float32), 0, 1)
+    image, covered = _turned([cut(shot.image, window, config.resolution), covered], config, rng)
+    (plain,) = _turned([cut(good.image, elsewhere, config.resolution)], config, rng)
+    # rounded down, but for rounding errors: only a cell that the defect covers entirely counts as one
+    return image, (255 * covered + 1e-3).astype(np.uint8), plain
 
 
 def _turned(arrays: Sequence[np.ndarray], config: SeasConfig, rng: np.random.Generator) -> list[np.ndarray]:

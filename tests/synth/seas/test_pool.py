@@ -21,7 +21,7 @@ def pool(pipeline, shots, goods):
 def test_every_type_has_its_share_and_every_window_its_defect(pool):
     assert pool.types.tolist() == [0] * 6 + [1] * 6
     assert pool.masks.shape == (12, 32, 32)
-    assert (pool.masks.amax((1, 2)) == 1).all()
+    assert (pool.masks.amax((1, 2)) == 255).all()
     assert pool.defective.shape == pool.good.shape
     assert pool.defective.shape[:2] == (12, 2)
 
@@ -35,9 +35,14 @@ def test_equal_seeds_give_equal_pools_and_others_do_not(pipeline, shots, goods, 
 def test_an_image_and_its_mask_are_turned_and_mirrored_together(pipeline, shots, goods, monkeypatch):
     """The mark is brighter than anything else, so the mask must lie where the window is bright."""
     seen = []
-    monkeypatch.setattr("synth.seas.pool.encode", lambda _vae, images: seen.append(images) or torch.zeros(len(images)))
+
+    def keep(_vae, images):
+        seen.append(images)
+        return torch.zeros(len(images))
+
+    monkeypatch.setattr("synth.seas.pool.encode", keep)
     pool = build_pool(pipeline.vae, shots[:1], goods, ("dent",), _config(windows_per_defect=16), seed=0)
-    images, masks = seen[0][..., 0].astype(float), pool.masks.numpy() > 0
+    images, masks = np.concatenate(seen[::2])[..., 0].astype(float), pool.masks.numpy() > 0
     inside = [image[mask].mean() for image, mask in zip(images, masks, strict=True)]
     outside = [image[~mask].mean() for image, mask in zip(images, masks, strict=True)]
     assert min(inside) > 180
@@ -49,8 +54,9 @@ def test_masks_without_zoom_hold_the_defect(pipeline, shots, goods, parity):
     config = _config(parity=parity, zoom=False, windows_per_defect=2, rotate=False, flip=False)
     pool = build_pool(pipeline.vae, shots, goods, DEFECTS, config, seed=0)
     assert (pool.masks > 0).sum((1, 2)).min() > 20
-    soft = ((pool.masks > 0) & (pool.masks < 1)).any()
+    soft = ((pool.masks > 0) & (pool.masks < 255)).any()
     assert bool(soft) == parity
+    assert (pool.masks.amax((1, 2)) == 255).all()
 
 
 def test_a_batch_depends_on_its_stream_alone(pool):
@@ -60,6 +66,7 @@ def test_a_batch_depends_on_its_stream_alone(pool):
     assert not torch.equal(one.noise, other.noise)
     assert one.latents.shape[0] == 6
     assert one.timesteps.max() < 1000
+    assert one.masks.amax() == 1
 
 
 def test_the_parts_of_all_processes_make_up_the_batch(pool):
