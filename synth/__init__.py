@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"Sample": "synth.sample", "load_recipe": "synth.recipe", "run": "synth.run", "read": "synth.sources"}
+_PUBLIC = {"Sample": "synth.sample", "load_recipe": "synth.recipe", "run": "synth.pipeline", "read": "synth.sources"}
 __all__ = ["Sample", "load_recipe", "read", "run"]
 
 if TYPE_CHECKING:
+    from synth.pipeline import run
     from synth.recipe import load_recipe
-    from synth.run import run
     from synth.sample import Sample
     from synth.sources import read
 

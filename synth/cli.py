@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from synth.cli_terminal import Bars, Verbs
-
-if TYPE_CHECKING:
-    from synth.run import Run
 
 app = typer.Typer(
     cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -81,10 +78,26 @@ def inspect(
 @app.command()
 def show(path: RunPath) -> None:
     """Build the gallery page of a run again, finished or not."""
-    from synth.run import show as build
+    from synth.pipeline import show as build
 
     with Bars() as bars:
         print(build(path, bars))
+
+
+@app.command()
+def export(
+    path: RunPath,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="mvtec or parquet.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="A new folder; RUN-FORMAT by default.")
+    ] = None,
+) -> None:
+    """Write a finished run's samples in another format."""
+    from synth.pipeline import export as write
+
+    target = out or path.with_name(f"{path.resolve().name}-{form}")
+    write(path, form, target)
+    print(target)
 
 
 @app.command()
@@ -155,44 +168,14 @@ def _tell(report: Any, as_json: bool) -> None:
 
 
 def _carry_out(name: str, overrides: list[str], out: Path | None, as_json: bool) -> None:
+    from synth.cli_summary import Summary
+    from synth.pipeline import run as carry_out
     from synth.recipe import load_recipe
-    from synth.run import run as carry_out
 
     started = time.monotonic()
     with Bars() as bars:
         finished = carry_out(load_recipe(name, overrides), out, bars)
-    summary = _summary(finished, (time.monotonic() - started) / 60)
-    if as_json:
-        print(json.dumps(summary, indent=2))
-        return
-    for line in summary["yields"]:
-        rejected = ", ".join(f"{reason} {count}" for reason, count in line["rejected"].items())
-        kind = f"{line['product']}/{line['defect']}"
-        print(f"{kind:<32} {line['accepted']:>5} accepted of {line['attempts']} drawn  {rejected}".rstrip())
-    for missing in summary["shortfalls"]:
-        print(f"short of what was asked: {missing}")
-    print(f"{summary['accepted']} pairs of image and mask in {summary['minutes']:.1f} minutes: {summary['path']}")
-    print(f"look at them: {summary['page']}")
-
-
-def _summary(finished: Run, minutes: float) -> dict[str, Any]:
-    return {
-        "path": str(finished.path),
-        "page": str(finished.folder.report / "index.html"),
-        "minutes": round(minutes, 2),
-        "accepted": len(finished.manifest),
-        "yields": [
-            {
-                "product": result.product,
-                "defect": result.defect,
-                "accepted": result.accepted,
-                "attempts": result.attempts,
-                "rejected": result.reasons,
-            }
-            for result in finished.yields
-        ],
-        "shortfalls": [str(missing) for missing in finished.shortfalls],
-    }
+    _tell(Summary(finished, (time.monotonic() - started) / 60), as_json)
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ TINY = Architecture(
     vae_attention=False,
     prediction_type="v_prediction",
 )
-"""The bundled base. Its VAE packs 8 px to a cell as Stable Diffusion's does, with 8 channels for thin marks: a quarter of
-the U-Net's work of a factor-4 VAE."""
+"""The bundled base. Its VAE packs 8 px to a cell as Stable Diffusion's does, with 8 channels to keep thin marks: a
+quarter of the U-Net's work of a factor-4 VAE."""
 
 MICRO = Architecture(
     resolution=32,

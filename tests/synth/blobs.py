@@ -12,8 +12,8 @@ from PIL import Image
 from synth import preparation
 from synth.generator import Progress, Request
 from synth.images import content_hash
+from synth.pipeline import Run, run
 from synth.recipe import Recipe
-from synth.run import Run, run
 from synth.sample import Sample
 
 SIZE = (37, 53)

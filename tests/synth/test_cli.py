@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import synth.run as pipeline
+from synth import pipeline
 from synth.cli import app
 from synth.errors import RunError, SourceError
 from synth.journal import Yield
@@ -227,3 +227,12 @@ def test_recipe_init_writes_a_recipe_for_a_folder_that_can_be_read(tmp_path, mon
     done = flawsmith("recipe", "init", "tiles")
     assert done.exit_code == 0, done.stderr
     assert load_recipe(tmp_path / "tiles.yaml").source.root == tmp_path / "tiles"
+
+
+def test_export_writes_the_run_beside_itself_in_the_format_asked_for(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(pipeline, "export", lambda *arguments: asked.append(arguments))
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "demo"), "--format", "parquet"])
+    assert result.exit_code == 0
+    assert asked == [(tmp_path / "demo", "parquet", tmp_path / "demo-parquet")]
+    assert "demo-parquet" in result.output

@@ -8,7 +8,7 @@ import pytest
 from synth import preparation
 from synth.errors import RunError
 from synth.journal import Journal, Record
-from synth.run import Run
+from synth.pipeline import Run
 from tests.synth.blobs import BlobGenerator, carry_out_slowly, run_blobs, tree, write_source
 
 KILLS = 10

@@ -3,7 +3,7 @@ from torch import nn
 
 from synth.seas.base import SD15, _build_unet, _build_vae
 from synth.seas.features import FeatureChannels, decoder_features, feature_channels
-from synth.seas.mask_head import MaskHead
+from synth.seas.mask_head import MaskHead, MaskLogits
 from synth.seas.mask_training import build_mask_head, mask_loss
 
 
@@ -90,13 +90,22 @@ def test_equal_seeds_start_equal_heads(pipeline):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_a_head_that_is_right_costs_less_and_good_windows_count(pipeline):
-    head = build_mask_head(pipeline)
-    low, mid, decoder = _features(feature_channels(pipeline), 2, 8)
-    logits = head(low, mid, [v[:1] for v in decoder])
-    masks = (logits.probability[:1] > 0.5).float()
-    assert mask_loss(logits, masks)[0] < mask_loss(logits, 1 - masks)[0]
-    assert mask_loss(logits, masks).shape == (2,)
+def test_right_masks_cost_least_and_good_windows_count_as_empty():
+    masks = torch.zeros(1, 8, 12)
+    masks[0, 2:5, 4:10] = 1
+    small = torch.nn.functional.max_pool2d(masks, 4)
+
+    def cost(full, coarse, good):
+        """Of confident logits: of the defective window by the masks, of the good one alike everywhere."""
+        scores = [torch.cat([m, good * torch.ones_like(m)]) * 8 - 4 for m in (full, coarse)]
+        return mask_loss(MaskLogits(*(torch.stack([-s, s], dim=1) for s in scores)), masks)
+
+    right = cost(masks, small, good=0)
+    assert right.shape == (2,)
+    assert (right < 1e-3).all()
+    assert cost(1 - masks, small, good=0)[0] > 1
+    assert cost(masks, 1 - small, good=0)[0] > 1
+    assert cost(masks, small, good=1)[1] > 1
 
 
 def test_a_head_learns_a_mask_it_can_see(pipeline):

@@ -7,7 +7,7 @@ import pytest
 from markupsafe import escape
 
 from synth import preparation
-from synth.run import show
+from synth.pipeline import show
 from synth.writers import gallery
 from tests.synth.blobs import BlobGenerator, run_blobs, write_source
 

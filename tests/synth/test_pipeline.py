@@ -13,7 +13,7 @@ from synth import preparation, streams
 from synth.checks.ledger import read_ledger
 from synth.errors import GeneratorError, LeakError, RecipeError, RunError, SourceError, WriterError
 from synth.journal import Journal
-from synth.run import Run, export, run
+from synth.pipeline import Run, export, run
 from synth.run_folder import RunFolder
 from tests.synth.blobs import DEFECTS, BlobGenerator, recipe_for, run_blobs, tree, write_source
 
@@ -212,6 +212,8 @@ def test_an_interruption_between_batches_changes_nothing(batches, finished, sour
 def test_export_writes_a_finished_run_in_another_format(finished, tmp_path):
     export(finished.path, "parquet", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["train-00000-of-00001.parquet"]
+    with pytest.raises(WriterError, match="is not empty"):
+        export(finished.path, "parquet", tmp_path)
     with pytest.raises(RecipeError, match="known: mvtec, parquet"):
         export(finished.path, "voc", tmp_path)
 

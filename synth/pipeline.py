@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from synth.checks.ledger import write_ledger
-from synth.errors import RecipeError, RunError
+from synth.errors import RecipeError, RunError, WriterError
 from synth.generator import Progress
 from synth.journal import Journal, Record, Yield
 from synth.manifest import Shortfall, read_manifest, write_manifest
@@ -147,9 +147,11 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
 
 
 def export(path: str | Path, name: str, out: str | Path) -> None:
-    """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the folder `out`."""
+    """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     if name not in WRITERS:
         raise RecipeError(f"format {name!r} is unknown; known: {', '.join(WRITERS)}")
+    if Path(out).exists() and (Path(out).is_file() or any(Path(out).iterdir())):
+        raise WriterError(f"{out} is not empty; name a new folder with --out")
     finished = Run(path)
     goods = [image for image in read_real(finished.folder) if image.role == "good"]
     WRITERS[name](Dataset(finished.path, finished.manifest, goods), Path(out))
