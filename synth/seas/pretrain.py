@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--export", type=Path, default=BUNDLED, help="where the finished base goes")
     parser.add_argument("--pictures", type=int, default=16_000)
     parser.add_argument("--vae-steps", type=int, default=1_500)
-    parser.add_argument("--unet-steps", type=int, default=3_600)
+    parser.add_argument("--unet-steps", type=int, default=2_400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
