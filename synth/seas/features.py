@@ -10,7 +10,7 @@ latents, so that the head meets in drawing what it learnt from; decoder_input="n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -72,6 +72,12 @@ def decoder_features(vae: AutoencoderKL, latents: Tensor) -> list[Tensor]:
         x = block(x, None)
         features.append(x)
     return features
+
+
+def finish_decoding(vae: AutoencoderKL, features: Sequence[Tensor]) -> Tensor:
+    """The picture (B, 3, H, W) in about [-1, 1] whose `decoder_features` these are: together they are vae.decode."""
+    decoder = vae.decoder
+    return decoder.conv_out(decoder.conv_act(decoder.conv_norm_out(decoder.up_blocks[-1](features[-1], None))))
 
 
 def clean_latents(scheduler: DDPMScheduler, noisy: Tensor, prediction: Tensor, timesteps: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class MaskHead(nn.Module):
 
     def __init__(self, channels: FeatureChannels) -> None:
         super().__init__()
-        unit = max(1, min(8, round(channels.low / 64)))
+        unit = max(1, min(8, round(channels.low / 160)))  # 8, so 192 wide, for Stable Diffusion
         width = HEAD_WIDTH * unit
         self.low = nn.Conv2d(channels.low, 16 * unit, 1, bias=False)
         self.mid = nn.Conv2d(channels.mid, 8 * unit, 1, bias=False)

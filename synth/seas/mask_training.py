@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline
 from torch import Tensor
+from torch.nn import functional
 
 from synth.seas.config import SeasConfig
 from synth.seas.features import (
@@ -18,7 +19,7 @@ from synth.seas.features import (
     feature_channels,
     tapped_features,
 )
-from synth.seas.losses import focal_loss, shrink_masks
+from synth.seas.losses import focal_loss
 from synth.seas.mask_head import MaskHead, MaskLogits
 from synth.seas.pool import WindowPool, draw_batch
 from synth.seas.prompts import UnbalancedPrompts, token_ids
@@ -31,7 +32,7 @@ def mask_loss(logits: MaskLogits, masks: Tensor) -> Tensor:
     A pixel counts as defect where its mask is one, so that pixels a soft mask only touches do not."""
     good = len(logits.full) - len(masks)
     masks = torch.cat([masks, masks.new_zeros(good, *masks.shape[1:])])
-    small = shrink_masks(masks, logits.coarse.shape[-1], logits.coarse.shape[-1], "max")
+    small = functional.adaptive_max_pool2d(masks, logits.coarse.shape[-2:])
     return focal_loss(logits.full, masks >= 1) + focal_loss(logits.coarse, small >= 1)
 
 
