@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth.seas.config import SeasConfig
-from synth.seas.features import UnetFeatures, clean_latents, decoder_features, tapped_features
+from synth.seas.features import UnetFeatures, decoder_features, finish_decoding, tapped_features
 from synth.seas.finetune import Finetuned
 from synth.seas.pool import encode
 from synth.seas.prompts import token_ids
@@ -54,7 +54,7 @@ class Drawn:
 def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) -> list[Drawn]:
     """Draw all windows as one batch. The model must be on its device, its U-Net in the precision to draw in."""
     pipeline = model.pipeline
-    device, scale = pipeline.vae.device, pipeline.vae.config.scaling_factor
+    device = pipeline.vae.device
     good = _latents(pipeline.vae, [start.good for start in starts])
     begin = good
     if any(start.sketched is not start.good for start in starts):
@@ -74,37 +74,37 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) 
             _hold(good, [start.free for start in starts]),
             reader.watch,
         )
-    pictures, goods = (_decoded(pipeline.vae, z / scale) for z in (latents, good))
-    probability = reader.probability().float().cpu().numpy()
+    pictures, decoded = _decoded(pipeline.vae, latents)
+    goods, _ = _decoded(pipeline.vae, good)
+    probability = reader.probability(decoded).float().cpu().numpy()
     return [Drawn(*parts) for parts in zip(pictures, goods, probability, strict=True)]
 
 
 class MaskReader:
-    """Reads the mask head in the last steps of a drawing and averages what it says."""
+    """Reads the mask head on the U-Net features of a drawing's last steps and averages what it says.
+
+    The head learns on decodings of predicted clean latents; here it sees the finished latents' instead, which are
+    decoded anyway. With decoder_input "noisy" it sees each step's noisy latents, at a decoding a step."""
 
     def __init__(self, model: Finetuned, features: UnetFeatures, steps: int) -> None:
         self._model, self._features, self._steps = model, features, steps
-        self._read: list[Tensor] = []
+        self._seen: list[tuple[Tensor, Tensor, Sequence[Tensor] | None]] = []
 
     def watch(self, step: Step) -> None:
         """To be called after each U-Net pass, whose features must still be in the record."""
         if step.remaining >= self._steps:
             return
-        pipeline = self._model.pipeline
-        batch = len(step.noisy)
         assert self._features.low is not None
         assert self._features.mid is not None
         # With guidance the pass holds [empty prompt; prompt]: the last rows are the prompted ones.
-        low, mid = (f[-batch:].to(step.noisy.dtype) for f in (self._features.low, self._features.mid))
-        seen = step.noisy
-        if self._model.config.decoder_input == "clean":
-            timesteps = step.timestep.long().expand(batch)
-            seen = clean_latents(pipeline.scheduler, step.noisy, step.prediction, timesteps)
-        self._read.append(self._model.mask_head(low, mid, decoder_features(pipeline.vae, seen)).probability)
+        low, mid = (f[-len(step.noisy) :].to(step.noisy.dtype) for f in (self._features.low, self._features.mid))
+        noisy = self._model.config.decoder_input == "noisy"
+        self._seen.append((low, mid, decoder_features(self._model.pipeline.vae, step.noisy) if noisy else None))
 
-    def probability(self) -> Tensor:
-        """Mean probability of defect, (B, r, r)."""
-        return torch.stack(self._read).mean(dim=0)
+    def probability(self, finished: Sequence[Tensor]) -> Tensor:
+        """Mean probability of defect (B, r, r), given the decoder features of the finished latents."""
+        read = [self._model.mask_head(low, mid, own or finished).probability for low, mid, own in self._seen]
+        return torch.stack(read).mean(dim=0)
 
 
 def _latents(vae: AutoencoderKL, images: Sequence[np.ndarray]) -> Tensor:
@@ -138,7 +138,10 @@ def _hold(good: Tensor, free: Sequence[np.ndarray | None]) -> Hold | None:
     return Hold(good, functional.adaptive_max_pool2d(maps, good.shape[-2:]))
 
 
-def _decoded(vae: AutoencoderKL, latents: Tensor) -> np.ndarray:
-    """Unscaled latents to pictures (B, r, r, 3) float32 in grey levels, not clipped; one at a time to bound memory."""
-    pictures = torch.cat([vae.decode(z[None].to(vae.dtype)).sample for z in latents])
-    return ((pictures.float() + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy()
+def _decoded(vae: AutoencoderKL, latents: Tensor) -> tuple[np.ndarray, list[Tensor]]:
+    """Scaled latents to pictures (B, r, r, 3) float32 in grey levels, not clipped, and their decoder features; one at
+    a time to bound memory."""
+    features = [decoder_features(vae, z[None]) for z in latents]
+    pictures = torch.cat([finish_decoding(vae, parts) for parts in features])
+    levels = [torch.cat(level) for level in zip(*features, strict=True)]
+    return ((pictures.float() + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy(), levels
