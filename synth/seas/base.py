@@ -13,10 +13,16 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from synth.errors import GeneratorError
+
+# Bars of a second's loading would run through the command's own.
+diffusers_logging.disable_progress_bar()
+transformers_logging.disable_progress_bar()
 
 BUNDLED = Path(__file__).parent / "tiny_base"
 WORDS = ("a", "with", "defect", "object", "good", "part", "photo", "of")
