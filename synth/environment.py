@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "scipy", "pillow")
 
 
 def describe() -> dict[str, str]:
-    """Versions of flawsmith, Python and the libraries that draw, the device, and the number of CPU threads.
+    """Versions of flawsmith, Python and the libraries that draw, the device, and the number of CPU threads."""
+    import torch
 
-    Device and threads are asked of torch only where it is loaded already: a generator without it draws with numpy."""
     import synth
 
     found = {"flawsmith": synth.__version__, "python": platform.python_version()}
@@ -21,20 +20,17 @@ def describe() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    found["device"] = f"cpu ({platform.machine()})"
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        found["threads"] = str(torch.get_num_threads())
-        if torch.cuda.is_available():
-            found["device"] = torch.cuda.get_device_name()
+    gpu = torch.cuda.is_available()
+    found["device"] = torch.cuda.get_device_name() if gpu else f"cpu ({platform.machine()})"
+    found["threads"] = str(torch.get_num_threads())
     return found
 
 
 def hold_threads(made_with: dict[str, str]) -> None:
     """Compute with as many CPU threads as the run began with: another number changes the last bits of a sum."""
-    torch = sys.modules.get("torch")
-    if torch is not None and "threads" in made_with:
-        torch.set_num_threads(int(made_with["threads"]))
+    import torch
+
+    torch.set_num_threads(int(made_with["threads"]))
 
 
 def differences(made_with: dict[str, str], here: dict[str, str]) -> list[str]:
