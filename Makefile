@@ -8,7 +8,6 @@
 PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p; done))
 BIN := .venv/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
-CPU_WHEELS := https://download.pytorch.org/whl/cpu
 # The name changes with what is to be installed: an old installation is brought up to date, a good one is kept.
 INSTALLED := .venv/installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
 APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -qq
@@ -25,7 +24,7 @@ test: $(INSTALLED) .venv/browser
 
 install: $(INSTALLED)
 
-# PyPI's torch carries CUDA, which a machine without a GPU has no use for: there the CPU build goes in first.
+# The general build of torch carries CUDA: where there is no GPU, the CPU build goes in first if pip knows one.
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv \
 		|| { $(APT) update && $(APT) install -y python3-venv && $(PYTHON) -m venv --clear .venv; }
@@ -33,8 +32,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		|| { $(APT) update && $(APT) install -y --no-install-recommends $(OPEN3D_LIBRARIES); } >/dev/null 2>&1 \
 		|| echo "open3d will not import until someone runs: apt-get install -y $(OPEN3D_LIBRARIES)"
 	@nvidia-smi -L >/dev/null 2>&1 || $(BIN)/pip install -q '$(TORCH)+cpu' 2>/dev/null \
-		|| $(BIN)/pip install -q '$(TORCH)+cpu' --extra-index-url $(CPU_WHEELS) 2>/dev/null \
-		|| echo "found no CPU build of torch, taking PyPI's"
+		|| echo "found no CPU build of torch, taking the general one"
 	$(BIN)/pip install -q -e '.[dev]' -c constraints.txt
 	@rm -f .venv/installed-*
 	@touch $@
