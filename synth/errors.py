@@ -31,6 +31,10 @@ class GeneratorError(FlawsmithError):
     """A generator that cannot do what was asked, such as a base model of another layout."""
 
 
+class EvalError(FlawsmithError):
+    """A measurement that cannot be made as asked."""
+
+
 class RunError(FlawsmithError):
     """Work that began well and failed: exit code 1."""
 

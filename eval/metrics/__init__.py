@@ -1,0 +1,31 @@
+"""Metrics under their standard names. Scores: high = anomalous; masks and labels: True = defect.
+
+Every curve is exact: it has a point at each distinct score and no list of thresholds. Where only one class is present a
+metric is undefined and NaN, with a warning.
+"""
+
+from __future__ import annotations
+
+from eval.metrics.bootstrap import Interval, bootstrap, paired_gain
+from eval.metrics.overlap import best_dice, best_iou, dice, iou
+from eval.metrics.ranking import auroc, average_precision, f1_max
+from eval.metrics.region_overlap import area_under, aupro, pro_curve
+from eval.metrics.size import SIZE_BINS, size_bin
+
+__all__ = [
+    "SIZE_BINS",
+    "Interval",
+    "area_under",
+    "aupro",
+    "auroc",
+    "average_precision",
+    "best_dice",
+    "best_iou",
+    "bootstrap",
+    "dice",
+    "f1_max",
+    "iou",
+    "paired_gain",
+    "pro_curve",
+    "size_bin",
+]

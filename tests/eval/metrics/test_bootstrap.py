@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from eval.metrics import bootstrap, paired_gain
+from synth.errors import EvalError
+
+TYPES = ["crack"] * 9 + ["pit"] * 21 + ["stain"] * 14
+
+
+def trainings(rng, trained=3, gain=0.0, luck=0.03, types=TYPES, difficulty=None):
+    """IoU (trained, images): difficult images, lucky trainings, noise of each image in each training."""
+    hard = rng.normal(0.5, 0.2, len(types)) if difficulty is None else difficulty
+    return gain + hard + rng.normal(0, luck, (trained, 1)) + rng.normal(0, 0.1, (trained, len(types)))
+
+
+def test_the_mean_is_over_types_and_the_same_seed_gives_the_same_interval():
+    values = np.concatenate([np.linspace(0.0, 0.2, 7), np.linspace(0.8, 1.2, 13)])
+    types = ["pit"] * 7 + ["crack"] * 13
+    found = bootstrap(values, types, seed=3)
+    assert found.value == pytest.approx(0.55)
+    assert found.low < 0.55 < found.high
+    assert found == bootstrap(values, types, seed=3)
+    assert found != bootstrap(values, types, seed=4)
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_the_mean_of_images_is_covered_at_the_nominal_rate(n):
+    rng = np.random.default_rng(n)
+    runs = 400
+    hits = sum(i.low <= 0.4 <= i.high for i in (bootstrap(rng.normal(0.4, 0.2, n), repeats=800) for _ in range(runs)))
+    assert 0.92 <= hits / runs <= 0.98
+
+
+@pytest.mark.parametrize(("gain", "luck"), [(0.0, 0.0), (0.0, 0.05), (0.08, 0.02), (-0.05, 0.1)])
+def test_a_known_gain_is_covered_at_the_nominal_rate(gain, luck):
+    rng = np.random.default_rng(int(1000 * luck) + 7)
+    runs, hits = 400, 0
+    for _ in range(runs):
+        hard = rng.normal(0.5, 0.2, len(TYPES))
+        base, ours = (trainings(rng, gain=g, luck=luck, difficulty=hard) for g in (0, gain))
+        found = paired_gain(ours, base, TYPES, repeats=800)
+        hits += found.low <= gain <= found.high
+    assert 0.925 <= hits / runs <= (0.99 if luck else 1)
+
+
+def test_a_second_training_of_one_arm_is_no_evidence_in_nineteen_of_twenty_runs():
+    rng = np.random.default_rng(12)
+    said = []
+    for _ in range(400):
+        hard = rng.normal(0.5, 0.2, len(TYPES))
+        first, second = (trainings(rng, difficulty=hard) for _ in range(2))
+        said.append(paired_gain(second, first, TYPES, repeats=800).evidence)
+    assert said.count("no evidence") / len(said) >= 19 / 20
+    assert {"helps", "hurts", "no evidence"} == set(said)
+
+
+def test_counting_images_alone_would_call_luck_a_gain():
+    rng = np.random.default_rng(13)
+    wrong = 0
+    for _ in range(100):
+        hard = rng.normal(0.5, 0.2, len(TYPES))
+        first, second = (trainings(rng, luck=0.05, difficulty=hard) for _ in range(2))
+        wrong += bootstrap(second.mean(0) - first.mean(0), TYPES, repeats=800).evidence != "no evidence"
+    assert wrong > 20
+
+
+def test_pairing_finds_what_two_separate_intervals_hide():
+    rng = np.random.default_rng(5)
+    hard = rng.normal(0.5, 0.3, len(TYPES))
+    base, ours = (trainings(rng, gain=g, luck=0.005, difficulty=hard) for g in (0, 0.08))
+    assert paired_gain(ours, base, TYPES).evidence == "helps"
+    assert paired_gain(base, ours, TYPES).evidence == "hurts"
+    assert bootstrap(base, TYPES).high > bootstrap(ours, TYPES).low
+
+
+@pytest.mark.parametrize(
+    ("ours", "base", "strata", "message"),
+    [
+        (np.zeros((3, 5)), np.zeros((3, 4)), None, "same images"),
+        (np.zeros((3, 5)), np.zeros((1, 5)), None, "3 and 1 trainings"),
+        (np.zeros((3, 5)), np.zeros((3, 5)), ["a", "a", "b", "b", "c"], "c has 1 image"),
+        (np.zeros((3, 5)), np.zeros((3, 5)), ["a"], "5 images and 1 strata"),
+        (np.zeros((3, 0)), np.zeros((3, 0)), None, "no images"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(ours, base, strata, message):
+    with pytest.raises(EvalError, match=message):
+        paired_gain(ours, base, strata)
