@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from synth import environment
+from synth.baselines.oversample import OversampleGenerator
+from synth.baselines.painter import PaintGenerator
 from synth.checks.ledger import LedgerRow, build_ledger, check_leaks, read_ledger
 from synth.errors import RecipeError, SourceError
 from synth.generator import Generator, Progress
@@ -28,7 +30,35 @@ def _seas(config: Any, folder: Path, seed: int) -> Generator:
     return SeasGenerator(config, folder, seed)
 
 
-GENERATORS: dict[str, Callable[[Any, Path, int], Generator]] = {"seas": _seas}
+def _cutpaste(config: Any, folder: Path, seed: int) -> Generator:
+    from synth.baselines.cutpaste import cutpaste
+
+    return PaintGenerator(config.kind, cutpaste(config))
+
+
+def _perlin(config: Any, folder: Path, seed: int) -> Generator:
+    from synth.baselines.perlin import perlin
+
+    return PaintGenerator(config.kind, perlin(config))
+
+
+def _copy_paste(config: Any, folder: Path, seed: int) -> Generator:
+    from synth.baselines.copy_paste import copy_paste
+
+    return PaintGenerator(config.kind, copy_paste(config))
+
+
+def _oversample(config: Any, folder: Path, seed: int) -> Generator:
+    return OversampleGenerator()
+
+
+GENERATORS: dict[str, Callable[[Any, Path, int], Generator]] = {
+    "seas": _seas,
+    "cutpaste": _cutpaste,
+    "perlin": _perlin,
+    "copy_paste": _copy_paste,
+    "oversample": _oversample,
+}
 """By the generator block's `kind`: (its config, a folder of its own, the run's seed) -> generator."""
 
 

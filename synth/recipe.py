@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from synth.baselines.config import CopyPasteConfig, CutPasteConfig, OversampleConfig, PerlinConfig
 from synth.checks.config import ChecksConfig
 from synth.errors import RecipeError
 from synth.recipe_errors import by_line, explain, nearest
@@ -26,6 +27,9 @@ from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource
 
 Format = Literal["mvtec", "parquet"]
 SourceConfig = Annotated[FolderSource | MvtecAdSource | ProceduralSource, Field(discriminator="kind")]
+GeneratorConfig = Annotated[
+    SeasConfig | CutPasteConfig | PerlinConfig | CopyPasteConfig | OversampleConfig, Field(discriminator="kind")
+]
 
 
 class RequestConfig(BaseModel):
@@ -78,7 +82,9 @@ class Recipe(BaseModel):
     )
     seed: int = Field(0, description="Start of every random draw; another seed makes another dataset.", ge=0)
     source: SourceConfig = Field(ProceduralSource(), description="Where the real samples come from.")
-    generator: SeasConfig = Field(SeasConfig(), description="What draws the defects.")
+    generator: GeneratorConfig = Field(
+        SeasConfig(), description="What draws the defects; seas where the block names no kind."
+    )
     request: RequestConfig = Field(RequestConfig(), description="How many samples are wanted, of what.")
     checks: ChecksConfig = Field(ChecksConfig(), description="What a candidate must show before it is accepted.")
     output: OutputConfig = Field(OutputConfig(), description="How the dataset is written.")
@@ -109,6 +115,8 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path = find_recipe(recipe)
     draft = read_draft(path, overrides, Recipe)
     draft.data.setdefault("name", path.stem)
+    if isinstance(draft.data.get("generator"), dict):
+        draft.data["generator"].setdefault("kind", "seas")
     made = _validate(draft)
     if draft.mistakes or made is None:
         raise RecipeError("\n".join(by_line(draft.mistakes)))

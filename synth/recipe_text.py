@@ -156,12 +156,12 @@ def schemas(annotation: Any) -> list[type[BaseModel]]:
 
 
 def schema_of(annotation: Any, block: Any) -> type[BaseModel] | None:
-    """The schema that a block's `kind` chooses among those the annotation allows."""
+    """The schema that a block's `kind` chooses among those the annotation allows; the first where it names none."""
     options = schemas(annotation)
     if len(options) < 2:
         return options[0] if options else None
     kind = block.get("kind") if isinstance(block, dict) else None
-    return next((option for option in options if option.model_fields["kind"].default == kind), None)
+    return next((option for option in options if kind in (None, option.model_fields["kind"].default)), None)
 
 
 def _leaves(data: Any, path: Key = ()) -> Iterator[tuple[Key, Any]]:

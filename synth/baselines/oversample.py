@@ -1,0 +1,45 @@
+"""Oversampling: the shots once more, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synth.baselines.painter import Material
+from synth.generator import Progress, Request
+from synth.images import content_hash
+from synth.sample import Sample
+
+
+class OversampleGenerator:
+    """Request number i is a copy of shot i, from the first again when all have had their turn."""
+
+    def __init__(self) -> None:
+        self._material = Material([], [])
+
+    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the shots at hand."""
+        self._material = Material(shots, goods)
+
+    def draw(self, requests: Sequence[Request]) -> list[Sample]:
+        """One copy a request, in order."""
+        return [self._copy(request) for request in requests]
+
+    def _copy(self, request: Request) -> Sample:
+        shots = self._material.shots(request)
+        shot = shots[request.index % len(shots)]
+        assert shot.image is not None
+        return Sample(
+            id=request.id,
+            image=shot.image,
+            mask=shot.mask,
+            product=request.product,
+            defect=request.defect,
+            split="train",
+            meta={
+                "generator": "oversample",
+                "seed": request.seed,
+                "index": request.index,
+                "start": content_hash(shot.image),
+                "start_file": shot.meta.get("file"),
+            },
+        )

@@ -1,0 +1,138 @@
+"""What the baselines that paint on a good part share: picking the part, laying a piece onto it, the sample's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth.errors import GeneratorError
+from synth.foreground import foreground
+from synth.generator import Progress, Request
+from synth.images import content_hash
+from synth.sample import Sample
+
+Picture = tuple[np.ndarray, np.ndarray]
+"""An image uint8 (H, W, 3) and its mask bool (H, W)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a defect is painted from: the good part (H, W, 3) uint8, where it may lie (H, W) bool, the shots of the
+    type asked for, and the product's good parts."""
+
+    good: np.ndarray
+    permitted: np.ndarray
+    shots: Sequence[Picture]
+    goods: Sequence[np.ndarray]
+
+
+Paint = Callable[[Scene, np.random.Generator], Picture]
+
+
+class Material:
+    """Shots and good parts by product, in the order of their ids; GeneratorError for what fit has not seen."""
+
+    def __init__(self, shots: Sequence[Sample], goods: Sequence[Sample]) -> None:
+        self._shots = sorted(shots, key=lambda shot: shot.id)
+        self._goods = sorted(goods, key=lambda good: good.id)
+
+    def shots(self, request: Request) -> list[Sample]:
+        found = [s for s in self._shots if (s.product, s.defect) == (request.product, request.defect)]
+        if not found:
+            known = sorted({f"{s.product}/{s.defect}" for s in self._shots})
+            raise GeneratorError(f"no shot of {request.product}/{request.defect}; known: {', '.join(known) or 'none'}")
+        return found
+
+    def goods(self, product: str) -> list[Sample]:
+        found = [good for good in self._goods if good.product == product]
+        if not found:
+            raise GeneratorError(f"no good part of {product} to draw on; add good pictures")
+        return found
+
+
+class PaintGenerator:
+    """A baseline that learns nothing: `paint` puts a defect on a good part, from the request's seed alone."""
+
+    def __init__(self, name: str, paint: Paint) -> None:
+        self._name, self._paint = name, paint
+        self._material = Material([], [])
+
+    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep shots and good parts at hand."""
+        self._material = Material(shots, goods)
+
+    def draw(self, requests: Sequence[Request]) -> list[Sample]:
+        """One candidate a request, in order."""
+        return [self._draw(request) for request in requests]
+
+    def _draw(self, request: Request) -> Sample:
+        rng = np.random.default_rng(request.seed)
+        goods = self._material.goods(request.product)
+        good = goods[rng.integers(len(goods))]
+        start = _image(good)
+        shots = [(_image(shot), shot.mask) for shot in self._material.shots(request) if shot.mask is not None]
+        scene = Scene(start, foreground(start), shots, [_image(other) for other in goods])
+        image, mask = self._paint(scene, rng)
+        return Sample(
+            id=request.id,
+            image=image,
+            mask=mask,
+            product=request.product,
+            defect=request.defect,
+            split="train",
+            meta={
+                "generator": self._name,
+                "seed": request.seed,
+                "index": request.index,
+                "start": content_hash(start),
+                "start_file": good.meta.get("file"),
+                "start_image": start,
+            },
+        )
+
+
+def lay(scene: Scene, piece: np.ndarray, alpha: np.ndarray, centre: tuple[int, int]) -> Picture:
+    """The good part with `piece` (h, w, 3) over it, weighted by alpha (h, w) in [0, 1], its middle at `centre` (row,
+    column); only where permitted. The mask is True where alpha is at least a half."""
+    weight = np.zeros(scene.permitted.shape, np.float32)
+    colours = scene.good.astype(np.float32)
+    (rows, piece_rows), (columns, piece_columns) = (
+        _overlap(centre[axis], alpha.shape[axis], weight.shape[axis]) for axis in (0, 1)
+    )
+    weight[rows, columns] = alpha[piece_rows, piece_columns]
+    weight *= scene.permitted
+    colours[rows, columns] += weight[rows, columns, None] * (piece[piece_rows, piece_columns] - colours[rows, columns])
+    return np.rint(np.clip(colours, 0, 255)).astype(np.uint8), weight >= 0.5
+
+
+def _overlap(middle: int, size: int, room: int) -> tuple[slice, slice]:
+    """Along one axis: what a piece of `size` around `middle` covers of 0 .. room - 1, and which part of the piece."""
+    start = middle - size // 2
+    covered = slice(max(0, start), min(room, start + size))
+    return covered, slice(covered.start - start, covered.stop - start)
+
+
+def anywhere(permitted: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
+    """A (row, column) drawn from the permitted pixels (H, W)."""
+    rows, columns = np.nonzero(permitted)
+    if not rows.size:
+        raise GeneratorError("the product was found nowhere in a good picture; leave that picture out")
+    pick = rng.integers(rows.size)
+    return int(rows[pick]), int(columns[pick])
+
+
+def recoloured(piece: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast and each channel changed by up to `amount` (a share) at random; (h, w, 3) float32."""
+    values = piece.astype(np.float32)
+    mean = values.mean()
+    contrast, brightness = rng.uniform(1 - amount, 1 + amount, 2)
+    tint = rng.uniform(1 - amount, 1 + amount, 3)
+    return ((values - mean) * contrast + mean) * brightness * tint
+
+
+def _image(sample: Sample) -> np.ndarray:
+    if sample.image is None:
+        raise GeneratorError(f"{sample.id} has no picture; baselines paint on pictures")
+    return sample.image
