@@ -1,0 +1,114 @@
+"""Courses of cracks and scratches: polylines in the tangent plane, metres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth.dual.arrays import Array, dot, like, namespace, norm
+from synth.dual.noise import line_noise
+
+NODES = 14
+"""Corner points of a course."""
+BRANCH_LENGTH = (0.2, 0.5)
+BRANCH_ANGLE = (20.0, 50.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Segments start, end (S, 2) in metres; `width` (S, 2) the half-width at both ends; `depth` (S, 2) a share of the
+    full depth at both ends."""
+
+    start: np.ndarray
+    end: np.ndarray
+    width: np.ndarray
+    depth: np.ndarray
+
+    @property
+    def reach(self) -> float:
+        """Largest distance of any point from the origin."""
+        ends = np.concatenate([self.start, self.end])
+        return float(np.linalg.norm(ends, axis=1).max())
+
+
+def crack(length: float, half_width: float, branches: float, rng: np.random.Generator) -> Course:
+    """A jagged course about the origin that thins towards both ends, w = w0 sqrt(1 - |2 l / L - 1|) (1 + 0.3 noise),
+    with a branch at each fifth of it at the given chance."""
+    main = _walk(np.zeros(2), rng.uniform(0, 2 * np.pi), length, 0.05, rng)
+    main -= main.mean(0)
+    pieces = [_segments(main, half_width * _spindle(rng), np.ones(NODES))]
+    for at in range(1, 5):
+        if rng.random() < branches:
+            node = at * NODES // 5
+            ahead = main[node] - main[node - 1]
+            turn = np.deg2rad(rng.uniform(*BRANCH_ANGLE)) * rng.choice((-1, 1))
+            heading = np.arctan2(ahead[1], ahead[0]) + turn
+            side = _walk(main[node], heading, length * rng.uniform(*BRANCH_LENGTH), 0.05, rng)
+            thinning = np.linspace(0.7, 0.15, NODES)
+            pieces.append(_segments(side, half_width * thinning, thinning))
+    return _joined(pieces)
+
+
+def scratch(length: float, half_width: float, number: int, rng: np.random.Generator) -> Course:
+    """`number` slightly bent strokes side by side that run out at both ends, about the origin."""
+    heading = rng.uniform(0, 2 * np.pi)
+    across = np.array([-np.sin(heading), np.cos(heading)])
+    pieces = []
+    for stroke in range(number):
+        own = length * rng.uniform(0.6, 1.0)
+        begin = -0.5 * own * np.array([np.cos(heading), np.sin(heading)])
+        begin += across * (stroke - 0.5 * (number - 1)) * half_width * rng.uniform(4, 8)
+        points = _walk(begin, heading + rng.normal(0, 0.03), own, 0.005, rng)
+        along = np.linspace(0, 1, NODES)
+        fading = np.clip(4 * np.minimum(along, 1 - along) + 0.05, 0, 1)
+        pieces.append(_segments(points, half_width * (0.5 + 0.5 * fading), fading))
+    return _joined(pieces)
+
+
+def distances(course: Course, places: Array) -> tuple[Array, Array, Array]:
+    """For places (..., 2): distance to the course, and half-width and depth share at the nearest point of it; (...)."""
+    xp = namespace(places)
+    best = width = depth = None
+    for k in range(len(course.start)):
+        ahead = course.end[k] - course.start[k]
+        rest = places - like(course.start[k], places)
+        along = xp.clip(dot(rest, like(ahead / max(ahead @ ahead, 1e-18), places)), 0, 1)
+        away = norm(rest - along[..., None] * like(ahead, places))
+        own_width = float(course.width[k, 0]) + along * float(course.width[k, 1] - course.width[k, 0])
+        own_depth = float(course.depth[k, 0]) + along * float(course.depth[k, 1] - course.depth[k, 0])
+        if best is None:
+            best, width, depth = away, own_width, own_depth
+            continue
+        # Nearest measured in half-widths, so that a thin branch does not cut a notch into the main course.
+        closer = away / own_width < best / width
+        best = xp.where(closer, away, best)
+        width = xp.where(closer, own_width, width)
+        depth = xp.where(closer, own_depth, depth)
+    return best, width, depth
+
+
+def _walk(begin: np.ndarray, heading: float, length: float, jitter: float, rng: np.random.Generator) -> np.ndarray:
+    """NODES points from `begin`, about `length` long, that stray sideways by up to jitter * length."""
+    along = np.linspace(0, length, NODES)
+    sideways = 2 * jitter * length * line_noise(NODES, rng)
+    sideways -= np.linspace(sideways[0], 0, NODES)
+    ahead = np.array([np.cos(heading), np.sin(heading)])
+    return begin + along[:, None] * ahead + sideways[:, None] * np.array([-ahead[1], ahead[0]])
+
+
+def _spindle(rng: np.random.Generator) -> np.ndarray:
+    along = np.linspace(0, 1, NODES)
+    spindle = np.sqrt(np.clip(1 - np.abs(2 * along - 1), 0.04, 1))
+    return spindle * (1 + 0.3 * line_noise(NODES, rng))
+
+
+def _segments(points: np.ndarray, width: np.ndarray, depth: np.ndarray) -> Course:
+    def ends(values: np.ndarray) -> np.ndarray:
+        return np.stack([values[:-1], values[1:]], 1)
+
+    return Course(points[:-1], points[1:], ends(width), ends(depth))
+
+
+def _joined(pieces: list[Course]) -> Course:
+    return Course(*(np.concatenate([getattr(p, name) for p in pieces]) for name in Course.__slots__))

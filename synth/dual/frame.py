@@ -1,0 +1,106 @@
+"""Normals and tangent frames of an organised cloud.
+
+Camera frame: metres, x right, y down, z forward. Normals are unit and face the camera, n . x < 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from synth.dual.arrays import Array, dot, namespace, slopes, unit
+from synth.errors import SampleError
+
+JUMP = 3e-3
+"""Least depth step in metres that counts as an edge between surfaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Pinhole: u = fx x / z + cx, v = fy y / z + cy, in px; pixel (0, 0) has its centre at (0, 0)."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) metres -> (..., 2) px as (u, v)."""
+        depth = points[..., 2]
+        u = self.fx * points[..., 0] / depth + self.cx
+        return np.stack([u, self.fy * points[..., 1] / depth + self.cy], -1)
+
+    def rays(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Points at z = 1 behind pixels (...); (..., 3)."""
+        x, y = (columns - self.cx) / self.fx, (rows - self.cy) / self.fy
+        return np.stack([x, y, np.ones_like(x)], -1)
+
+
+def fit_camera(xyz: np.ndarray, valid: np.ndarray) -> tuple[Camera, float]:
+    """The pinhole that explains an organised cloud (H, W, 3) best, by least squares over its valid pixels (H, W) bool,
+    and the largest deviation in px of 99 in 100 of them. SampleError where there are too few pixels to tell."""
+    rows, columns = np.nonzero(valid)
+    if len(rows) < 8 or np.ptp(rows) < 2 or np.ptp(columns) < 2:
+        raise SampleError(f"{len(rows)} valid pixels are too few to find the camera; give a cloud with more returns")
+    some = slice(None, None, max(1, len(rows) // 20_000))
+    rows, columns = rows[some], columns[some]
+    points = xyz[rows, columns].astype(np.float64)
+    fits, errors = [], []
+    for axis, pixels in ((0, columns), (1, rows)):
+        ratio = points[:, axis] / points[:, 2]
+        slope, offset = np.polyfit(ratio - ratio.mean(), pixels, 1)
+        offset -= slope * ratio.mean()
+        fits += [float(slope), float(offset)]
+        errors.append(np.abs(slope * ratio + offset - pixels))
+    return Camera(fits[0], fits[2], fits[1], fits[3]), float(np.percentile(np.hypot(*errors), 99))
+
+
+def normals(xyz: np.ndarray, valid: np.ndarray, sigma: float) -> np.ndarray:
+    """Unit normals float32 (H, W, 3), (0, 0, 0) where unknown: fewer than 5 of the 9 pixels around are valid, or they
+    span a depth step.
+
+    From differences of the cloud under a Gaussian of `sigma` px over valid pixels alone, blur(x V) / blur(V)."""
+    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma, truncate=3)
+    spread = ndimage.gaussian_filter(xyz * valid[..., None], (sigma, sigma, 0), truncate=3)
+    even = spread / np.maximum(weight, 1e-6)[..., None]
+    down = ndimage.correlate1d(even, [-0.5, 0, 0.5], axis=0, mode="nearest")
+    right = ndimage.correlate1d(even, [-0.5, 0, 0.5], axis=1, mode="nearest")
+    normal = np.cross(right, down)
+    normal *= -np.sign(np.einsum("ijk,ijk->ij", normal, even))[..., None]
+    known = valid & (ndimage.uniform_filter(valid.astype(np.float32), 3) > 4.5 / 9) & ~edges(xyz, valid)
+    return (unit(normal) * known[..., None]).astype(np.float32)
+
+
+def edges(xyz: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Pixels (H, W) bool next to a depth step of more than JUMP and of ten times the usual distance of neighbours."""
+    depth = xyz[..., 2]
+    beside = valid[::4, 1:] & valid[::4, :-1]
+    apart = np.linalg.norm((xyz[::4, 1:] - xyz[::4, :-1])[beside], axis=-1)
+    limit = max(JUMP, 10 * float(np.median(apart)) if apart.size else 0.0)
+    nearest = ndimage.minimum_filter(np.where(valid, depth, np.inf), 3)
+    return valid & (ndimage.maximum_filter(np.where(valid, depth, -np.inf), 3) - nearest > limit)
+
+
+def tangent_frame(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two unit vectors (3,) that make a right-handed frame with the normal (3,)."""
+    helper = np.zeros(3)
+    helper[np.argmin(np.abs(normal))] = 1
+    first = np.cross(helper, normal)
+    first /= np.linalg.norm(first)
+    return first, np.cross(normal, first)
+
+
+def raised_normals(xyz: Array, normal: Array, height: Array, focal: tuple[Array, Array]) -> Array:
+    """Normals after the surface moved by `height`: n' = unit(n - grad h), grad along the surface.
+
+    xyz, normal (..., H, W, 3), height (..., H, W) metres, focal (fx, fy). h belongs to pixels, so it does not change
+    along a ray and its gradient in space is (fx h_u, fy h_v, -(x fx h_u + y fy h_v) / z) / z."""
+    xp = namespace(xyz)
+    down, right = slopes(height)
+    depth = xp.where(xyz[..., 2] > 0, xyz[..., 2], xyz[..., 2] + 1)
+    along_x, along_y = focal[0] * right / depth, focal[1] * down / depth
+    inward = -(xyz[..., 0] * along_x + xyz[..., 1] * along_y) / depth
+    gradient = xp.stack([along_x, along_y, inward], -1)
+    return unit(normal - gradient + normal * dot(normal, gradient)[..., None])

@@ -1,0 +1,236 @@
+"""One defect planned: everything drawn and measured that the pixel arithmetic of `synth.dual.dense` needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from synth.dual.arrays import ramp
+from synth.dual.cutting import Removal, cut_face, cut_hole, frame_at
+from synth.dual.light import cast_shadow, occlusion, to_linear
+from synth.dual.material import draw_layer
+from synth.dual.placement import choose_seed
+from synth.dual.profiles import Face, Hinge, Profile, Relief, Spot, Stroke, draw_profile
+from synth.dual.scene import Scene
+from synth.dual.spec import AREA, SIGNAL, DefectSpec
+
+MARGIN = 8
+"""Pixels kept around one and a half times the reach of a defect."""
+WINDOW = 1.5
+"""Shading fades out between 1 and 1.5 times the reach."""
+THINNEST = 0.7
+"""Least half-width of a line in px: a thinner one would break up into dots."""
+SLOPE = 0.03
+"""Height / radius * tan(view angle) from which the displacement is iterated."""
+STREAMS = ("placement", "shape", "height", "material", "visible", "noise")
+"""Child streams of a defect's seed, in this order: a later stage never changes what an earlier one drew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One defect on its cut-out of the frame; images are (h, w) float32 or bool unless said otherwise.
+
+    xyz, normal, linear (h, w, 3); height metres; cover, opacity, window, dim (occlusion times cast shadow) in [0, 1];
+    tint (h, w, 3); gone: surface replaced; scale, face_normal (h, w, 3): by what (see Removal); lost: no return;
+    luck (2, h, w) uniform; noise (h, w) metres, for replaced surfaces."""
+
+    box: tuple[slice, slice]
+    seed: tuple[int, int]
+    spec: DefectSpec
+    profile: Profile
+    visible: str
+    iterate: bool
+    gloss: float
+    power: float
+    xyz: np.ndarray
+    normal: np.ndarray
+    linear: np.ndarray
+    height: np.ndarray
+    cover: np.ndarray
+    window: np.ndarray
+    dim: np.ndarray
+    tint: np.ndarray
+    opacity: np.ndarray
+    gone: np.ndarray
+    scale: np.ndarray
+    face_normal: np.ndarray
+    lost: np.ndarray
+    luck: np.ndarray
+    noise: np.ndarray
+    facts: dict[str, Any]
+
+
+def streams(seed: int, attempt: int) -> dict[str, np.random.Generator]:
+    """The child streams of one attempt at one defect."""
+    children = np.random.SeedSequence([seed, attempt]).spawn(len(STREAMS))
+    return {name: np.random.default_rng(child) for name, child in zip(STREAMS, children, strict=True)}
+
+
+def plan_patch(scene: Scene, spec: DefectSpec, rngs: dict[str, np.random.Generator]) -> Patch:
+    """Draw one defect of a spec on a scene: shape, height, place, then everything on its patch."""
+    factor = size_factor(scene, spec)
+    profile = draw_profile(spec, rngs["shape"], rngs["height"], factor)
+    profile = audible(profile, spec, scene.sigma, rngs["height"])
+    seed = choose_seed(scene, spec.place, profile.reach, rngs["placement"])
+    if isinstance(profile, Stroke):
+        profile = replace(profile, finest=THINNEST * scene.pixel_size(*seed))
+    return patch_at(scene, spec, profile, seed, rngs)
+
+
+def size_factor(scene: Scene, spec: DefectSpec) -> float:
+    """What lengths are multiplied by: the largest part's diagonal / 100 mm, and less for harder defects."""
+    by_size = max(scene.diagonal) / 0.1 if spec.scale == "size" and scene.diagonal else 1.0
+    return by_size * (AREA[spec.difficulty] if spec.difficulty else 1.0)
+
+
+def audible(profile: Profile, spec: DefectSpec, sigma: float, rng: np.random.Generator) -> Profile:
+    """The profile with a height the sensor can tell from noise: min_snr at least, or the difficulty's target."""
+    if profile.amplitude == 0 or isinstance(profile, Hinge) or (isinstance(profile, Spot) and profile.through):
+        return profile
+    sign = 1.0 if profile.amplitude > 0 else -1.0
+    if spec.difficulty and sigma > 0 and spec.min_snr > 0:
+        return profile.scaled(sign * rng.uniform(*SIGNAL[spec.difficulty]) * sigma)
+    return profile.scaled(sign * max(abs(profile.amplitude), spec.min_snr * sigma))
+
+
+def patch_at(
+    scene: Scene, spec: DefectSpec, profile: Profile, seed: tuple[int, int], rngs: dict[str, np.random.Generator]
+) -> Patch:
+    """The patch of a profile at a seed pixel."""
+    box = _box(scene, seed, profile.reach)
+    frame = frame_at(scene, seed)
+    xyz, normal = scene.xyz[box], scene.normal[box]
+    away = xyz - scene.xyz[seed]
+    q = np.stack([away @ frame[0].astype(np.float32), away @ frame[1].astype(np.float32)], -1)
+    own = (scene.part[box] == scene.part[seed]) & normal.any(-1)
+    relief, removal = _relief(scene, profile, seed, box, frame, q, own)
+    linear = to_linear(scene.image[box])
+    layer = draw_layer(spec, linear, relief, q, profile.reach, rngs["material"])
+    radius_px = max(profile.reach / scene.pixel_size(*seed), 1.0)
+    distance = np.sqrt(q[..., 0] ** 2 + q[..., 1] ** 2) / profile.reach
+    window = (1 - ramp((distance - 1) / (WINDOW - 1))) * own
+    full = max(abs(profile.amplitude), profile.reach / 8)
+    dim = occlusion(relief.height, radius_px, full) * _shadow(scene, relief.height, seed, frame, radius_px)
+    theta = np.arccos(np.clip(-frame[2] @ scene.xyz[seed] / np.linalg.norm(scene.xyz[seed]), -1, 1))
+    steep = abs(profile.amplitude) / profile.reach * np.tan(theta) > SLOPE
+    shape = own.shape
+    noise_rng = rngs["noise"]
+    luck = noise_rng.random((2, *shape), dtype=np.float32)
+    tint, face_normal, scale = layer.tint, np.zeros_like(normal), np.ones(shape, np.float32)
+    opacity, lost, gone = layer.opacity.astype(np.float32) * own, np.zeros(shape, bool), np.zeros(shape, bool)
+    if relief.gone is not None and removal is None:
+        lost = relief.gone & own
+    if removal is not None:
+        gone, scale, face_normal = removal.gone, removal.scale, removal.normal.astype(np.float32)
+        lost = gone & (scale == 0)
+        tint, opacity = _coloured(scene, box, removal, tint, opacity, rngs["material"])
+    return Patch(
+        box=box,
+        seed=seed,
+        spec=spec,
+        profile=profile,
+        visible=spec.visible[rngs["visible"].integers(len(spec.visible))],
+        iterate=bool(steep) and removal is None,
+        gloss=layer.gloss,
+        power=layer.power,
+        xyz=xyz,
+        normal=normal,
+        linear=linear,
+        height=relief.height.astype(np.float32) * own,
+        cover=relief.cover,
+        window=window.astype(np.float32),
+        dim=dim.astype(np.float32),
+        tint=tint,
+        opacity=opacity,
+        gone=gone,
+        scale=scale,
+        face_normal=face_normal,
+        lost=lost,
+        luck=luck,
+        noise=_noise(scene.sigma, gone, noise_rng),
+        facts={"seed_pixel": [int(v) for v in seed], "view_deg": round(float(np.rad2deg(theta)), 2)},
+    )
+
+
+def _relief(
+    scene: Scene,
+    profile: Profile,
+    seed: tuple[int, int],
+    box: tuple[slice, slice],
+    frame: np.ndarray,
+    q: np.ndarray,
+    own: np.ndarray,
+) -> tuple[Relief, Removal | None]:
+    flat = np.zeros(own.shape, np.float32)
+    if isinstance(profile, Face):
+        removal = cut_face(scene, profile, seed, box, frame)
+        return Relief(flat, removal.gone.astype(np.float32)), removal
+    if isinstance(profile, Hinge):
+        return Relief(flat, flat), None
+    relief = profile.at(q)
+    if isinstance(profile, Spot) and profile.through and relief.gone is not None:
+        removal = cut_hole(scene, relief.gone & own, box)
+        return replace(relief, cover=removal.gone.astype(np.float32)), removal
+    return relief, None
+
+
+def _box(scene: Scene, seed: tuple[int, int], reach: float) -> tuple[slice, slice]:
+    """The cut-out around a seed: reach times WINDOW and MARGIN px each way, as far as the frame goes."""
+    half = int(WINDOW * reach / scene.pixel_size(*seed)) + MARGIN
+    limits = zip(seed, scene.shape, strict=True)
+    rows, columns = (slice(max(at - half, 0), min(at + half + 1, size)) for at, size in limits)
+    return rows, columns
+
+
+def _shadow(
+    scene: Scene, height: np.ndarray, seed: tuple[int, int], frame: np.ndarray, radius_px: float
+) -> np.ndarray | float:
+    """Cast shadow of the relief on itself; 1 where the lamp stands too high for one."""
+    lamp = np.array(scene.light.direction)
+    rise, flat = float(lamp @ frame[2]), lamp - (lamp @ frame[2]) * frame[2]
+    length = float(np.linalg.norm(flat))
+    pixel = scene.pixel_size(*seed)
+    steepest = max(np.abs(np.diff(height, axis=0)).max(initial=0), np.abs(np.diff(height, axis=1)).max(initial=0))
+    if length < 0.05 or rise <= 0 or steepest / pixel < 0.7 * rise / length:
+        return 1.0
+    start = scene.xyz[seed].astype(np.float64)
+    ends = scene.camera.project(np.stack([start, start + 1e-3 * flat / length]))
+    step = (ends[1] - ends[0]) * 1e3
+    reach = min(np.ptp(height) * length / rise * float(np.hypot(*step)), 2 * radius_px)
+    return cast_shadow(height, (float(step[1]), float(step[0])), rise / length, reach)
+
+
+def _coloured(
+    scene: Scene,
+    box: tuple[slice, slice],
+    removal: Removal,
+    tint: np.ndarray,
+    opacity: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tint and opacity where the background shows: the colour of the background beside the part, in half shade."""
+    if not removal.backdrop.any():
+        return tint, opacity
+    beside = scene.valid[box] & (scene.part[box] == 0)
+    pixels = scene.image[box][beside] if beside.sum() > 20 else scene.image[scene.valid & (scene.part == 0)]
+    if len(pixels) == 0:
+        return tint, opacity
+    pixels = to_linear(pixels[rng.integers(len(pixels), size=512)])
+    low, high = np.percentile(pixels, (25, 75), axis=0)
+    shade = rng.uniform(0.45, 0.8)
+    cloud = 0.5 + 0.15 * rng.standard_normal((*opacity.shape, 1), dtype=np.float32)
+    ground = ((low + (high - low) * cloud) * shade).astype(np.float32)
+    back = removal.backdrop
+    return np.where(back[..., None], ground, tint), np.where(back, np.float32(1), opacity)
+
+
+def _noise(sigma: float, gone: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Depth noise (h, w) metres for replaced surfaces, neighbours alike as from a real decoder; 0 elsewhere."""
+    if not gone.any():
+        return np.zeros(gone.shape, np.float32)
+    from scipy import ndimage
+
+    white = ndimage.gaussian_filter(rng.standard_normal(gone.shape, dtype=np.float32), 0.7)
+    return (white / white.std() * sigma * gone).astype(np.float32)

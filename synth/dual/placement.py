@@ -1,0 +1,48 @@
+"""Where a defect goes: a seed pixel with room around it, on the part, seen at less than 65 degrees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth.dual.scene import Scene
+from synth.dual.spec import Place
+from synth.errors import GeneratorError
+
+STEEPEST = np.cos(np.deg2rad(65))
+TRIES = 200
+SAME_SIDE = 0.5
+"""Cosine between two normals from which both count as one face."""
+_ANGLES = np.arange(12) * np.pi / 6
+_RING = np.concatenate([r * np.stack([np.sin(_ANGLES), np.cos(_ANGLES)], 1) for r in (0.5, 1.0)])
+
+
+def choose_seed(scene: Scene, place: Place, reach: float, rng: np.random.Generator) -> tuple[int, int]:
+    """(row, column) of a foreground pixel with about `reach` metres of one face of the part around it; for "edge" one
+    near the rim of the part. GeneratorError where the part has none."""
+    weight = scene.weights(place)
+    for attempt in range(TRIES):
+        flat = scene.seats[int(np.searchsorted(weight, rng.random() * weight[-1], side="right"))]
+        row, column = divmod(int(flat), scene.shape[1])
+        if scene.facing[row, column] < STEEPEST:
+            continue
+        # A part may have no face as large as the defect: the demand falls as tries go by.
+        wanted = 0.95 - 0.35 * attempt / TRIES
+        if place == "edge" or one_face(scene, (row, column), reach) >= wanted:
+            return row, column
+    raise GeneratorError(
+        f"{scene.id}: found no place for a defect of {1e3 * reach:.1f} mm ({place}); choose a smaller one"
+    )
+
+
+def one_face(scene: Scene, seed: tuple[int, int], reach: float) -> float:
+    """Share of 24 places, half of `reach` metres and all of it around the seed, that are part, face as the seed does
+    and lie on its tangent plane to within half their distance."""
+    centre, normal = scene.xyz[seed], scene.normal[seed]
+    ring = np.rint(seed + _RING * reach / scene.pixel_size(*seed)).astype(int)
+    rows, columns = ring.T
+    inside = (rows >= 0) & (columns >= 0) & (rows < scene.shape[0]) & (columns < scene.shape[1])
+    rows, columns = rows[inside], columns[inside]
+    same = (scene.part[rows, columns] == scene.part[seed]) & (scene.normal[rows, columns] @ normal > SAME_SIDE)
+    away = scene.xyz[rows, columns] - centre
+    same &= np.abs(away @ normal) <= 0.5 * np.linalg.norm(away, axis=-1) + 2 * scene.sigma
+    return float(same.sum()) / len(_RING)

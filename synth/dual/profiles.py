@@ -1,0 +1,325 @@
+"""Height profiles: every defect type as a function of the tangent plane.
+
+A profile is drawn once (`draw_profile`) and then only read: `at(q)` tells, for places q (..., 2) in metres from the
+seed, what happens there. Organised and unorganised clouds, numpy and torch read the same profile, so they agree.
+Signs: height is metres along the surface normal, + out of the part, - into it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from synth.dual.arrays import Array, dot, like, namespace, norm, ramp
+from synth.dual.curves import Course, crack, distances, scratch
+from synth.dual.noise import Lattice
+from synth.dual.spec import DefectSpec, Kernel
+
+RIM = 0.25
+"""Height of a crater's rim over its depth."""
+WALL = 0.1
+"""Width of a hole's wall over its radius."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What a profile does at each place: `height` metres; `cover` in [0, 1], how much the material is another one;
+    `gone` bool, where nothing is left of the surface."""
+
+    height: Array
+    cover: Array
+    gone: Array | None = None
+
+
+class Profile(Protocol):
+    """`reach` metres: beyond it nothing happens. `amplitude` metres, signed: the largest height."""
+
+    @property
+    def reach(self) -> float: ...
+
+    @property
+    def amplitude(self) -> float: ...
+
+    def at(self, q: Array) -> Relief: ...
+
+    def scaled(self, amplitude: float) -> Profile:
+        """The same outline with another amplitude."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One spot: section `kernel` over an ellipse of half-axes radius * sqrt(aspect) and radius / sqrt(aspect), turned
+    by `turn`, lopsided by `skew`, its outline wandering by `ragged` of the radius.
+
+    A crater has a rim and a skew that moves neither its seed nor its mask, in place of the published skew filter."""
+
+    kernel: Kernel
+    radius: float
+    amplitude: float
+    aspect: float = 1.0
+    turn: float = 0.0
+    skew: float = 0.0
+    skew_turn: float = 0.0
+    ragged: float = 0.0
+    through: bool = False
+    mound: float = 0.6
+    outline: Lattice | None = None
+
+    @property
+    def reach(self) -> float:
+        rim = 1.5 if self.kernel == "crater" else 1.0
+        return self.radius * math.sqrt(self.aspect) * (1 + self.ragged) * (1 + abs(self.skew)) * rim
+
+    def scaled(self, amplitude: float) -> Spot:
+        return replace(self, amplitude=amplitude)
+
+    def at(self, q: Array) -> Relief:
+        xp = namespace(q)
+        x = self.distance(q)
+        inside = x < 1
+        height = self.amplitude * _section(self.kernel, x, self.mound)
+        cover = ramp((1 - x) / 0.12) if self.kernel in ("flat", "mound") else inside * (0 * x + 1)
+        if self.through:
+            return Relief(xp.zeros_like(x), xp.zeros_like(x), inside)
+        return Relief(height, cover)
+
+    def distance(self, q: Array) -> Array:
+        """Distance from the seed in units of the outline's: 1 on the outline."""
+        long = like([math.cos(self.turn), math.sin(self.turn)], q)
+        short = like([-math.sin(self.turn), math.cos(self.turn)], q)
+        stretch = math.sqrt(self.aspect)
+        along, across = dot(q, long) / stretch, dot(q, short) * stretch
+        xp = namespace(q)
+        away = xp.sqrt(along * along + across * across)
+        reach = self.radius
+        if self.skew:
+            lean = like([math.cos(self.skew_turn), math.sin(self.skew_turn)], q)
+            length = norm(q)
+            reach = reach * (1 + self.skew * dot(q, lean) / (length + (length == 0)))
+        if self.outline is not None and self.ragged:
+            reach = reach * (1 + self.ragged * xp.clip(self.outline.at(q * (1.6 / self.radius)), -1, 1))
+        return away / reach
+
+
+def _section(kernel: Kernel, x: Array, mound: float) -> Array:
+    """Height 1 at x = 0, 0 from x = 1 on (a crater's rim: from 1.5 on)."""
+    xp = namespace(x)
+    inner = xp.clip(x, 0, 1)
+    if kernel == "cosine":
+        return 0.5 + 0.5 * xp.cos(math.pi * inner)
+    if kernel == "gauss":
+        return xp.exp(-4.5 * inner * inner) * (1 - inner**6)
+    if kernel == "sphere":
+        return xp.sqrt(1 - inner * inner)
+    if kernel == "mound":
+        return (1 - inner * inner) ** mound
+    if kernel == "flat":
+        return ramp((1 - inner) / WALL)
+    rim = xp.exp(-(((x - 1.05) / 0.15) ** 2)) * (1 - ramp((x - 1.2) / 0.3))
+    return 0.5 + 0.5 * xp.cos(math.pi * inner) - RIM * rim
+
+
+@dataclass(frozen=True, slots=True)
+class Pits:
+    """Separate hemispherical pits, h = -A sqrt(1 - (s / R)^2): centres (n, 2), radii (n,), depths (n,) as shares of the
+    amplitude. The centres keep apart by more than both radii."""
+
+    centres: np.ndarray
+    radii: np.ndarray
+    depths: np.ndarray
+    amplitude: float
+
+    @property
+    def reach(self) -> float:
+        return float((np.linalg.norm(self.centres, axis=1) + self.radii).max())
+
+    def scaled(self, amplitude: float) -> Pits:
+        return replace(self, amplitude=amplitude)
+
+    def at(self, q: Array) -> Relief:
+        xp = namespace(q)
+        height = xp.zeros_like(q[..., 0])
+        for centre, radius, depth in zip(self.centres, self.radii.tolist(), self.depths.tolist(), strict=True):
+            x = norm(q - like(centre, q)) / radius
+            height = height + self.amplitude * depth * xp.sqrt(xp.clip(1 - x * x, 0, 1))
+        return Relief(height, (height != 0) * (0 * height + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A crack or a scratch along a course.
+
+    Crack: h = -A max(0, 1 - s / w)^0.5, lips of 0.1 A at w..2 w; `open_beyond` metres deep nothing returns.
+    No half-width is below `finest` metres. Scratch: h = -A in the groove, pile-up of `pile` A beside it."""
+
+    kind: str
+    course: Course
+    amplitude: float
+    pile: float = 0.1
+    open_beyond: float = math.inf
+    finest: float = 0.0
+
+    @property
+    def reach(self) -> float:
+        return self.course.reach + 3 * float(self.course.width.max())
+
+    def scaled(self, amplitude: float) -> Stroke:
+        return replace(self, amplitude=amplitude)
+
+    def at(self, q: Array) -> Relief:
+        xp = namespace(q)
+        away, width, depth = distances(self.course, q)
+        width = xp.clip(width, self.finest, None)
+        x = away / width
+        if self.kind == "crack":
+            groove = xp.sqrt(xp.clip(1 - x, 0, 1))
+            lips = xp.clip(1 - xp.abs(2 * x - 3), 0, 1)
+        else:
+            groove = ramp((1 - x) / 0.35)
+            lips = xp.exp(-(((x - 1.3) / 0.5) ** 2)) * (x > 1) * (x < 3)
+        height = self.amplitude * depth * (groove - self.pile * lips)
+        gone = -height > self.open_beyond if math.isfinite(self.open_beyond) else None
+        return Relief(height, (x < 1) * ramp((1.2 - x) / 0.6), gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A cut: what lies beyond a rough plane is gone. Not a height but a plane through the seed's frame: its normal
+    leans from the surface's outward direction by `tilt` towards it, `amplitude` (negative) metres inside the seed.
+
+    Beyond the plane and within `reach` the part is cut off; `through` cuts leave nothing behind."""
+
+    amplitude: float
+    reach: float
+    tilt: float
+    roughness: float
+    through: bool
+    lattice: Lattice
+
+    def scaled(self, amplitude: float) -> Face:
+        return replace(self, amplitude=amplitude)
+
+    def at(self, q: Array) -> Relief:
+        raise TypeError("a face is no height profile; see synth.dual.cutting")
+
+    def rough(self, q: Array) -> Array:
+        """How far the face strays from its plane at places (..., 2) in it, metres."""
+        return self.roughness * self.lattice.fbm(q * (2.5 / self.reach))
+
+
+@dataclass(frozen=True, slots=True)
+class Hinge:
+    """A smooth bend by `angle` radians over `length` metres; everything beyond turns with it."""
+
+    angle: float
+    length: float
+    reach: float
+    amplitude: float = 0.0
+
+    def scaled(self, amplitude: float) -> Hinge:
+        return self
+
+    def at(self, q: Array) -> Relief:
+        raise TypeError("a hinge is no height profile; see synth.dual.bending")
+
+
+def draw_profile(spec: DefectSpec, shape: np.random.Generator, height: np.random.Generator, factor: float) -> Profile:
+    """One profile of a spec. `factor` multiplies all lengths (see DefectSpec.scale); the streams for shape and height
+    are separate, so that another height leaves the outline as it is."""
+    metres = 1e-3 * factor
+    amplitude = metres * log_uniform(height, spec.amp_mm)
+    return _DRAW[spec.type](spec, shape, amplitude, metres)
+
+
+def volume(profile: Profile, cells: int = 400) -> float:
+    """Signed volume between the profile and a flat surface, cubic metres: + for material added."""
+    line = (np.arange(cells) + 0.5) / cells * 2 - 1
+    q = profile.reach * np.stack(np.meshgrid(line, line), -1)
+    return float(profile.at(q).height.sum() * (2 * profile.reach / cells) ** 2)
+
+
+def log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    """A draw whose logarithm is uniform; 0 where the upper limit is 0."""
+    low, high = max(limits[0], 1e-6), limits[1]
+    return 0.0 if high == 0 else float(np.exp(rng.uniform(np.log(low), np.log(max(high, low)))))
+
+
+def _spot(sign: int) -> Callable[..., Profile]:
+    def draw(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
+        return Spot(
+            kernel=spec.profile[rng.integers(len(spec.profile))],
+            radius=metres * log_uniform(rng, spec.radius_mm),
+            amplitude=sign * amplitude,
+            aspect=rng.uniform(*spec.aspect),
+            turn=rng.uniform(0, np.pi),
+            skew=rng.uniform(-spec.skew, spec.skew),
+            skew_turn=rng.uniform(0, 2 * np.pi),
+            ragged=spec.ragged,
+            through=spec.type == "through_hole",
+            mound=rng.uniform(0.3, 1.0),
+            outline=Lattice.draw(rng),
+        )
+
+    return draw
+
+
+def _pits(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
+    """Centres by dart throwing: more than the sum of both radii apart, within half of length_mm of the seed."""
+    wanted = int(rng.integers(spec.number[0], spec.number[1] + 1))
+    spread = 0.5 * metres * rng.uniform(*spec.length_mm)
+    low, high = (metres * r for r in spec.radius_mm)
+    radii = np.exp(rng.normal(np.log(np.sqrt(max(low, 1e-9) * high)), 0.35, 40 * wanted)).clip(low, high)
+    places = rng.uniform(-spread, spread, (40 * wanted, 2))
+    kept: list[int] = []
+    for k, (place, radius) in enumerate(zip(places, radii, strict=True)):
+        if np.hypot(*place) > spread:
+            continue
+        gaps = np.linalg.norm(places[kept] - place, axis=1) - 1.15 * (radii[kept] + radius)
+        if not kept or gaps.min() > 0:
+            kept.append(k)
+        if len(kept) == wanted:
+            break
+    depths = rng.uniform(0.6, 1.0, len(kept)) * radii[kept] / radii[kept].max()
+    return Pits(places[kept], radii[kept], depths / depths.max(), -amplitude)
+
+
+def _crack(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
+    width = metres * log_uniform(rng, spec.width_mm)
+    course = crack(metres * log_uniform(rng, spec.length_mm), 0.5 * width, spec.branches, rng)
+    return Stroke("crack", course, -amplitude, 0.1, open_beyond=2 * width)
+
+
+def _scratch(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
+    width = metres * log_uniform(rng, spec.width_mm)
+    number = int(rng.integers(spec.number[0], spec.number[1] + 1))
+    course = scratch(metres * log_uniform(rng, spec.length_mm), 0.5 * width, number, rng)
+    return Stroke("scratch", course, -amplitude, rng.uniform(0.2, 0.4))
+
+
+def _face(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
+    through = spec.type == "cut"
+    tilt = 90.0 if through else rng.uniform(*spec.angle_deg)
+    radius = metres * log_uniform(rng, spec.radius_mm)
+    return Face(-amplitude, max(radius, amplitude), np.deg2rad(tilt), 0.05 * amplitude, through, Lattice.draw(rng))
+
+
+def _hinge(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
+    angle = np.deg2rad(rng.uniform(*spec.angle_deg))
+    length = metres * log_uniform(rng, spec.radius_mm)
+    return Hinge(angle, length, 2 * length, amplitude=length * np.sin(angle))
+
+
+_DRAW: dict[str, Callable[..., Profile]] = {
+    **{kind: _spot(1) for kind in ("bulge", "deposit", "stain")},
+    **{kind: _spot(-1) for kind in ("dent", "hole", "through_hole", "wear")},
+    "pits": _pits,
+    "crack": _crack,
+    "scratch": _scratch,
+    "chip": _face,
+    "cut": _face,
+    "bend": _hinge,
+}

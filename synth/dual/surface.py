@@ -1,0 +1,132 @@
+"""An unorganised cloud made ready: outward normals, spacing, search tree and neighbour graph, worked out once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import breadth_first_order, dijkstra, minimum_spanning_tree
+from scipy.spatial import cKDTree
+
+from synth.dual.frame import tangent_frame
+from synth.errors import SampleError
+from synth.sample import Cloud
+
+LEAST_POINTS = 100
+MOST_POINTS = 2_000_000
+"""Points worked on at most; a larger cloud has to be thinned first, since every step holds some of them."""
+NEIGHBOURS = 24
+LINKS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """points (N, 3) float64 metres, normals (N, 3) unit and outward, `spacing` metres to the nearest neighbour in the
+    median, `diagonal` metres of the bounding box."""
+
+    points: np.ndarray
+    normals: np.ndarray
+    spacing: float
+    diagonal: float
+    tree: cKDTree
+
+    @cached_property
+    def graph(self) -> csr_matrix:
+        """Distances between LINKS nearest neighbours that do not face away from each other; (N, N) sparse."""
+        apart, near = self.tree.query(self.points, LINKS + 1, workers=-1)
+        rows = np.repeat(np.arange(len(near)), LINKS)
+        columns, weight = near[:, 1:].ravel(), apart[:, 1:].ravel()
+        # Across a thin wall the nearest neighbour may be the other side.
+        same = np.einsum("ij,ij->i", self.normals[rows], self.normals[columns]) > -0.2
+        size = len(self.points)
+        return csr_matrix((weight[same], (rows[same], columns[same])), (size, size))
+
+    def around(self, seed: int, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        """Points within `reach` metres of a seed point along the surface, and places q (n, 2) metres in its tangent
+        plane: geodesic distance times direction of the projection (log map).
+
+        The distance is the straight one where all points near face as the seed does, else along the graph, so that the
+        other side of a thin wall stays out."""
+        centre, normal = self.points[seed], self.normals[seed]
+        ball = np.asarray(self.tree.query_ball_point(centre, reach))
+        away = self.points[ball] - centre
+        distance = np.linalg.norm(away, axis=1)
+        if (self.normals[ball] @ normal).min() < 0.5:
+            local = {int(point): k for k, point in enumerate(ball)}
+            part = self.graph[ball][:, ball]
+            distance = dijkstra(part, directed=False, indices=local[seed], limit=1.3 * reach)
+            kept = np.isfinite(distance) & (distance <= reach)
+            ball, away, distance = ball[kept], away[kept], distance[kept]
+        frame = np.stack(tangent_frame(normal))
+        flat = away @ frame.T
+        length = np.linalg.norm(flat, axis=1)
+        return ball, flat * (distance / np.where(length > 0, length, 1))[:, None]
+
+    def directions(self, members: np.ndarray, radius: float) -> np.ndarray:
+        """Displacement directions (n, 3): normals of the points averaged over `radius`, so that a bump does not tear
+        along an edge; only normals of the same side count."""
+        k = int(np.clip((radius / self.spacing) ** 2 * 3, 1, 32))
+        _, near = self.tree.query(self.points[members], k, workers=-1)
+        around = self.normals[near.reshape(len(members), k)]
+        same = np.einsum("ikj,ij->ik", around, self.normals[members]) > 0.2
+        total = (around * same[..., None]).sum(1)
+        return total / np.linalg.norm(total, axis=1, keepdims=True)
+
+
+def prepare_surface(name: str, cloud: Cloud) -> Surface:
+    """Check and measure a cloud. Takes its normals where it has them, else fits and orients them. SampleError for NaN,
+    too few or too many points, points that all coincide, and sizes that cannot be metres."""
+    points = cloud.points.astype(np.float64)
+    if not np.isfinite(points).all():
+        count = int((~np.isfinite(points)).any(1).sum())
+        raise SampleError(f"{name}: {count} of {len(points)} points are NaN or infinite; remove them")
+    if len(points) < LEAST_POINTS:
+        raise SampleError(f"{name} has {len(points)} points, wanted at least {LEAST_POINTS}; scan or sample it denser")
+    if len(points) > MOST_POINTS:
+        raise SampleError(
+            f"{name} has {len(points):,} points, more than {MOST_POINTS:,}; thin it first (source.points does so)"
+        )
+    diagonal = float(np.linalg.norm(np.ptp(points, axis=0)))
+    if diagonal == 0:
+        raise SampleError(f"{name}: all its points are one; check the file")
+    if diagonal > 50:
+        raise SampleError(f"{name} is {diagonal:.4g} m across; is it in millimetres? Set source.unit")
+    tree = cKDTree(points)
+    some = points[:: max(1, len(points) // 20_000)]
+    spacing = float(np.median(tree.query(some, 2, workers=-1)[0][:, 1]))
+    if spacing == 0:
+        raise SampleError(f"{name}: most of its points occur twice; remove the duplicates")
+    if cloud.normals is not None:
+        normals = cloud.normals.astype(np.float64)
+        length = np.linalg.norm(normals, axis=1)
+        if (length > 0).all():
+            return Surface(points, normals / length[:, None], spacing, diagonal, tree)
+    return Surface(points, outward_normals(points, tree), spacing, diagonal, tree)
+
+
+def outward_normals(points: np.ndarray, tree: cKDTree) -> np.ndarray:
+    """Normals (N, 3) of a cloud, all on the outer side of each connected piece.
+
+    The direction of least spread of NEIGHBOURS points; signs run along a minimum spanning tree of the 10 nearest
+    neighbours with weight 1 - |n_i . n_j|, from each piece's highest point, whose normal points up (Hoppe 1992)."""
+    _, near = tree.query(points, min(NEIGHBOURS, len(points)), workers=-1)
+    away = points[near] - points[near].mean(1, keepdims=True)
+    normals = np.linalg.eigh(np.einsum("nki,nkj->nij", away, away))[1][..., 0]
+    links = near[:, 1:11]
+    rows = np.repeat(np.arange(len(points)), links.shape[1])
+    turn = 1 - np.abs(np.einsum("ij,ij->i", normals[rows], normals[links.ravel()])) + 1e-6
+    paths = minimum_spanning_tree(csr_matrix((turn, (rows, links.ravel())), (len(points), len(points))))
+    paths = paths + paths.T
+    waiting = np.ones(len(points), bool)
+    while waiting.any():
+        start = int(np.flatnonzero(waiting)[np.argmax(points[waiting, 2])])
+        order, before = breadth_first_order(paths, start, directed=False)
+        if normals[start, 2] < 0:
+            normals[start] *= -1
+        for point, parent in zip(order[1:], before[order[1:]], strict=True):
+            if normals[point] @ normals[parent] < 0:
+                normals[point] *= -1
+        waiting[order] = False
+    return normals

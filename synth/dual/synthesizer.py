@@ -1,0 +1,179 @@
+"""`DualSynthesizer`: one defect in the image, the depth and the cloud of a good sample at once.
+
+>>> DualSynthesizer("dent").draw(good_sample, seed=7)
+
+The sample may have an image with an organised cloud, or an unorganised cloud. What comes out depends on the sample, the
+specs and the seed alone. Random draws of a defect come from child streams of its seed, in the order of
+`synth.dual.patch.STREAMS`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from synth.dual.arrays import grow
+from synth.dual.bending import bend_scene
+from synth.dual.dense import change, stack
+from synth.dual.patch import Patch, plan_patch, streams
+from synth.dual.profiles import Hinge
+from synth.dual.result import Marks, put_back, record
+from synth.dual.scene import Scene, prepare
+from synth.dual.spec import DEFAULTS, DefectSpec
+from synth.errors import GeneratorError
+from synth.sample import Sample
+
+ATTEMPTS = 20
+BASELINE = 0.1
+"""Metres from the camera to the projector, to its right."""
+KEPT = 16
+"""Prepared samples kept in memory."""
+
+
+class DualSynthesizer:
+    """Draws defects of one spec, or of several in one sample, onto good samples.
+
+    defects: a type of `synth.dual.spec.DEFAULTS`, a published preset (see `synth.dual.presets`), a DefectSpec, or a
+    sequence of types and specs. `baseline` metres: where the sensor's projector stands (0 = no shadows)."""
+
+    def __init__(self, defects: str | DefectSpec | Sequence[str | DefectSpec], baseline: float = BASELINE) -> None:
+        given = [defects] if isinstance(defects, str | DefectSpec) else list(defects)
+        self.specs = [spec if isinstance(spec, DefectSpec) else _spec(spec) for spec in given]
+        self.baseline = baseline
+        self._scenes: OrderedDict[str, tuple[Sample, Scene]] = OrderedDict()
+
+    def draw(self, sample: Sample, seed: int) -> Sample:
+        """The sample with its defects: image, xyz or cloud, mask, and in meta `dual`: masks of each modality, core,
+        instances and a record of every defect. GeneratorError, with the last reason, where no draw succeeds."""
+        if sample.xyz is None and sample.cloud is not None:
+            from synth.dual.unorganised import draw_on_cloud
+
+            return draw_on_cloud(sample, self.specs, seed)
+        return self.draw_on(self.scene(sample), sample, seed)
+
+    def scene(self, sample: Sample) -> Scene:
+        """The sample prepared; the last KEPT ones are remembered."""
+        known = self._scenes.get(sample.id)
+        if known is not None and known[0] is sample:
+            self._scenes.move_to_end(sample.id)
+            return known[1]
+        scene = prepare(sample)
+        self._scenes[sample.id] = (sample, scene)
+        if len(self._scenes) > KEPT:
+            self._scenes.popitem(last=False)
+        return scene
+
+    def draw_on(self, scene: Scene, sample: Sample, seed: int) -> Sample:
+        """`draw` on a scene that was prepared before."""
+        image, cloud, marks = scene.image.copy(), scene.xyz.copy(), Marks.empty(scene.shape)
+        told: list[dict[str, Any]] = []
+        for index, spec in enumerate(self._wanted(seed)):
+            scene, image, cloud, facts = self._add(scene, spec, seed, index, image, cloud, marks)
+            told.append(facts)
+        return finished(sample, image, cloud, marks, told, seed)
+
+    def _wanted(self, seed: int) -> list[DefectSpec]:
+        rng = np.random.default_rng([seed, 77])
+        return [spec for spec in self.specs for _ in range(rng.integers(spec.count[0], spec.count[1] + 1))]
+
+    def _add(
+        self,
+        scene: Scene,
+        spec: DefectSpec,
+        seed: int,
+        index: int,
+        image: np.ndarray,
+        cloud: np.ndarray,
+        marks: Marks,
+    ) -> tuple[Scene, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One more defect. Returns the scene, image and cloud to go on with."""
+        reason = "no attempt was made"
+        for attempt in range(ATTEMPTS):
+            try:
+                patch = plan_patch(scene, spec, streams(seed + 1_000_003 * index, attempt))
+            except GeneratorError as problem:
+                reason = str(problem)
+                continue
+            if _touches(marks, patch):
+                reason = "it met another defect"
+                continue
+            if isinstance(patch.profile, Hinge):
+                bent = _bend(scene, patch, seed, marks, index + 1)
+                if isinstance(bent, str):
+                    reason = bent
+                    continue
+                scene, image, cloud = bent
+            else:
+                done = change(stack([scene], [patch], self.baseline))
+                masks = (done.mask_geo[0], done.mask_rgb[0])
+                parts = (done.xyz[0], done.linear[0], masks, done.height[0])
+                refused = put_back(scene, patch, *parts, image, cloud, marks, index + 1)
+                if refused is not None:
+                    reason = refused
+                    continue
+            return scene, image, cloud, record(scene, patch, marks, index + 1, {"attempt": attempt})
+        raise GeneratorError(f"{scene.id}: no {spec.type} in {ATTEMPTS} attempts, the last one because {reason}")
+
+
+def finished(
+    sample: Sample, image: np.ndarray, cloud: np.ndarray, marks: Marks, told: list[dict[str, Any]], seed: int
+) -> Sample:
+    """The defective twin of a good sample."""
+    kinds = {facts["type"] for facts in told}
+    return replace(
+        sample,
+        image=image,
+        xyz=cloud,
+        mask=marks.any,
+        defect=kinds.pop() if len(kinds) == 1 else "combined",
+        meta={
+            **sample.meta,
+            "seed": seed,
+            "dual": {
+                "mask_geo": marks.geo,
+                "mask_rgb": marks.rgb,
+                "mask_core": marks.core,
+                "instances": marks.instances,
+                "defects": told,
+            },
+        },
+    )
+
+
+def _spec(name: str) -> DefectSpec:
+    if name in DEFAULTS:
+        return DefectSpec.of(name)
+    import difflib
+
+    near = difflib.get_close_matches(name, DEFAULTS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(DEFAULTS)}"
+    raise GeneratorError(f"defect type {name!r} is unknown; {hint}")
+
+
+def _touches(marks: Marks, patch: Patch) -> bool:
+    """Whether an earlier defect lies within one and a half times the patch's reach."""
+    return bool((marks.instances[patch.box] > 0)[patch.window > 0].any())
+
+
+def _bend(
+    scene: Scene, patch: Patch, seed: int, marks: Marks, number: int
+) -> str | tuple[Scene, np.ndarray, np.ndarray]:
+    assert isinstance(patch.profile, Hinge)
+    side = 1 if np.random.default_rng([seed, 78]).random() < 0.5 else -1
+    xyz, image, touched = bend_scene(scene, patch.profile, patch.seed, side)
+    geo = touched & (np.linalg.norm(xyz - scene.xyz, axis=-1) > max(2 * scene.sigma, 3e-5))
+    rgb = touched & (np.abs(image.astype(np.int16) - scene.image).max(-1) > 8)
+    mask = geo | rgb
+    if mask.sum() < 50:
+        return f"the bend changes {int(mask.sum())} px"
+    keep = grow(mask, 2)
+    xyz, image = np.where(keep[..., None], xyz, scene.xyz), np.where(keep[..., None], image, scene.image)
+    marks.geo[...] |= geo
+    marks.rgb[...] |= rgb
+    marks.core[...] |= geo
+    marks.instances[mask] = number
+    return scene, image, xyz
