@@ -28,4 +28,4 @@ class ChecksConfig(BaseModel):
     )
     min_agreement: float = _share(0.5, "Share of all visible change that lies inside the mask.")
     min_covered: float = _share(0.2, "Share of the mask whose pixels have visibly changed.")
-    min_confidence: float = _share(0.5, "Mean probability that the mask head gives to the mask's pixels.")
+    min_confidence: float = _share(0.5, "Mean certainty of the mask's pixels, as the generator tells it.")

@@ -1,8 +1,8 @@
 """From a drawn window back to the full picture: which pixels are defect, and how they join the good part.
 
-Truth of the mask. Inside the neighbourhood that was free to change, a pixel is defect where the mask head says so and
-the decoded picture really differs from the decoded good part; small holes are closed, specks dropped. Nothing beyond
-a narrow feather around that mask is changed, so image and mask cannot tell different stories.
+Truth of the mask. Inside the neighbourhood that was free to change, a pixel is defect where the mask head says so or a
+mask was requested, and the decoded picture really differs from the decoded good part; small holes are closed, specks
+dropped. Nothing beyond a narrow feather around that mask is changed, so image and mask cannot tell different stories.
 
 Joining. The picture gets the difference decode(drawn) - decode(good) and not the decoded pixels: what the VAE loses of
 the surface's texture cancels, and where the difference fades out the good part's own bits remain.
@@ -18,6 +18,8 @@ from synth.seas.window import Window, lay_out
 _SMALL_HOLE = 0.1
 _SPECK = 0.05
 _MIN_CHANGE = 4.0
+_SLACK = 2.0
+_GAP = 2
 
 
 def neighbourhood(mask: np.ndarray, reach: float) -> np.ndarray:
@@ -41,20 +43,22 @@ def change_level(good: np.ndarray, free: np.ndarray) -> float:
     return max(_MIN_CHANGE, 0.5 * float(grain[free].std())) if free.any() else _MIN_CHANGE
 
 
-def true_mask(
-    probability: np.ndarray, threshold: float, change: np.ndarray, level: float, free: np.ndarray
-) -> np.ndarray:
-    """Pixels that are defect, (r, r) bool: probability > threshold, change > level, and free to change.
+def certainty(probability: np.ndarray, change: np.ndarray, level: float, asked: np.ndarray | None) -> np.ndarray:
+    """How sure each pixel is to be defect, (r, r) in [0, 1]: the mask head's probability. Within two pixels of a
+    requested mask (r, r) bool the change itself may speak, change / (change + level), if it says more: the head learns
+    broad marks from few shots but overlooks thin ones."""
+    if asked is None or not asked.any():
+        return probability
+    near = ndimage.distance_transform_edt(~asked) <= _SLACK
+    return np.where(near, np.maximum(probability, change / (change + level)), probability)
 
-    Where a defect is found its outline follows the probability: a stretch of it that shows less change is kept when it
-    hangs together with one that shows enough. Then `tidy`."""
-    said = (probability > threshold) & free
-    labels, count = ndimage.label(said, structure=np.ones((3, 3)))
-    if count == 0:
-        return said
-    seen = ndimage.mean(change > level, labels, index=np.arange(1, count + 1))
-    keep = np.concatenate([[False], np.asarray(seen) >= 0.3])
-    return tidy(keep[labels])
+
+def true_mask(sure: np.ndarray, threshold: float, change: np.ndarray, level: float, free: np.ndarray) -> np.ndarray:
+    """Pixels that are defect, (r, r) bool: certainty > threshold, change > level but for gaps of up to four pixels, and
+    free to change. Then `tidy`."""
+    changed = np.pad(change > level, _GAP)
+    closed = ndimage.binary_closing(changed, ndimage.generate_binary_structure(2, 1), iterations=_GAP)
+    return tidy((sure > threshold) & closed[_GAP:-_GAP, _GAP:-_GAP] & free)
 
 
 def tidy(mask: np.ndarray) -> np.ndarray:

@@ -26,6 +26,8 @@ PARITY: dict[str, Any] = {
     "ema_decay": 0.0,
     "grad_clip": 0.0,
     "snr_gamma": 0.0,
+    "noise_focus": 1.0,
+    "weight_defect": 0.0,
     "train_full_embedding": True,
     "start_words": "plain",
     "map_range": "batch",
@@ -47,9 +49,23 @@ PARITY: dict[str, Any] = {
 }
 """What the published SeaS code does for MVTec AD (its guidance is 2 for VisA and 5 for MVTec 3D-AD)."""
 
-SMALL_BASE: dict[str, Any] = {"lr_unet": 1e-4, "lr_tokens": 2e-3, "warmup_updates": 20, "ema_decay": 0.98}
-FULL_BASE: dict[str, Any] = {"lr_unet": 4e-6, "lr_tokens": 4e-5, "warmup_updates": 0, "ema_decay": 0.0}
-LORA: dict[str, Any] = {"lr_unet": 1e-4, "lr_tokens": 1e-3, "warmup_updates": 20, "ema_decay": 0.0}
+SMALL_BASE: dict[str, Any] = {
+    "lr_unet": 1e-4,
+    "lr_tokens": 2e-3,
+    "warmup_updates": 20,
+    "ema_decay": 0.98,
+    "noise_focus": 2.0,
+    "weight_defect": 3.0,
+}
+FULL_BASE: dict[str, Any] = {
+    "lr_unet": 4e-6,
+    "lr_tokens": 4e-5,
+    "warmup_updates": 0,
+    "ema_decay": 0.0,
+    "noise_focus": 1.0,
+    "weight_defect": 0.0,
+}
+LORA: dict[str, Any] = {**FULL_BASE, "lr_unet": 1e-4, "lr_tokens": 1e-3, "warmup_updates": 20}
 FULL_SIZE = 300_000_000
 """Parameters from which a U-Net counts as full-size; Stable Diffusion 1.x has 860 million."""
 
@@ -96,6 +112,15 @@ class LearningChoices(BaseModel):
     )
     grad_clip: float = _field(1.0, "Largest gradient norm of an update; 0 = any.", ge=0)
     snr_gamma: float = _field(5.0, "Min-SNR weight of the noise losses; 0 = plain mean squared error.", ge=0)
+    noise_focus: float | None = _field(
+        None,
+        "Exponent p of the noise levels T u^p that are learnt on; 1 = evenly, more = lower ones more often; "
+        "none = 2 small, 1 else.",
+        ge=1,
+    )
+    weight_defect: float | None = _field(
+        None, "Extra weight of a defect's own latents in the noise loss; none = 3 small, 0 else.", ge=0
+    )
     weight_da: float = _field(1.0, "Weight of the decoupled anomaly alignment loss.", ge=0)
     weight_na: float = _field(1.0, "Weight of the normal-image alignment loss.", ge=0)
     rotate: bool = _field(True, "Turn training windows by quarter turns.")
@@ -152,6 +177,9 @@ class SeasConfig(LearningChoices):
     )
     sketch: float = _field(
         1.0, "Weight of a rough defect laid into the start where a mask is asked for; 0 = none.", ge=0, le=1
+    )
+    sketch_noise: float = _field(
+        0.5, "Noise over a sketch at most, as a multiple of how strongly the sketch stands out.", gt=0
     )
     final_sigma: Literal["zero", "sigma_min"] = _field("zero", "Noise level at which the solver ends.")
     legal_region: Path | None = _field(

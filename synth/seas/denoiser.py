@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from synth.errors import GeneratorError
 from synth.seas.attention import AttentionMaps, captured_maps
 from synth.seas.config import SeasConfig
-from synth.seas.losses import decoupled_alignment, min_snr_weight, noise_loss, noise_target
+from synth.seas.losses import decoupled_alignment, min_snr_weight, noise_loss, noise_target, shrink_masks
 from synth.seas.pool import Batch, WindowPool, draw_batch
 from synth.seas.prompts import UnbalancedPrompts, token_ids
 from synth.seas.token_rows import TrainedRows, trained_rows
@@ -48,8 +48,8 @@ def stage_losses(
     """Means of the losses of one forward pass: total = df + weight_na na + weight_da da."""
     target = noise_target(scheduler, batch.latents, batch.noise, batch.timesteps)
     weight = min_snr_weight(scheduler, batch.timesteps, config.snr_gamma)
-    error = noise_loss(prediction, target, weight)
     pairs, latent = len(batch.masks), batch.latents.shape[-1]
+    error = noise_loss(prediction, target, weight, _cells(batch, config.weight_defect or 0.0))
     df, na = error[:pairs].mean(), error[pairs:].mean()
     aligned = decoupled_alignment(
         maps.levels(), product_tokens, batch.masks, latent, config.mask_pyramid, config.map_range
@@ -85,7 +85,8 @@ def train_denoiser(
 
         def losses(rng: torch.Generator) -> dict[str, Tensor]:
             steps = scheduler.config.num_train_timesteps
-            batch = draw_batch(pool, config.batch, steps, pipeline.vae.config.scaling_factor, rng)
+            scale, focus = pipeline.vae.config.scaling_factor, config.noise_focus or 1.0
+            batch = draw_batch(pool, config.batch, steps, scale, rng, focus)
             batch = batch.part(training.accelerator.process_index, world).to(device)
             which = torch.cat([batch.types + 1, torch.zeros_like(batch.types)])
             noisy = scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
@@ -108,6 +109,14 @@ def train_denoiser(
             losses,
             training,
         )
+
+
+def _cells(batch: Batch, extra: float) -> Tensor | None:
+    """Weight of each latent of a batch (2B, h, w): 1, and `extra` more where a window shows its defect."""
+    if extra == 0:
+        return None
+    marked = shrink_masks(batch.masks, batch.latents.shape[-1], batch.latents.shape[-1], "max")
+    return torch.cat([1 + extra * marked, torch.ones_like(marked)])
 
 
 def _groups(unet: UNet2DConditionModel, tokens: TrainedRows, config: SeasConfig) -> list[ParameterGroup]:

@@ -19,12 +19,15 @@ from synth.seas.prompts import token_ids
 from synth.seas.sampler import (
     Hold,
     Step,
+    Wait,
     build_sampler,
     draw_latents,
     first_step,
+    first_steps,
     guided,
     noised_start,
     sample_noise,
+    sketch_amplitude,
 )
 
 
@@ -55,13 +58,14 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) 
     """Draw all windows as one batch. The model must be on its device, its U-Net in the precision to draw in."""
     pipeline = model.pipeline
     device = pipeline.vae.device
-    good = _latents(pipeline.vae, [start.good for start in starts])
-    begin = good
-    if any(start.sketched is not start.good for start in starts):
+    good = begin = _latents(pipeline.vae, [start.good for start in starts])
+    sketched = any(start.sketched is not start.good for start in starts)
+    if sketched:
         begin = _latents(pipeline.vae, [start.sketched for start in starts])
     noise = sample_noise([start.seed for start in starts], tuple(good.shape[1:])).to(device)
     solver = build_sampler(dict(pipeline.scheduler.config), config.steps, config.final_sigma)
     first = first_step(config.steps, config.start_strength)
+    turns = first_steps(solver, first, sketch_amplitude(begin, good), config.sketch_noise)
     texts = _text(model, [model.tokens.defective(start.defect) for start in starts])
     with tapped_features(pipeline.unet) as features:
         reader = MaskReader(model, features, config.mask_steps)
@@ -72,6 +76,7 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) 
             noise,
             first,
             _hold(good, [start.free for start in starts]),
+            Wait(begin, turns) if sketched else None,
             reader.watch,
         )
     pictures, decoded = _decoded(pipeline.vae, latents)

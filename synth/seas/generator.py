@@ -21,7 +21,7 @@ from synth.images import content_hash, read_mask
 from synth.run_folder import file_name
 from synth.sample import Sample
 from synth.seas.base import load_base
-from synth.seas.compose import change_level, difference, neighbourhood, to_picture, true_mask, visible_change
+from synth.seas.compose import certainty, change_level, difference, neighbourhood, to_picture, true_mask, visible_change
 from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, Start, draw_windows
 from synth.seas.finetune import Finetuned, finetune, load_finetuned
@@ -44,6 +44,17 @@ class Plan:
     placement: Placement
     window: Window
     start: Start
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a drawn window shows: defect (r, r) bool, the mean certainty and mean change there, and the change from
+    which the eye could see it; both in grey levels."""
+
+    defect: np.ndarray
+    certainty: float
+    change: float
+    level: float
 
 
 class Product:
@@ -167,22 +178,17 @@ class SeasGenerator:
         """The drawn window back in its picture, with the mask of what really appeared."""
         picture = plan.good.image
         assert picture is not None
-        free = np.ones(drawn.probability.shape, dtype=bool) if plan.start.free is None else plan.start.free > 0
-        change = visible_change(drawn.picture, drawn.good)
-        level = change_level(plan.start.good, free)
-        threshold = self._config.mask_threshold
+        asked = plan.placement.mask if self._config.mask_mode == "request" else None
+        found = self._found(plan, drawn, asked)
+        mask = to_picture(found.defect, plan.window, picture.shape)
         if self._config.preserve_background:
-            found = true_mask(drawn.probability, threshold, change, level, free)
-            mask = to_picture(found, plan.window, picture.shape) & plan.permitted
+            mask &= plan.permitted
             reach = max(3.0, self._config.feather * plan.window.side)
             alpha, before = neighbourhood(mask, reach) * plan.permitted, drawn.good
         else:
-            found = drawn.probability > threshold
-            mask = to_picture(found, plan.window, picture.shape)
             alpha, before = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
         changes = difference(drawn.picture, before, self._products[plan.request.product].grey)
         image = put_back(picture, changes, plan.window, alpha)
-        asked = plan.placement.mask if self._config.mask_mode == "request" else None
         return Sample(
             id=plan.request.id,
             image=image,
@@ -199,10 +205,25 @@ class SeasGenerator:
                 "start_image": picture,
                 "window": [plan.window.top, plan.window.left, plan.window.side],
                 "requested_mask": asked,
-                "mask_score": float(drawn.probability[found].mean()) if found.any() else 0.0,
-                "changed": {"inside": float(change[found].mean()) if found.any() else 0.0, "level": level},
+                "mask_score": found.certainty,
+                "changed": {"inside": found.change, "level": found.level},
             },
         )
+
+    def _found(self, plan: Plan, drawn: Drawn, asked: np.ndarray | None) -> Found:
+        """Read the defect off a drawn window; asked (H, W) bool is the requested mask, if there was one."""
+        free = np.ones(drawn.probability.shape, dtype=bool) if plan.start.free is None else plan.start.free > 0
+        change, level = visible_change(drawn.picture, drawn.good), change_level(plan.start.good, free)
+        if self._config.preserve_background:
+            wanted = None if asked is None else cut(asked, plan.window, len(free))
+            sure = certainty(drawn.probability, change, level, wanted)
+            defect = true_mask(sure, self._config.mask_threshold, change, level, free)
+        else:
+            sure = drawn.probability
+            defect = sure > self._config.mask_threshold
+        if not defect.any():
+            return Found(defect, 0.0, 0.0, level)
+        return Found(defect, float(sure[defect].mean()), float(change[defect].mean()), level)
 
 
 def _is_grey(sample: Sample) -> bool:

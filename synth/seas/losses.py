@@ -10,7 +10,7 @@ With A_ob, A_df the maps of the product's and of the defect's tokens, M the mask
 Changes against the published code, each undone by the argument named in brackets: every map is stretched to [0, 1]
 alone and never divided by zero (over="batch"); masks are max-pooled, so a thin mark survives ("bilinear"); a window
 without defect pixels adds nothing where the code's mean over an empty set is NaN (no undo); noise losses carry the
-Min-SNR weight of Hang et al. 2023 (gamma=0).
+Min-SNR weight of Hang et al. 2023 (gamma=0), and may weigh the defect's own latents more (cells=None).
 """
 
 from __future__ import annotations
@@ -95,9 +95,13 @@ def min_snr_weight(scheduler: DDPMScheduler, timesteps: Tensor, gamma: float) ->
     return snr.clamp(max=gamma) / (snr + 1 if velocity else snr)
 
 
-def noise_loss(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean squared error of each sample: (B, C, h, w), (B, C, h, w), (B,) -> (B,)."""
-    return weight * (prediction.float() - target.float()).square().mean((1, 2, 3))
+def noise_loss(prediction: Tensor, target: Tensor, weight: Tensor, cells: Tensor | None = None) -> Tensor:
+    """Weighted mean squared error of each sample: (B, C, h, w), (B, C, h, w), (B,) -> (B,). cells (B, h, w) weigh its
+    latents against each other; not their sum, but their proportions count."""
+    error = (prediction.float() - target.float()).square().mean(1)
+    if cells is not None:
+        error = error * cells / cells.mean((1, 2), keepdim=True)
+    return weight * error.mean((1, 2))
 
 
 def focal_loss(logits: Tensor, labels: Tensor, gamma: float = 2.0) -> Tensor:

@@ -102,9 +102,11 @@ def build_pool(
     return WindowPool(torch.cat(defective), torch.from_numpy(np.concatenate(masks)), types, torch.cat(good))
 
 
-def draw_batch(pool: WindowPool, size: int, timesteps: int, scale: float, rng: torch.Generator) -> Batch:
-    """`size` defective and `size` good windows at noise levels below `timesteps`; scale = the VAE's scaling factor.
-    All numbers come from `rng`, on the CPU."""
+def draw_batch(
+    pool: WindowPool, size: int, timesteps: int, scale: float, rng: torch.Generator, focus: float = 1.0
+) -> Batch:
+    """`size` defective and `size` good windows at noise levels `timesteps` u^focus, u uniform in [0, 1); scale = the
+    VAE's scaling factor. All numbers come from `rng`, on the CPU."""
     defective = torch.randint(len(pool.defective), (size,), generator=rng)
     good = torch.randint(len(pool.good), (size,), generator=rng)
     moments = torch.cat([pool.defective[defective], pool.good[good]])
@@ -113,7 +115,7 @@ def draw_batch(pool: WindowPool, size: int, timesteps: int, scale: float, rng: t
         latents=scale * (moments[:, 0] + moments[:, 1] * spread),
         masks=pool.masks[defective] / 255,
         types=pool.types[defective],
-        timesteps=torch.randint(timesteps, (2 * size,), generator=rng),
+        timesteps=(timesteps * torch.rand(2 * size, generator=rng, dtype=torch.float64) ** focus).long(),
         noise=noise,
         fresh=fresh,
     )

@@ -2,6 +2,7 @@
 
 Start at full strength (SeaS):   x_T = a z + sqrt(1 - a^2) eps,                   a = start amplitude
 Start at strength s < 1:         x_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps,     after leaving out (1 - s) of the steps
+Start from a sketch:             the same, at the first later step with  sigma_t / alpha_t <= k a;  a: sketch amplitude
 Held drawing, after each step:   x  <- m x + (1 - m) (alpha_t z_good + sigma_t eps),   m = 0 where the good part stays
 
 z is the latent of the good part, or of the good part with a sketch; eps belongs to the sample alone, so no sample feels
@@ -40,6 +41,15 @@ class Hold:
     free: Tensor
 
 
+@dataclass(frozen=True)
+class Wait:
+    """Keeps drawings at their noised start until their own turn: latents to start from (B, C, h, w) and the index of
+    each one's first step (B,) int."""
+
+    begin: Tensor
+    until: Tensor
+
+
 def build_sampler(
     config: dict[str, object], steps: int, final_sigma: Literal["zero", "sigma_min"]
 ) -> DPMSolverMultistepScheduler:
@@ -59,6 +69,23 @@ def sample_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
 def first_step(steps: int, strength: float) -> int:
     """How many steps are left out at this strength; at least one is taken."""
     return min(steps - 1, steps - round(steps * strength))
+
+
+def sketch_amplitude(sketched: Tensor, good: Tensor) -> Tensor:
+    """How strongly a sketch stands out, (B,): sqrt(sum d^4 / sum d^2) over cells, d the root mean square over channels
+    of sketched - good (B, C, h, w). A sketch of one strength on any number of cells has just that strength; 0 for none.
+    """
+    squared = (sketched - good).square().mean(1).flatten(1)
+    return (squared.square().sum(1) / squared.sum(1).clamp(min=1e-12)).sqrt()
+
+
+def first_steps(solver: DPMSolverMultistepScheduler, first: int, amplitude: Tensor, noise: float) -> Tensor:
+    """Each drawing's first step, (B,) int: from `first` on, the one at which the noise, relative to the signal, has
+    fallen to `noise` times the sketch's amplitude; two steps are taken at least. `first` where there is no sketch."""
+    ratios = solver.sigmas[: len(solver.timesteps)].to(amplitude)
+    passed = (ratios[None] > noise * amplitude[:, None]).sum(1)
+    own = passed.clamp(first, max(first, len(ratios) - 2))
+    return torch.where(amplitude > 0, own, torch.full_like(own, first))
 
 
 def noised_start(
@@ -94,6 +121,7 @@ def draw_latents(
     noise: Tensor,
     first: int = 0,
     hold: Hold | None = None,
+    wait: Wait | None = None,
     watch: Callable[[Step], None] | None = None,
 ) -> Tensor:
     """Denoise `start` (B, C, h, w) from step `first` to the end; `noise` is the eps it was made with.
@@ -107,9 +135,11 @@ def draw_latents(
         if watch is not None:
             watch(Step(len(solver.timesteps) - 1 - index, timestep, x, prediction))
         x = solver.step(prediction, timestep, x).prev_sample
+        alpha, sigma = _level(solver, index + 1)
         if hold is not None:
-            alpha, sigma = _level(solver, index + 1)
             x = hold.free * x + (1 - hold.free) * (alpha * hold.good + sigma * noise)
+        if wait is not None:
+            x = torch.where((wait.until > index)[:, None, None, None], alpha * wait.begin + sigma * noise, x)
     return x
 
 

@@ -79,19 +79,21 @@ def window_for(
     resolution: int,
     rng: np.random.Generator,
     coverage: tuple[float, float] = (0.25, 0.6),
+    thin_coverage: tuple[float, float] = (0.55, 0.9),
     enlarge: float = 4.0,
 ) -> Window:
     """A window around the marks of `mask` (H, W) bool, randomly zoomed and shifted.
 
-    The larger extent of the mark takes a share of the side drawn from `coverage`, unless the window would then be
-    enlarged more than `enlarge` times or be larger than the image; a mark too large for that gets the smallest window
+    The larger extent of the mark takes a share of the side drawn from `coverage`, for one over eight times as long as
+    wide from `thin_coverage`, unless the window would then be enlarged more than `enlarge` times or be larger than the
+    image; a mark too large for that gets the smallest window
     that holds it with a twentieth of context on each side. Marks far apart relative to their size are windowed one at
     a time. GeneratorError when the mask is empty."""
     if not mask.any():
         raise GeneratorError("window_for: the mask has no True pixel; leave out samples with empty masks")
     top, left, bottom, right = _focus(mask, rng)
     extent = max(bottom - top, right - left)
-    share = rng.uniform(*coverage)
+    share = rng.uniform(*(thin_coverage if _is_thin(mask[top:bottom, left:right]) else coverage))
     shift = rng.uniform(size=2)
     side = max(extent / share, resolution / enlarge)
     side = round(min(side, max(min(mask.shape), 1.1 * extent + 2)))
@@ -154,6 +156,12 @@ def _focus(mask: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int, i
     one = boxes[rng.choice(count, p=areas / areas.sum())]
     far_apart = _extent(box) > 4 * max(_extent(b) for b in boxes)
     return one if far_apart else box
+
+
+def _is_thin(mark: np.ndarray) -> bool:
+    """Longer than eight times its width at the widest place; mark (h, w) bool fills its bounding box."""
+    widest = 2 * ndimage.distance_transform_edt(np.pad(mark, 1)).max() - 1
+    return max(mark.shape) > 8 * float(widest)
 
 
 def _extent(box: tuple[int, int, int, int]) -> int:

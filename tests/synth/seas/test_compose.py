@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from synth.seas.compose import change_level, difference, neighbourhood, tidy, to_picture, true_mask, visible_change
+from synth.seas.compose import (
+    certainty,
+    change_level,
+    difference,
+    neighbourhood,
+    tidy,
+    to_picture,
+    true_mask,
+    visible_change,
+)
 from synth.seas.window import Window, cut
 
 
@@ -33,6 +42,25 @@ def test_a_mask_needs_the_heads_word_a_visible_change_and_freedom() -> None:
     assert not true_mask(said, 0.5, still, 4.0, everywhere).any()
     assert not true_mask(0.4 * said, 0.5, changed, 4.0, everywhere).any()
     assert not true_mask(said, 0.5, changed, 4.0, ~mask).any()
+
+
+def test_a_thin_mark_that_the_head_overlooks_is_found_where_it_was_asked_for_and_shows() -> None:
+    asked, everywhere, silent = np.zeros((40, 40), dtype=bool), np.ones((40, 40), dtype=bool), np.zeros((40, 40))
+    asked[5:35, 20] = True
+    drawn = asked.copy()
+    drawn[20:] = False
+    change = 30.0 * drawn + 30.0 * _square(40, 0, 4)
+    sure = certainty(silent, change, 4.0, asked)
+    assert np.array_equal(true_mask(sure, 0.5, change, 4.0, everywhere), drawn)
+    assert sure[drawn].min() > 0.8
+    assert np.array_equal(certainty(silent, change, 4.0, None), silent)
+
+
+def test_a_gap_of_a_few_pixels_belongs_to_the_mark_and_unchanged_ground_does_not() -> None:
+    said, change = _square(40, 5, 35) * 0.9, 30.0 * _square(40, 5, 20)
+    change[10:13] = 0
+    found = true_mask(said, 0.5, change, 4.0, np.ones((40, 40), dtype=bool))
+    assert (found ^ _square(40, 5, 20)).sum() < 10  # the closing's diamond leaves out corners of the gap
 
 
 def test_of_two_marks_the_one_that_did_not_appear_is_left_out() -> None:

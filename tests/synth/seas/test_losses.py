@@ -9,6 +9,7 @@ from synth.seas.losses import (
     decoupled_alignment,
     focal_loss,
     min_snr_weight,
+    noise_loss,
     noise_target,
     shrink_masks,
     stretch,
@@ -132,3 +133,12 @@ def test_focal_loss_is_the_formula():
     labels = torch.tensor([[[True, False]]])
     p = np.array([expit(1.0), expit(3.0)])  # of the right class
     assert focal_loss(logits, labels).item() == pytest.approx(float((-((1 - p) ** 2) * np.log(p)).mean()), rel=1e-5)
+
+
+def test_weighted_latents_count_in_proportion_and_even_weights_change_nothing():
+    guess, target, weight = torch.zeros(2, 3, 2, 2), torch.ones(2, 3, 2, 2), torch.tensor([1.0, 0.5])
+    guess[0, :, 0, 0] = 3.0  # squares: 4 there, 1 elsewhere
+    cells = torch.ones(2, 2, 2)
+    assert torch.allclose(noise_loss(guess, target, weight, 7 * cells), noise_loss(guess, target, weight))
+    cells[0, 0, 0] = 4.0
+    assert torch.allclose(noise_loss(guess, target, weight, cells), torch.tensor([(4 * 4 + 3) / 7, 0.5]))

@@ -69,6 +69,13 @@ def test_a_batch_depends_on_its_stream_alone(pool):
     assert one.masks.amax() == 1
 
 
+def test_a_focus_draws_low_noise_levels_more_often(pool):
+    even, low = (draw_batch(pool, 400, 1000, 0.18, stream(3), focus).timesteps.float() / 1000 for focus in (1, 2))
+    assert even.mean() == pytest.approx(1 / 2, abs=0.03)
+    assert low.mean() == pytest.approx(1 / 3, abs=0.03)
+    assert 0 <= low.min() < low.max() < 1
+
+
 def test_the_parts_of_all_processes_make_up_the_batch(pool):
     batch = draw_batch(pool, 4, 1000, 0.18, stream(0))
     parts = [batch.part(rank, 2) for rank in range(2)]

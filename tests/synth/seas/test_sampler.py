@@ -11,12 +11,15 @@ from synth.seas.sampler import (
     Hold,
     Predict,
     Step,
+    Wait,
     build_sampler,
     draw_latents,
     first_step,
+    first_steps,
     guided,
     noised_start,
     sample_noise,
+    sketch_amplitude,
 )
 
 KINDS = ["epsilon", "v_prediction"]
@@ -115,7 +118,39 @@ def test_the_watcher_sees_every_step_and_how_many_are_left() -> None:
     steps: list[Step] = []
     clean, noise = torch.zeros((1, *SHAPE)), sample_noise([0], SHAPE)
     draw_latents(
-        _knows(clean, "epsilon"), build_sampler(_config("epsilon"), 6, "zero"), noise, noise, 2, None, steps.append
+        _knows(clean, "epsilon"), build_sampler(_config("epsilon"), 6, "zero"), noise, noise, 2, watch=steps.append
     )
     assert [step.remaining for step in steps] == [3, 2, 1, 0]
     assert torch.equal(steps[0].noisy, noise)
+
+
+def test_the_amplitude_of_a_sketch_is_its_strength_wherever_and_however_large_it_is() -> None:
+    good = torch.randn((4, *SHAPE))
+    sketched = good.clone()
+    sketched[0, :, 2, 2] += 0.5
+    sketched[1, :, 1:5, 0:4] -= 0.5
+    sketched[2, 0, 3, 3] += 1.0
+    assert torch.allclose(sketch_amplitude(sketched, good), torch.tensor([0.5, 0.5, 0.5, 0.0]), atol=1e-5)
+
+
+def test_a_faint_sketch_is_noised_less_and_two_steps_are_always_taken() -> None:
+    solver = build_sampler(_config("epsilon"), 25, "zero")
+    starts = first_steps(solver, 5, torch.tensor([0.0, 1e-3, 1.0, 4.0, 1e3]), noise=0.5).tolist()
+    assert starts[0] == starts[4] == 5
+    assert starts[1] == 23
+    assert 5 < starts[3] < starts[2] < 23
+    for start, amplitude in zip(starts[2:4], (1.0, 4.0), strict=True):
+        assert float(solver.sigmas[start]) <= 0.5 * amplitude < float(solver.sigmas[start - 1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_drawing_that_waits_starts_from_its_own_noised_sketch(kind: str) -> None:
+    sketch, noise, seen = torch.randn((2, *SHAPE)), sample_noise([3, 4], SHAPE), []
+    solver = build_sampler(_config(kind), 8, "zero")
+    start = noised_start(sketch, noise, solver, 1, 0.07)
+    wait = Wait(sketch, torch.tensor([1, 5]))
+    draw_latents(_knows(0 * sketch, kind), solver, start, noise, 1, wait=wait, watch=seen.append)
+    own = noised_start(sketch, noise, solver, 5, 0.07)
+    assert torch.allclose(seen[4].noisy[1], own[1], atol=1e-6)
+    assert not torch.allclose(seen[4].noisy[0], own[0], atol=0.1)
+    assert not torch.allclose(seen[5].noisy[1], noised_start(sketch, noise, solver, 6, 0.07)[1], atol=0.1)

@@ -125,3 +125,12 @@ def test_a_window_anywhere_covers_the_image_or_lies_in_it(side: int) -> None:
     window = window_anywhere((37, 53, 3), side, np.random.default_rng(1))
     assert (window.top >= 0 and window.top + side <= 37) if side <= 37 else (window.top <= 0)
     assert (window.left >= 0 and window.left + side <= 53) if side <= 53 else (window.left <= 0)
+
+
+def test_a_thin_mark_fills_more_of_its_window_than_a_round_one() -> None:
+    rng = np.random.default_rng(0)
+    line, disc = _box_mask((600, 600), 200, 300, 200, 6), _box_mask((600, 600), 200, 200, 200, 200)
+    thin = [200 / window_for(line, 64, rng).side for _ in range(50)]
+    round_ = [200 / window_for(disc, 64, rng).side for _ in range(50)]
+    assert 0.54 < min(thin) < max(thin) < 0.91
+    assert 0.24 < min(round_) < max(round_) < 0.61
