@@ -1,0 +1,67 @@
+"""A feature network and how pictures become vectors with it, whole or inside their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from synth.errors import EvalError
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """name: part of the names of all figures; side: pictures are squeezed to (side, side) px; maps: RGB (B, 3, side,
+    side) float32 in [0, 1] -> feature maps (B, C_k, h_k, w_k), from fine to coarse."""
+
+    name: str
+    side: int
+    maps: Callable[[Tensor], list[Tensor]]
+
+
+def embed(
+    network: FeatureNetwork, images: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None = None
+) -> np.ndarray:
+    """One vector an image: mean and standard deviation of every channel of every map, (N, D) float32; over the mask
+    alone where masks are given, in which a cell counts by the share of it that is defect. images uint8 (H, W, 3), masks
+    bool (H, W); sizes may differ."""
+    if masks is not None and len(masks) != len(images):
+        raise EvalError(f"there are {len(images)} images and {len(masks)} masks; give one mask an image")
+    vectors = [np.empty((0, 0), np.float32)] if not images else []
+    for start in range(0, len(images), BATCH):
+        chosen = slice(start, start + BATCH)
+        pixels = torch.stack([_squeezed(image, network.side) for image in images[chosen]])
+        weights = torch.ones(len(pixels), 1, network.side, network.side)
+        if masks is not None:
+            weights = torch.stack([_weight(mask, network.side) for mask in masks[chosen]])
+        with torch.inference_mode():
+            vectors.append(torch.cat([_pooled(level, weights) for level in network.maps(pixels)], dim=1).numpy())
+    return np.concatenate(vectors)
+
+
+def _pooled(maps: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean and standard deviation over the cells: maps (B, C, h, w), weights (B, 1, H, W) -> (B, 2 C)."""
+    share = torch.nn.functional.adaptive_avg_pool2d(weights, maps.shape[-2:])
+    share = share / share.sum((2, 3), keepdim=True)
+    mean = (maps * share).sum((2, 3))
+    variance = ((maps - mean[..., None, None]).square() * share).sum((2, 3))
+    return torch.cat([mean, variance.clamp(min=0).sqrt()], dim=1).float()
+
+
+def _squeezed(image: np.ndarray, side: int) -> Tensor:
+    small = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.asarray(small, np.float32) / 255).permute(2, 0, 1)
+
+
+def _weight(mask: np.ndarray, side: int) -> Tensor:
+    if not mask.any():
+        raise EvalError("a mask is empty: features inside it do not exist; leave good pictures out")
+    picture = Image.fromarray(mask.astype(np.float32))
+    method = Image.Resampling.BOX if min(mask.shape) > side else Image.Resampling.BILINEAR
+    return torch.from_numpy(np.array(picture.resize((side, side), method)))[None] + 1e-8

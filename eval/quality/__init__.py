@@ -1,0 +1,18 @@
+"""What generated pictures are worth as pictures: near the real ones, various, and no copies of them."""
+
+from __future__ import annotations
+
+from eval.quality.copies import CopyAudit, audit_copies
+from eval.quality.distances import frechet_distance, kid, squared_mmd
+from eval.quality.diversity import intra_cluster_diversity
+from eval.quality.manifold import precision_recall
+
+__all__ = [
+    "CopyAudit",
+    "audit_copies",
+    "frechet_distance",
+    "intra_cluster_diversity",
+    "kid",
+    "precision_recall",
+    "squared_mmd",
+]

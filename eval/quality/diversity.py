@@ -1,0 +1,43 @@
+"""Intra-cluster diversity: do pictures that resemble one shot still differ among themselves?
+
+Every generated picture joins the shot nearest to it; the mean distance within a cluster, averaged over clusters of two
+and more (Ojha et al. 2021, "Few-shot image generation via cross-domain correspondence", there with LPIPS). 0 where the
+generator repeats each shot. Published codes cap clusters and count lone pictures as 0; here neither.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth.errors import EvalError
+
+
+def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Euclidean distance of every vector of x (n, D) to every one of y (m, D): (n, m) float64."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    squares = np.square(x).sum(1)[:, None] + np.square(y).sum(1) - 2 * x @ y.T
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def scaled(shots: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """All feature sets with each dimension divided by its deviation over the shots, and by sqrt(D): distances become
+    comparable between networks. A dimension in which the shots do not differ counts nothing."""
+    deviation = shots.std(0, dtype=float)
+    weight = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-8) / np.sqrt(shots.shape[1])
+    return [features * weight for features in (shots, *others)]
+
+
+def intra_cluster_diversity(generated: np.ndarray, shots: np.ndarray) -> float:
+    """Mean distance of generated pictures (n, D) that share their nearest shot (m, D), in units of the shots' own
+    deviation: about 1.4 for pictures as various as the shots are. NaN where no shot has two pictures."""
+    if not len(shots) or not len(generated):
+        raise EvalError(f"there are {len(generated)} generated pictures and {len(shots)} shots; give some of both")
+    shots, generated = scaled(shots, generated)
+    nearest = distances(generated, shots).argmin(1)
+    within = []
+    for cluster in np.unique(nearest):
+        members = generated[nearest == cluster]
+        if len(members) > 1:
+            own = distances(members, members)
+            within.append(own[np.triu_indices(len(members), 1)].mean())
+    return float(np.mean(within)) if within else float("nan")

@@ -1,0 +1,168 @@
+"""What `flawsmith eval quality` measures on a finished run: all of `eval.quality`, by defect type and in all.
+
+Everything is read from the run's own folder: its synthetic samples, the shots it learnt from and the good images that
+were drawn onto. Test pictures are not needed and not touched.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.features import FeatureNetwork, create, embed
+from eval.metrics.bootstrap import Interval
+from eval.quality.copies import CopyAudit, Picture, audit_copies, near_duplicates
+from eval.quality.distances import frechet_distance, kid
+from eval.quality.diversity import intra_cluster_diversity
+from eval.quality.faithfulness import Faithfulness, faithfulness
+from eval.quality.manifold import precision_recall
+from synth.errors import EvalError
+from synth.generator import Progress
+from synth.pipeline import Run
+from synth.real import read_real
+from synth.run_folder import read_png
+from synth.sample import Sample
+
+SMALL = 50
+"""Pictures of either kind below which every figure is told with a warning."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The figures of a run. `figures` maps a name, with the feature network in it, to a number or an interval;
+    `warnings` say which of them small samples spoil."""
+
+    run: str
+    generated: int
+    shots: int
+    figures: dict[str, float | Interval]
+    copies: dict[str, Any]
+    near_duplicates: list[tuple[str, str]]
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        figures = {name: v.to_json() if isinstance(v, Interval) else v for name, v in self.figures.items()}
+        return {**vars(self), "figures": figures}
+
+    def __str__(self) -> str:
+        lines = [f"{self.generated} generated pictures against {self.shots} shots"]
+        lines += [f"  {name:<44} {v if isinstance(v, Interval) else f'{v:.3f}'}" for name, v in self.figures.items()]
+        low, high = (f"{100 * value:.1f}" for value in self.copies["interval"])
+        lines.append(f"  copies of shots: {100 * self.copies['rate']:.1f} % [{low}, {high}]")
+        lines += [f"    {flag['id']} repeats {flag['shot']} ({flag['how']})" for flag in self.copies["flags"][:10]]
+        lines.append(f"  near-duplicates among the generated: {len(self.near_duplicates)} pairs")
+        return "\n".join([*lines, *(f"  note: {warning}" for warning in self.warnings)])
+
+
+def measure_quality(path: str | Path, features: str, progress: Progress) -> Quality:
+    """Measure the finished run at `path` with a feature network by name. EvalError where it holds too little."""
+    run = Run(path)
+    network = create(features)
+    samples = list(run.samples())
+    shots = _real(run, "shot")
+    if len(samples) < 4 or len(shots) < 4:
+        raise EvalError(f"{path} has {len(samples)} samples and {len(shots)} shots; quality needs at least 4 of each")
+    generated = [_picture(sample) for sample in samples]
+    real = [_picture(shot) for shot in shots]
+    progress("measuring quality", 0, 3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        figures = distances_and_diversity(generated, real, network)
+    told = sorted({str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)})
+    progress("measuring quality", 1, 3)
+    kept = faithfulness(samples, {good.meta["sha256"]: good.image for good in _real(run, "good")})
+    figures |= _named(kept)
+    progress("measuring quality", 2, 3)
+    audit = audit_copies(generated, real)
+    duplicates = near_duplicates(generated, audit.defect_limit)
+    pairs = [(samples[i].id, samples[j].id) for i, j in duplicates]
+    progress("measuring quality", 3, 3)
+    if min(len(samples), len(shots)) < SMALL:
+        told.append(f"{len(samples)} generated pictures and {len(shots)} shots are few: mind the intervals")
+    return Quality(str(path), len(samples), len(shots), figures, _copies(audit, samples, shots), pairs, told)
+
+
+def distances_and_diversity(
+    generated: Sequence[Picture], real: Sequence[Picture], network: FeatureNetwork, seed: int = 0
+) -> dict[str, float | Interval]:
+    """Figures of feature vectors, of whole pictures and inside the masks. "KID of two real halves" is what KID gives
+    for no difference at all at half of the shots' number."""
+    figures: dict[str, float | Interval] = {}
+    for where in ("whole", "in mask"):
+        ours, theirs = (
+            embed(
+                network, [image for image, _ in pictures], [mask for _, mask in pictures] if where != "whole" else None
+            )
+            for pictures in (generated, real)
+        )
+        label = f"{network.name}, {where}"
+        precision, recall = precision_recall(ours, theirs)
+        figures |= {
+            f"KID ({label})": kid(ours, theirs),
+            f"Frechet distance ({label})": frechet_distance(ours, theirs),
+            f"intra-cluster diversity ({label})": intra_cluster_diversity(ours, theirs),
+            f"precision ({label})": precision,
+            f"recall ({label})": recall,
+        }
+        if len(theirs) >= 8:
+            order = np.random.default_rng(seed).permutation(len(theirs))
+            half = len(theirs) // 2
+            figures[f"KID of two real halves ({label})"] = kid(theirs[order[:half]], theirs[order[half:]])
+    return figures
+
+
+def _named(kept: Faithfulness | None) -> dict[str, float | Interval]:
+    if kept is None:
+        return {}
+    return {
+        "background change (grey levels)": kept.background_change,
+        "background untouched (share)": kept.background_untouched,
+        "mask alignment (IoU of mask and change)": kept.alignment,
+    }
+
+
+def _copies(audit: CopyAudit, samples: Sequence[Sample], shots: Sequence[Sample]) -> dict[str, Any]:
+    rate, low, high = audit.rate
+    flags = []
+    for index in np.flatnonzero(audit.flags).tolist():
+        whole = bool(audit.whole[index] < audit.whole_limit)
+        nearest = int((audit.whole_nearest if whole else audit.defect_nearest)[index])
+        flags.append(
+            {
+                "id": samples[index].id,
+                "shot": shots[nearest].id,
+                "how": "the whole picture" if whole else "the defect",
+                "distance": float((audit.whole if whole else audit.defect)[index]),
+            }
+        )
+    medians = {
+        "median_distance_whole": float(np.median(audit.whole)),
+        "median_distance_defect": float(np.median(audit.defect)),
+        "median_distance_whole_between_shots": float(np.median(audit.whole_real)),
+        "median_distance_defect_between_shots": float(np.median(audit.defect_real)),
+    }
+    limits = {"limit_whole": audit.whole_limit, "limit_defect": audit.defect_limit}
+    return {"rate": rate, "interval": [low, high], **limits, **medians, "flags": flags}
+
+
+def _real(run: Run, role: str) -> list[Sample]:
+    """The real images of a role that the run keeps, with their content hash as meta["sha256"]."""
+    found = []
+    for entry in read_real(run.folder):
+        if entry.role == role:
+            image = read_png(run.path / entry.image)
+            mask = None if entry.mask is None else read_png(run.path / entry.mask)
+            meta = {"sha256": entry.sha256}
+            found.append(Sample(entry.id, image, mask, product=entry.product, defect=entry.defect, meta=meta))
+    return found
+
+
+def _picture(sample: Sample) -> Picture:
+    if sample.image is None or sample.mask is None:
+        raise EvalError(f"{sample.id} has no picture or no mask; quality needs both")
+    return sample.image, sample.mask

@@ -1,0 +1,114 @@
+"""The copy audit on textured plates with uneven marks: what was planted is found, what is new is not accused."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from eval.quality.copies import audit_copies, defect_alone, defect_distances, near_duplicates
+from synth.baselines.config import CopyPasteConfig
+from synth.baselines.copy_paste import copy_paste
+from synth.baselines.painter import Scene
+from synth.errors import EvalError
+
+SIZE = (90, 120)
+
+
+def plate(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    coarse, fine = (ndimage.gaussian_filter(rng.normal(size=SIZE), sigma) * sigma for sigma in (9, 1.5))
+    return np.clip(140 + 120 * coarse + 25 * fine, 0, 255).astype(np.uint8)[..., None].repeat(3, -1)
+
+
+def marked(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A plate with one dark mark whose outline and inside are like no other's."""
+    rng = np.random.default_rng(10_000 + seed)
+    image = plate(seed)
+    field = ndimage.gaussian_filter(rng.normal(size=SIZE), 2.5)
+    rows, columns = np.indices(SIZE)
+    row, column = rng.integers(25, 65), rng.integers(25, 95)
+    near = np.exp(-((rows - row) ** 2 / rng.uniform(30, 200) + (columns - column) ** 2 / rng.uniform(30, 200)))
+    score = near + 4 * field * near
+    mask = score > 0.45
+    labels, _ = ndimage.label(mask)
+    mask = labels == np.bincount(labels[mask]).argmax()
+    depth = 60 + 800 * ndimage.gaussian_filter(rng.normal(size=SIZE), 2)
+    image = np.clip(image - (mask * depth)[..., None], 0, 255).astype(np.uint8)
+    return image, mask
+
+
+def saved_again(image: np.ndarray, quality: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return np.array(Image.open(buffer))
+
+
+def planted(picture, how: str):
+    image, mask = picture
+    if how == "flipped":
+        return image[:, ::-1], mask[:, ::-1]
+    if how == "turned":
+        return np.rot90(image), np.rot90(mask)
+    if how == "shifted":
+        return np.roll(image, (3, 7), (0, 1)), np.roll(mask, (3, 7), (0, 1))
+    if how == "re-compressed":
+        return saved_again(image, 60), mask
+    return image, mask
+
+
+SHOTS = [marked(seed) for seed in range(24)]
+NEW = [marked(seed) for seed in range(100, 295)]
+WAYS = ("exact", "flipped", "shifted", "re-compressed", "turned")
+
+
+def test_five_in_a_hundred_planted_copies_are_found_and_hardly_a_new_one_is_accused():
+    copies = [planted(SHOTS[2 * n], WAYS[n % 5]) for n in range(10)]
+    audit = audit_copies([*NEW[:190], *copies], SHOTS)
+    assert audit.flags[190:].mean() >= 0.95
+    assert audit.flags[:190].mean() <= 0.01
+    assert audit.whole_nearest[190:].tolist() == [2 * n for n in range(10)]
+    rate, low, high = audit.rate
+    assert low < rate < high < 0.12
+    assert rate >= 0.05
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_kind_of_copy_is_found(way):
+    audit = audit_copies([planted(shot, way) for shot in SHOTS], SHOTS)
+    assert audit.flags.mean() >= 0.95
+    assert (audit.whole_nearest == np.arange(len(SHOTS))).mean() >= 0.95
+
+
+def test_a_generator_that_pastes_its_training_defects_scores_worst():
+    paste = copy_paste(CopyPasteConfig())
+    goods = [plate(seed) for seed in range(400, 410)]
+    scenes = [Scene(good, np.ones(SIZE, bool), SHOTS, goods) for good in goods]
+    pasted = [paste(scene, np.random.default_rng(seed)) for seed, scene in enumerate(4 * scenes)]
+    fresh, copied = (audit_copies(pictures, SHOTS) for pictures in (NEW[:40], pasted))
+    assert np.median(copied.defect) < np.median(fresh.defect) / 2
+    assert copied.rate[0] > 0.5 > 0.05 >= fresh.rate[0]
+    assert not (copied.whole < copied.whole_limit).any()
+
+
+def test_a_defect_is_recognised_turned_enlarged_and_paler():
+    image, mask = SHOTS[3]
+    size = (150, 113)
+    pale = (0.6 * image + 60).astype(np.uint8)
+    other = np.array(Image.fromarray(pale).resize(size)), np.array(Image.fromarray(mask).resize(size, 0))
+    one, same, new = (defect_alone(*picture)[None] for picture in (SHOTS[3], other, SHOTS[4]))
+    assert defect_distances(one, one)[0, 0] < 1e-5
+    assert defect_distances(one, same)[0, 0] < 0.05 < defect_distances(one, new)[0, 0]
+
+
+def test_near_duplicates_are_told_in_pairs():
+    pictures = [NEW[0], NEW[1], planted(NEW[0], "flipped"), NEW[2]]
+    assert near_duplicates(pictures, 0.03) == [(0, 2)]
+
+
+def test_what_cannot_be_audited_is_an_error():
+    with pytest.raises(EvalError, match="3 shots; the audit needs"):
+        audit_copies(NEW[:2], SHOTS[:3])
+    with pytest.raises(EvalError, match="mask is empty"):
+        audit_copies([(NEW[0][0], np.zeros(SIZE, bool))], SHOTS)

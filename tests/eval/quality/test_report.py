@@ -1,0 +1,78 @@
+"""`flawsmith eval quality` on a finished run."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from eval.quality.faithfulness import faithfulness
+from synth.cli import app
+from synth.sample import Sample
+
+
+@pytest.fixture(scope="module")
+def answer(finished):
+    done = CliRunner().invoke(app, ["eval", "quality", str(finished.path), "--json"])
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_figure_is_named_after_its_network_and_few_pictures_are_noted(answer):
+    figures = answer["figures"]
+    for name in ("KID", "Frechet distance", "intra-cluster diversity", "precision", "recall"):
+        for where in ("whole", "in mask"):
+            assert f"{name} (tiny_base, {where})" in figures
+    kid = figures["KID (tiny_base, whole)"]
+    assert kid["low"] < kid["value"] < kid["high"]
+    assert (answer["generated"], answer["shots"]) == (12, 12)
+    assert any("are few" in note for note in answer["warnings"])
+    assert any("Frechet distance of 12 pictures in" in note for note in answer["warnings"])
+
+
+def test_blobs_change_nothing_but_their_mask(answer):
+    assert answer["figures"]["background change (grey levels)"]["value"] == 0
+    assert answer["figures"]["background untouched (share)"]["value"] == 1
+    assert answer["figures"]["mask alignment (IoU of mask and change)"]["value"] > 0.6
+
+
+def test_copies_are_told_with_the_shot_they_repeat(answer):
+    assert 0 <= answer["copies"]["rate"] <= 1
+    for flag in answer["copies"]["flags"]:
+        assert flag["how"] in ("the whole picture", "the defect")
+        assert flag["shot"].startswith("tile/")
+
+
+def test_the_report_reads_as_lines(finished):
+    done = CliRunner().invoke(app, ["eval", "quality", str(finished.path)])
+    assert "12 generated pictures against 12 shots" in done.stdout
+    assert "copies of shots:" in done.stdout
+
+
+def test_faithfulness_falls_with_a_changed_background_and_a_misplaced_mask():
+    start = np.full((40, 60, 3), 120, np.uint8)
+    mask = np.zeros((40, 60), bool)
+    mask[10:22, 15:33] = True
+    drawn = start.copy()
+    drawn[mask] = 20
+
+    def told(image, mask):
+        samples = [Sample(f"s{n}", image, mask, defect="dent", meta={"start": "g"}) for n in range(2)]
+        found = faithfulness(samples, {"g": start})
+        return found.background_change.value, found.background_untouched.value, found.alignment.value
+
+    assert told(drawn, mask)[:2] == (0, 1)
+    assert told(drawn, mask)[2] > 0.75
+    assert told(drawn, np.roll(mask, 20, axis=1))[2] < 0.1
+    noisy = drawn.copy()
+    noisy[30:] += 5
+    change, untouched, _ = told(noisy, mask)
+    assert 0.5 < change < 3
+    assert untouched < 0.8
+    assert faithfulness([Sample("x", drawn, mask, meta={"start": "other"})], {"g": start}) is None
+
+
+def test_a_network_that_is_not_there_is_exit_code_2(finished, tmp_path):
+    done = CliRunner().invoke(app, ["eval", "quality", str(finished.path), "--features", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "give tiny_base" in done.stderr
