@@ -1,0 +1,53 @@
+"""How a segmenter is trained, and the few choices that are a network's own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingConfig(BaseModel):
+    """What all segmenters share. Rates follow a half cosine to a hundredth after a short rise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resolution: int = Field(128, description="Pictures are squeezed to this side, in px.", ge=32, multiple_of=32)
+    steps: int = Field(600, description="Optimiser steps.", ge=1)
+    batch: int = Field(8, description="Pictures a step.", ge=2)
+    learning_rate: float = Field(1e-3, description="Highest rate of AdamW.", gt=0)
+    weight_decay: float = Field(1e-2, description="Weight decay of AdamW.", ge=0)
+    loss: Literal["bce_dice", "ohem", "focal_tversky"] = Field(
+        "bce_dice", description="A loss of eval.segmenters.losses."
+    )
+    validate_every: int = Field(100, description="Steps between two looks at the validation pictures.", ge=1)
+    seed: int = Field(0, description="Start of weights, order and augmentation.", ge=0)
+
+
+class BiSeNetV2Config(TrainingConfig):
+    """BiSeNetV2."""
+
+    width: float = Field(1.0, description="Channels, as a share of the published ones.", gt=0, le=2)
+
+
+class LfdConfig(TrainingConfig):
+    """The light network."""
+
+    width: float = Field(1.0, description="Channels, as a share of the usual ones.", gt=0, le=4)
+
+
+class UPerNetConfig(TrainingConfig):
+    """UPerNet of transformers."""
+
+    learning_rate: float = Field(3e-4, description="Highest rate of AdamW.", gt=0)
+    backbone: Literal["convnext", "resnet", "swin"] = Field("convnext", description="Kind of backbone.")
+    size: Literal["small", "base"] = Field("small", description="small trains on a CPU; base is the published size.")
+    weights: str | None = Field(None, description="Folder or Hub id of a trained UPerNet to start from.")
+
+
+class SegFormerConfig(TrainingConfig):
+    """SegFormer of transformers."""
+
+    learning_rate: float = Field(3e-4, description="Highest rate of AdamW.", gt=0)
+    size: Literal["b0", "b1", "b2"] = Field("b0", description="One of the published sizes.")
+    weights: str | None = Field(None, description="Folder or Hub id of a trained SegFormer to start from.")

@@ -1,0 +1,99 @@
+"""`Segmenter`: learns from labelled samples and says where a picture is defective."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from eval.segmenters import SEGMENTERS, configure
+from eval.segmenters.config import TrainingConfig
+from eval.segmenters.feed import squeeze
+from eval.segmenters.training import Progress, Trained, new_network, probabilities, train
+from synth.atomic import replacing
+from synth.errors import EvalError
+from synth.sample import Sample
+
+_WEIGHTS = "segmenter.safetensors"
+_SETTINGS = "segmenter.json"
+
+
+class Segmenter:
+    """A named network, its config and, once trained, its weights and threshold."""
+
+    def __init__(self, name: str, config: TrainingConfig) -> None:
+        self.name, self.config = name, config
+        self._network = new_network(SEGMENTERS[name][1], config)
+        self._trained: Trained | None = None
+
+    @property
+    def trained(self) -> Trained:
+        """What training came to. EvalError before it."""
+        return self._known()
+
+    def fit(
+        self,
+        samples: Sequence[Sample],
+        validation: Sequence[Sample],
+        folder: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Trained:
+        """Train on samples; weights and threshold are those that do best on the validation samples, which must hold
+        defects and share no picture with the rest. With a folder, an interrupted call is gone on with."""
+        self._trained = train(self._network, self.config, samples, validation, folder, progress)
+        return self._trained
+
+    def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:
+        """Probability of defect of every pixel, one float32 (H, W) a sample, at the picture's own size."""
+        self._known()
+        images = np.stack([squeeze(sample, self.config.resolution)[0] for sample in samples])
+        maps = probabilities(self._network, images)
+        return [_enlarged(found, sample) for found, sample in zip(maps, samples, strict=True)]
+
+    def save(self, folder: str | Path) -> None:
+        """Weights (safetensors) and everything else (JSON), into `folder`."""
+        folder = Path(folder)
+        settings: dict[str, Any] = {"name": self.name, "config": self.config.model_dump(mode="json")}
+        settings["trained"] = self.trained.to_json()
+        with replacing(folder / _WEIGHTS) as temporary:
+            save_file({key: value.contiguous() for key, value in self._network.state_dict().items()}, temporary)
+        with replacing(folder / _SETTINGS) as temporary:
+            temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+
+    def _known(self) -> Trained:
+        if self._trained is None:
+            raise EvalError(f"{self.name} is not trained yet: call fit, or load a folder that save wrote")
+        return self._trained
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Segmenter:
+        """What `save` wrote. EvalError where it is not there or damaged."""
+        folder = Path(folder)
+        try:
+            settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+            segmenter = cls(settings["name"], configure(settings["name"], **settings["config"]))
+            segmenter._network.load_state_dict(load_file(folder / _WEIGHTS))
+            segmenter._trained = Trained(**settings["trained"])
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as problem:
+            raise EvalError(f"{folder} holds no segmenter ({problem}); name a folder that save wrote") from problem
+        return segmenter
+
+
+def _enlarged(found: np.ndarray, sample: Sample) -> np.ndarray:
+    assert sample.image is not None
+    size = sample.image.shape[1::-1]
+    return np.asarray(Image.fromarray(found).resize(size, Image.Resampling.BILINEAR))
+
+
+def count_parameters(name: str, **params: Any) -> int:
+    """Parameters of a segmenter's network."""
+    with torch.device("meta"):
+        network = SEGMENTERS[name][1](configure(name, **params))
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,82 @@
+"""UPerNet and SegFormer of transformers, from scratch or from given weights, with one logit a pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import (
+    ConvNextConfig,
+    ResNetConfig,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SwinConfig,
+    UperNetConfig,
+    UperNetForSemanticSegmentation,
+)
+
+from eval.segmenters.config import SegFormerConfig, UPerNetConfig
+from eval.segmenters.layers import enlarge
+from synth.errors import EvalError
+
+_STAGES = ["stage1", "stage2", "stage3", "stage4"]
+_SMALL: dict[str, Any] = {
+    "convnext": lambda: ConvNextConfig(hidden_sizes=[32, 64, 128, 256], depths=[2, 2, 4, 2], out_features=_STAGES),
+    "resnet": lambda: ResNetConfig(
+        embedding_size=32,
+        hidden_sizes=[32, 64, 128, 256],
+        depths=[2, 2, 2, 2],
+        layer_type="basic",
+        out_features=_STAGES,
+    ),
+    "swin": lambda: SwinConfig(embed_dim=32, depths=[2, 2, 2, 2], num_heads=[1, 2, 4, 8], out_features=_STAGES),
+}
+_BASE: dict[str, Any] = {
+    "convnext": lambda: ConvNextConfig(hidden_sizes=[96, 192, 384, 768], depths=[3, 3, 9, 3], out_features=_STAGES),
+    "resnet": lambda: ResNetConfig(out_features=_STAGES),
+    "swin": lambda: SwinConfig(out_features=_STAGES),
+}
+_DECODER = {"small": 64, "base": 512}
+_SEGFORMER: dict[str, dict[str, Any]] = {
+    "b0": {},
+    "b1": {"hidden_sizes": [64, 128, 320, 512]},
+    "b2": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 6, 3], "decoder_hidden_size": 768},
+}
+
+
+class OneLogit(nn.Module):
+    """A segmentation network of transformers with the face of ours: images (B, 3, H, W) -> [logits (B, 1, H, W)]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [enlarge(self.network(pixel_values=images).logits, (images.shape[2], images.shape[3]))]
+
+
+def build_upernet(config: UPerNetConfig) -> nn.Module:
+    """UPerNet; its auxiliary head is left out, since transformers shows its logits to its own loss only."""
+    if config.weights is not None:
+        return _from_weights(UperNetForSemanticSegmentation, config.weights)
+    backbone = (_SMALL if config.size == "small" else _BASE)[config.backbone]()
+    settings = UperNetConfig(
+        backbone_config=backbone, hidden_size=_DECODER[config.size], num_labels=1, use_auxiliary_head=False
+    )
+    return OneLogit(UperNetForSemanticSegmentation(settings))
+
+
+def build_segformer(config: SegFormerConfig) -> nn.Module:
+    """SegFormer."""
+    if config.weights is not None:
+        return _from_weights(SegformerForSemanticSegmentation, config.weights)
+    return OneLogit(SegformerForSemanticSegmentation(SegformerConfig(num_labels=1, **_SEGFORMER[config.size])))
+
+
+def _from_weights(kind: Any, weights: str) -> nn.Module:
+    try:
+        return OneLogit(kind.from_pretrained(weights, num_labels=1, ignore_mismatched_sizes=True))
+    except (OSError, ValueError) as problem:
+        raise EvalError(
+            f"no {kind.__name__} at {weights!r} ({str(problem).splitlines()[0]}): give its folder or Hub id as weights"
+        ) from problem

@@ -1,0 +1,139 @@
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from eval import segmenters
+from eval.metrics import iou
+from eval.segmenters.feed import Feed, Pool, squeeze
+from eval.segmenters.segmenter import Segmenter
+from eval.segmenters.training import best_threshold, rate
+from synth.errors import EvalError
+from synth.sample import Sample
+
+TINY = {"width": 0.25, "resolution": 32, "batch": 4, "validate_every": 4}
+
+
+def sample(seed: int, defect: str | None = "pit", size: tuple[int, int] = (40, 56)) -> Sample:
+    """A smooth plate, and on it a dark square."""
+    rng = np.random.default_rng(seed)
+    grain = ndimage.gaussian_filter(rng.normal(size=size), 2)
+    image = (150 + 60 * grain[..., None]).clip(0, 255).astype(np.uint8).repeat(3, -1)
+    mask = np.zeros(size, bool)
+    if defect is not None:
+        top, left = rng.integers(0, size[0] - 16), rng.integers(0, size[1] - 16)
+        mask[top : top + 14, left : left + 14] = True
+        image[mask] //= 3
+    return Sample(f"p{seed}", image, mask, product="plate", defect=defect)
+
+
+TRAIN = [sample(seed, "pit" if seed % 3 else None) for seed in range(18)]
+VALIDATION = [sample(100), sample(101, "dent"), sample(102, None)]
+
+
+def test_a_segmenter_learns_to_mark_dark_squares(tmp_path):
+    segmenter = segmenters.create("lfd", **{**TINY, "width": 0.5, "steps": 60, "validate_every": 20})
+    trained = segmenter.fit(TRAIN, VALIDATION)
+    assert trained.validation_iou > 0.6
+    test = [sample(seed) for seed in range(200, 206)]
+    maps = segmenter.predict(test)
+    assert [m.shape for m in maps] == [(40, 56)] * 6
+    assert np.mean([iou(m >= trained.threshold, s.mask) for m, s in zip(maps, test, strict=True)]) > 0.5
+    assert 0 <= trained.starved < 1
+    assert trained.cores > 0
+    segmenter.save(tmp_path)
+    again = Segmenter.load(tmp_path)
+    assert again.trained == trained
+    assert np.array_equal(again.predict(test)[3], maps[3])
+
+
+@pytest.mark.parametrize("stop_at", [5, 8])
+def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, stop_at):
+    def killed(stage, done, total):
+        if done == stop_at:
+            raise KeyboardInterrupt
+
+    whole = segmenters.create("lfd", **TINY, steps=10)
+    whole.fit(TRAIN, VALIDATION)
+    with pytest.raises(KeyboardInterrupt):
+        segmenters.create("lfd", **TINY, steps=10).fit(TRAIN, VALIDATION, tmp_path, killed)
+    seen = []
+    resumed = segmenters.create("lfd", **TINY, steps=10)
+    resumed.fit(TRAIN, VALIDATION, tmp_path, lambda stage, done, total: seen.append(done))
+    assert seen[0] == 4 * (stop_at // 4) + 1
+    assert resumed.trained.step == whole.trained.step
+    assert resumed.trained.validation_iou == pytest.approx(whole.trained.validation_iou)
+    for one, other in zip(resumed.predict(TRAIN[:2]), whole.predict(TRAIN[:2]), strict=True):
+        assert np.allclose(one, other, atol=1e-6)
+
+
+def test_another_seed_gives_other_weights_and_the_same_seed_the_same():
+    maps = []
+    for seed in (1, 1, 2):
+        segmenter = segmenters.create("lfd", **TINY, steps=3, seed=seed)
+        segmenter.fit(TRAIN, VALIDATION)
+        maps.append(segmenter.predict(TRAIN[:1])[0])
+    assert np.array_equal(maps[0], maps[1])
+    assert not np.allclose(maps[0], maps[2])
+
+
+def test_batches_are_shuffled_rounds_and_depend_on_their_number_alone():
+    pool = Pool(TRAIN, 32)
+    feed = Feed(pool, 6, seed=5)
+    number = feed.batch(7)
+    assert all(np.array_equal(a, b) for a, b in zip(number, list(feed.batches(5, 9))[2], strict=True))
+    plain = Feed(pool, 6, seed=5)
+    plain._augment.transforms = []
+    seen = np.concatenate([plain.batch(k)[0] for k in range(3)])
+    assert sorted(image.tobytes() for image in seen) == sorted(image.tobytes() for image in pool.images)
+    assert not np.array_equal(plain.batch(0)[0], plain.batch(3)[0])
+
+
+def test_augmentation_moves_picture_and_mask_together():
+    feed = Feed(Pool([sample(1)], 32), 8, seed=0)
+    for number in range(4):
+        images, masks = feed.batch(number)
+        for image, mask in zip(images, masks, strict=True):
+            if mask.any() and not mask.all():
+                assert image[mask].mean() < image[~mask].mean() - 40
+
+
+def test_squeezing_keeps_a_defect_of_one_pixel():
+    tiny = sample(3, None, (200, 300))
+    mask = tiny.mask.copy()
+    mask[90, 117] = True
+    _, small = squeeze(Sample("a", tiny.image, mask, defect="pit"), 32)
+    assert 1 <= small.sum() <= 4
+    assert small[14, 12]
+
+
+def test_the_threshold_weighs_types_alike_and_takes_the_middle_of_the_best():
+    masks = np.zeros((4, 8, 8), bool)
+    masks[:, :4] = True
+    maps = np.where(masks, 0.85, 0.05)
+    assert best_threshold(maps, masks, ["a"] * 4) == (0.5, 1.0)
+    maps[3] = np.where(masks[3], 0.35, 0.05)
+    assert best_threshold(maps, masks, ["a", "a", "a", "b"]) == (0.2, 1.0)
+    maps[3] = np.where(masks[3], 0.25, 0.45)
+    assert best_threshold(maps, masks, ["a", "a", "a", "b"])[1] == pytest.approx(0.75)
+
+
+def test_the_rate_rises_then_falls():
+    rates = [rate(step, 200) for step in range(200)]
+    assert np.argmax(rates) in (9, 10)
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_what_cannot_be_trained_or_loaded_is_an_error(tmp_path):
+    segmenter = segmenters.create("lfd", **TINY, steps=1)
+    with pytest.raises(EvalError, match="no validation picture shows a defect"):
+        segmenter.fit(TRAIN, VALIDATION[2:])
+    with pytest.raises(EvalError, match="no pictures to train on"):
+        segmenter.fit([], VALIDATION)
+    with pytest.raises(EvalError, match="not trained yet"):
+        segmenter.predict(TRAIN)
+    (tmp_path / "segmenter.json").write_text(json.dumps({"name": "lfd"}))
+    with pytest.raises(EvalError, match="holds no segmenter"):
+        Segmenter.load(tmp_path)
