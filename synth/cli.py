@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from synth.cli_terminal import Bars, Verbs
+from eval.cli import app as evaluation
+from synth.cli_terminal import Bars, Verbs, tell
 
 app = typer.Typer(
     cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 recipes = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
 app.add_typer(recipes, name="recipe")
+app.add_typer(evaluation, name="eval")
 
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a bundled recipe such as demo.")]
 Overrides = Annotated[list[str], typer.Option("--set", metavar="A.B=VALUE", help="Change a value; may be repeated.")]
@@ -57,7 +59,7 @@ def run(
 
     with Bars() as bars:
         seen = preview(load_recipe(recipe, overrides), bars)
-    _tell(seen, as_json)
+    tell(seen, as_json)
 
 
 @app.command()
@@ -70,7 +72,7 @@ def inspect(
 
     with Bars() as bars:
         report = look(path, progress=bars)
-    _tell(report, as_json)
+    tell(report, as_json)
     if not report.usable:
         raise typer.Exit(2)
 
@@ -111,7 +113,7 @@ def regenerate(
 
     with Bars() as bars:
         found = draw_again(path, sample_id, bars)
-    _tell(found, as_json)
+    tell(found, as_json)
     if not found.equal:
         raise typer.Exit(1)
 
@@ -163,10 +165,6 @@ def schema() -> None:
     print(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
-def _tell(report: Any, as_json: bool) -> None:
-    print(json.dumps(report.to_json(), indent=2) if as_json else report)
-
-
 def _carry_out(name: str, overrides: list[str], out: Path | None, as_json: bool) -> None:
     from synth.cli_summary import Summary
     from synth.pipeline import run as carry_out
@@ -175,7 +173,7 @@ def _carry_out(name: str, overrides: list[str], out: Path | None, as_json: bool)
     started = time.monotonic()
     with Bars() as bars:
         finished = carry_out(load_recipe(name, overrides), out, bars)
-    _tell(Summary(finished, (time.monotonic() - started) / 60), as_json)
+    tell(Summary(finished, (time.monotonic() - started) / 60), as_json)
 
 
 if __name__ == "__main__":

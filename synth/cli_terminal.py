@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -54,6 +55,11 @@ class Bars(AbstractContextManager["Bars"]):
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total or None)
         self._progress.update(self._tasks[stage], completed=done, total=total or None)
+
+
+def tell(report: Any, as_json: bool) -> None:
+    """Print a report for people, or its `to_json()` for programs."""
+    print(json.dumps(report.to_json(), indent=2) if as_json else report)
 
 
 class Verbs(TyperGroup):

@@ -1,0 +1,55 @@
+"""docs/results.md from finished verdicts: their tables and plots, the commands, and what the trainings cost.
+
+python benchmarks/results.py outputs/magnetic_tile-verdict "flawsmith eval verdict outputs/magnetic_tile"
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+HEAD = """\
+# Does it help?
+
+Segmenters trained with and without synthetic data, the same number of optimiser steps each, weights and threshold
+chosen on shots kept back, test pictures opened once at the end. How it is measured: [evaluation.md](evaluation.md).
+This page is written by `benchmarks/results.py` from the verdicts' own files.
+"""
+
+
+def section(folder: Path, command: str, images: Path) -> str:
+    """One verdict: the command, the plot, the tables, the cost."""
+    told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    plot = images / f"{folder.name}.svg"
+    images.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "verdict.svg", plot)
+    cost = told["training"]
+    waiting = 100 * cost["largest_share_of_time_waiting_for_pictures"]
+    took = f"{cost['trainings']} trainings took {cost['minutes']:.0f} minutes"
+    busy = f"{cost['mean_cpu_cores_in_use']:.1f} CPU cores on average"
+    parts = [
+        f"## {folder.name}",
+        f"```\n{command}\n```",
+        f"![gain of every arm over real shots](images/{plot.name})",
+        (folder / "verdict.md").read_text(encoding="utf-8").strip(),
+        f"{took} on {busy}; none waited more than {waiting:.1f} % of its time for pictures.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="+", metavar="FOLDER COMMAND", help="a verdict's folder and how it was made")
+    parser.add_argument("--to", type=Path, default=Path("docs/results.md"))
+    args = parser.parse_args()
+    if len(args.pairs) % 2:
+        parser.error("give a folder and a command for each verdict")
+    verdicts = zip(args.pairs[::2], args.pairs[1::2], strict=True)
+    sections = [section(Path(folder), command, args.to.parent / "images") for folder, command in verdicts]
+    args.to.write_text("\n".join([HEAD, *sections]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

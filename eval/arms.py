@@ -1,0 +1,126 @@
+"""The arms of a verdict: what a segmenter is trained on, all else being equal.
+
+| arm           | trained on                                                             |
+|---------------|------------------------------------------------------------------------|
+| real          | shots and good images                                                  |
+| oversample    | the same, and as many repeated shots as ours has synthetic samples     |
+| perlin        | the same, and as many Perlin blots                                     |
+| cutpaste      | the same, and as many CutPaste pictures                                |
+| copy_paste    | the same, and as many pasted defects of the shots                      |
+| ours          | the run's synthetic samples and good images                            |
+| ours_real     | the same, and the shots                                                |
+| noise_control | what `real` is trained on, with other seeds: a gain here is luck       |
+
+Baselines draw from the training shots only and pass the checks that ours passed. The run itself has seen the shots that
+validation is made of: its validation figures flatter it a little, its test figures do not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eval.segmenters.feed import squeeze
+from eval.training_side import TrainingSide, as_training
+from synth.checks import Reject
+from synth.checks.ledger import LedgerRow, check_leaks
+from synth.checks.mask import judge
+from synth.errors import EvalError
+from synth.foreground import foreground
+from synth.generator import Progress, Request
+from synth.images import content_hash, perceptual_hash
+from synth.preparation import GENERATORS
+from synth.recipe import Recipe
+from synth.sample import Sample
+
+BASELINES = ("oversample", "perlin", "cutpaste", "copy_paste")
+ARMS = ("real", *BASELINES, "ours", "ours_real", "noise_control")
+CONTROL_SEED = 1_000_000
+"""What the seeds of the noise control are moved by."""
+_MOST_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A name, training samples at a segmenter's resolution, and the ledger rows of what was synthesised for it."""
+
+    name: str
+    samples: list[Sample]
+    made: list[LedgerRow]
+
+
+def check_arms(names: Sequence[str]) -> tuple[str, ...]:
+    """The arms in the order of ARMS, `real` always among them. EvalError for an unknown one."""
+    for name in names:
+        if name not in ARMS:
+            close = difflib.get_close_matches(name, ARMS, n=1)
+            raise EvalError(f"arm {name!r} is unknown; {f'did you mean {close[0]}?' if close else ', '.join(ARMS)}")
+    return tuple(name for name in ARMS if name in names or name == "real")
+
+
+def build_arms(side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress) -> list[Arm]:
+    """The arms of these names. LeakError, naming both files, where a test picture was seen in any of them."""
+    real = [*side.shots, *side.goods]
+    small = {sample.id: _small(sample, resolution) for sample in real}
+    arms = []
+    for done, name in enumerate(names):
+        progress("building arms", done, len(names))
+        made = list(_made(side, name))
+        kept = side.goods if name == "ours" else real
+        samples = [small[sample.id] for sample in kept] + [_small(sample, resolution) for sample in made]
+        arms.append(Arm(name, samples, [_row(name, sample) for sample in made]))
+    progress("building arms", len(names), len(names))
+    check_leaks([*map(as_training, side.real), *(row for arm in arms for row in arm.made)])
+    return arms
+
+
+def _made(side: TrainingSide, name: str) -> Iterator[Sample]:
+    if name in ("ours", "ours_real"):
+        yield from side.run.samples()
+    elif name in BASELINES:
+        yield from draw_baseline(side, name)
+
+
+def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
+    """As many accepted samples of each product and defect type as the run has, from the training shots. EvalError where
+    too few pass the run's checks."""
+    recipe = side.run.recipe
+    config = Recipe.model_validate({"generator": {"kind": kind}}).generator
+    generator = GENERATORS[kind](config, Path(), recipe.seed)
+    generator.fit(side.shots, side.goods)
+    wanted = Counter((record.product, record.defect) for record in side.run.manifest)
+    for (product, defect), quota in sorted(wanted.items()):
+        accepted = 0
+        for index in range(_MOST_ATTEMPTS * quota):
+            (sample,) = generator.draw([Request(product, defect, index, recipe.seed)])
+            if not isinstance(judge(sample, recipe.checks, foreground).verdict, Reject):
+                accepted += 1
+                yield sample
+            if accepted == quota:
+                break
+        else:
+            raise EvalError(
+                f"{kind} had {accepted} of {quota} samples of {product}/{defect} accepted in "
+                f"{_MOST_ATTEMPTS * quota} attempts; leave this arm out, or loosen the run's checks"
+            )
+
+
+def _small(sample: Sample, resolution: int) -> Sample:
+    image, mask = squeeze(sample, resolution)
+    return replace(sample, image=image, mask=mask, xyz=None, cloud=None, meta={})
+
+
+def _row(arm: str, sample: Sample) -> LedgerRow:
+    assert sample.image is not None
+    return LedgerRow(
+        id=f"{arm}: {sample.id}",
+        file=sample.meta.get("file"),
+        role="training",
+        product=str(sample.product),
+        defect=sample.defect,
+        sha256=content_hash(sample.image),
+        perceptual_hash=perceptual_hash(sample.image).tobytes(),
+    )

@@ -1,0 +1,165 @@
+"""From a finished run to trained arms and one look at the test pictures."""
+
+import io
+import shutil
+from collections import Counter
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from eval import arms
+from eval.arms import build_arms, draw_baseline
+from eval.campaign import Campaign, carry_out
+from eval.training_side import hold_back, read_training_side
+from synth.cli import app
+from synth.errors import EvalError, LeakError
+from synth.preparation import silent
+from synth.sample import Sample
+from synth.sources.listing import reopen
+
+TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 2, "validate_every": 2}
+CAMPAIGN = Campaign({"lfd": TINY}, ("real", "copy_paste", "ours_real", "noise_control"), 2)
+
+
+@pytest.fixture(scope="module")
+def side(finished):
+    return read_training_side(finished.path, silent)
+
+
+@pytest.fixture(scope="module")
+def measured(finished, tmp_path_factory):
+    return carry_out(finished.path, CAMPAIGN, tmp_path_factory.mktemp("campaign"), silent)
+
+
+def test_the_validation_part_is_cut_from_the_shots_and_the_test_part_stays_closed(side):
+    names = [{sample.id for sample in part} for part in (side.shots, side.validation, side.goods, side.test)]
+    assert [len(part) for part in names] == [8, 4, 4, 16]
+    assert len(set.union(*names)) == 32
+    assert Counter(shot.defect for shot in side.validation) == {"crack": 2, "stain": 2}
+    assert all(sample.image is None for sample in side.test)
+
+
+def test_a_type_with_one_shot_cannot_be_split():
+    shots = [Sample("a", product="lid", defect="bent")]
+    with pytest.raises(EvalError, match="lid/bent has one shot, wanted two"):
+        hold_back(shots, 0.25, 0)
+
+
+def test_arms_hold_what_they_say(side):
+    built = {arm.name: arm for arm in build_arms(side, arms.ARMS, 32, silent)}
+    made = 12
+    sizes = {name: len(arm.samples) for name, arm in built.items()}
+    assert sizes == {
+        "real": 12,
+        **dict.fromkeys(("oversample", "perlin", "cutpaste", "copy_paste", "ours_real"), 12 + made),
+        "ours": 4 + made,
+        "noise_control": 12,
+    }
+    validation = {sample.id for sample in side.validation}
+    for arm in built.values():
+        assert not validation & {sample.id for sample in arm.samples}
+        assert {sample.image.shape for sample in arm.samples} == {(32, 32, 3)}
+
+
+def test_baselines_never_see_the_validation_part(side):
+    copies = {sample.image.tobytes() for sample in draw_baseline(side, "oversample")}
+    assert copies == {shot.image.tobytes() for shot in side.shots}
+
+
+def test_every_training_is_measured_on_every_test_picture(measured):
+    assert Counter(measured.defects) == {"crack": 6, "stain": 6}
+    assert measured.goods == 4
+    assert len(measured.results) == 8
+    for arm in CAMPAIGN.arms:
+        table = measured.table("iou", "lfd", arm)
+        assert table.shape == (2, 12)
+        assert ((table >= 0) & (table <= measured.table("best_iou", "lfd", arm) + 1e-9)).all()
+    assert not np.array_equal(*(measured.table("best_iou", "lfd", arm) for arm in ("real", "noise_control")))
+
+
+def test_a_killed_campaign_goes_on_and_ends_the_same(finished, measured, tmp_path):
+    for stop_at in (("training", 3), ("trainings", 5), ("measuring", 2)):
+
+        def killed(stage, done, total, stop_at=stop_at):
+            if (stage, done) == stop_at:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(finished.path, CAMPAIGN, tmp_path, killed)
+        assert not (tmp_path / "measured.json").exists()
+    again = carry_out(finished.path, CAMPAIGN, tmp_path, silent)
+    for arm in CAMPAIGN.arms:
+        assert np.allclose(again.table("best_iou", "lfd", arm), measured.table("best_iou", "lfd", arm), atol=1e-4)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    assert asdict(carry_out(finished.path, CAMPAIGN, tmp_path, silent)) == asdict(again)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    with pytest.raises(EvalError, match="holds another campaign"):
+        carry_out(finished.path, replace(CAMPAIGN, seeds=3), tmp_path, silent)
+
+
+def test_no_training_begins_before_wrong_words_are_told(finished, tmp_path):
+    for wrong, message in (
+        (replace(CAMPAIGN, arms=("real", "our")), "arm 'our' is unknown; did you mean ours"),
+        (replace(CAMPAIGN, segmenters={"lfd": {"step": 3}}), "lfd has no parameter step"),
+        (replace(CAMPAIGN, segmenters={"lfd": TINY, "bisenetv2": {}}), "give all of them the same"),
+    ):
+        with pytest.raises(EvalError, match=message):
+            carry_out(finished.path, wrong, tmp_path, silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_test_pictures_is_an_error(tmp_path, monkeypatch):
+    from synth import preparation
+    from tests.synth.blobs import BlobGenerator, run_blobs, write_source
+
+    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    run = run_blobs(write_source(tmp_path / "source"), tmp_path / "run", request={"per_defect": 1})
+    with pytest.raises(EvalError, match="has no defective test pictures; list some"):
+        read_training_side(run.path, silent)
+
+
+@pytest.fixture
+def leaky(finished, side, tmp_path):
+    """The run and its source once more; the source with a test picture saved again, mirrored, in a shot's place."""
+    source = shutil.copytree(finished.recipe.source.root, tmp_path / "source")
+    run = shutil.copytree(finished.path, tmp_path / "run")
+    text = (run / "recipe.yaml").read_text().replace(str(finished.recipe.source.root), str(source))
+    (run / "recipe.yaml").write_text(text)
+    shot, test = side.shots[0], next(sample for sample in side.test if sample.defect is not None)
+    buffer = io.BytesIO()
+    Image.fromarray(reopen(test).image[:, ::-1]).save(buffer, "JPEG", quality=92)
+    leaked = source / str(shot.meta["file"]).removeprefix(f"{finished.recipe.source.root}/")
+    Image.open(buffer).save(leaked)
+    return run, shot, test
+
+
+@pytest.mark.parametrize("verb", ["verdict", "segmenters"])
+def test_a_test_picture_among_the_shots_stops_with_exit_code_2_and_both_names(leaky, verb, tmp_path):
+    run, shot, test = leaky
+    done = CliRunner().invoke(app, ["eval", verb, str(run), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    for sample in (shot, test):
+        assert str(sample.meta["file"]).rsplit("/", 1)[1] in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_test_picture_that_an_arm_was_drawn_from_stops_with_both_names(side, monkeypatch):
+    test = next(sample for sample in side.test if sample.defect is not None)
+    image = np.rot90(reopen(test).image).copy()
+    stolen = Sample("tile-crack-00007", image, np.zeros(image.shape[:2], bool), product="tile", defect="crack")
+    monkeypatch.setattr(arms, "_made", lambda side, name: [stolen] if name == "ours" else [])
+    with pytest.raises(LeakError) as told:
+        build_arms(side, ("real", "ours"), 32, silent)
+    assert "ours: tile-crack-00007" in str(told.value)
+    assert str(test.meta["file"]) in str(told.value)
+
+
+def test_a_run_that_is_not_finished_cannot_be_judged(tmp_path, finished):
+    folder = shutil.copytree(finished.path, tmp_path / "run")
+    (folder / "manifest.parquet").unlink()
+    done = CliRunner().invoke(app, ["eval", "verdict", str(folder)])
+    assert done.exit_code == 1
+    assert "is not finished" in done.stderr
