@@ -26,7 +26,7 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder o
 def quality(
     path: RunPath,
     features: Annotated[
-        str, typer.Option(metavar="NAME", help="Feature network: tiny_base, a folder, or a Hub id.")
+        str, typer.Option(metavar="NAME", help="Feature network: tiny_base, a folder, a Hub id, or a SqueezeNet .onnx.")
     ] = "tiny_base",
     as_json: AsJson = False,
 ) -> None:

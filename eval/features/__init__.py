@@ -5,6 +5,7 @@ give two different figures.
 |---------------|-----------------------------------------------------------------------------------------------|
 | tiny_base     | the encoder of the bundled base model; needs no download, and knows rendered and textured parts |
 | a folder      | a backbone saved by transformers, with its preprocessor_config.json                           |
+| FILE.onnx     | SqueezeNet 1.1 with the names of its Caffe layers                                             |
 | anything else | the Hub id of one, such as facebook/dinov2-small                                              |
 """
 
@@ -21,6 +22,10 @@ def create(name: str = "tiny_base") -> FeatureNetwork:
         from eval.features.tiny_base import load_tiny_base
 
         return load_tiny_base()
+    if name.endswith(".onnx"):
+        from eval.features.squeezenet import load_squeezenet
+
+        return load_squeezenet(Path(name))
     from eval.features.pretrained import load_pretrained
 
     return load_pretrained(name, Path(name))
