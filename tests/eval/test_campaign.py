@@ -1,6 +1,7 @@
 """From a finished run to trained arms and one look at the test pictures."""
 
 import io
+import json
 import shutil
 from collections import Counter
 from dataclasses import asdict, replace
@@ -163,3 +164,23 @@ def test_a_run_that_is_not_finished_cannot_be_judged(tmp_path, finished):
     done = CliRunner().invoke(app, ["eval", "verdict", str(folder)])
     assert done.exit_code == 1
     assert "is not finished" in done.stderr
+
+
+def test_the_commands_train_measure_and_tell(finished, tmp_path):
+    tiny = [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
+    common = [str(finished.path), "--segmenter", "lfd", "--arm", "ours_real", *tiny, "--json"]
+    told = CliRunner().invoke(app, ["eval", "segmenters", *common, "--out", str(tmp_path / "segmenters")])
+    assert told.exit_code == 0, told.stderr
+    rows = json.loads(told.stdout)["rows"]
+    assert [row["arm"] for row in rows] == ["real", "ours_real"]
+    assert set(rows[0]["iou"]) == {"crack", "stain"}
+    assert rows[0]["mean_iou"] == pytest.approx(np.mean(list(rows[0]["iou"].values())))
+    assert all(row["cores"] > 0 and 0 <= row["waiting"] < 1 for row in rows)
+    told = CliRunner().invoke(app, ["eval", "verdict", *common, "--out", str(tmp_path / "verdict")])
+    assert told.exit_code == 0, told.stderr
+    judged = json.loads(told.stdout)
+    assert judged == json.loads((tmp_path / "verdict" / "verdict.json").read_text())
+    assert {gain["what"] for gain in judged["gains"]} >= {"all types", "crack", "stain"}
+    assert {gain["pictures"] for gain in judged["gains"] if gain["what"] == "all types"} == {12}
+    assert (tmp_path / "verdict" / "verdict.svg").read_text().startswith("<svg")
+    assert "| ours + real |" in (tmp_path / "verdict" / "verdict.md").read_text()
