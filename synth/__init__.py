@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "dual":
+        return import_module("synth.dual")
     # Looked up on first use, so that `flawsmith --help` never pays for torch.
     if name not in _PUBLIC:
         raise AttributeError(f"module 'synth' has no attribute {name!r}")

@@ -24,7 +24,9 @@ Status = Literal["accepted", "rejected", "surplus"]
 @dataclass(frozen=True, slots=True)
 class Record:
     """One candidate. `image` and `mask` are paths inside the run, set where something was kept (of a rejected
-    candidate: small pictures). `window` is top, left, side in px; `start` the content hash of the good image."""
+    candidate: small pictures). `window` is top, left, side in px; `start` the content hash of the good image.
+    `extras` are further files of the sample, (path inside the run, sha256) by kind: "xyz", "cloud", "masks"; `facts`
+    tell its defects."""
 
     id: str
     product: str
@@ -42,6 +44,8 @@ class Record:
     start_file: str | None = None
     window: tuple[int, int, int] | None = None
     scores: dict[str, float] = field(default_factory=dict)
+    extras: dict[str, tuple[str, str]] = field(default_factory=dict)
+    facts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def files(self) -> tuple[str, str]:
@@ -94,7 +98,9 @@ class Journal:
                 open_batch = []
                 self._end = offset
             else:
-                open_batch.append(Record(**{**entry, "window": _as_window(entry["window"])}))
+                extras = {kind: (path, sha256) for kind, (path, sha256) in entry.get("extras", {}).items()}
+                entry |= {"window": _as_window(entry["window"]), "extras": extras}
+                open_batch.append(Record(**entry))
 
     def _close(self, product: str, defect: str, records: Iterable[Record]) -> None:
         self.records.extend(records)

@@ -1,8 +1,9 @@
 """The manifest: the accepted samples of a finished run as one parquet table, and what is missing from it.
 
 One row a sample, by product, defect and index: id, image and mask (paths inside the run), their sha256, product,
-defect, index, seed, window (top, left, side in px), start (content hash of the good image), start_file, and one
-float column a score. The schema's metadata carries the shortfalls. The same records give the same bytes.
+defect, index, seed, window (top, left, side in px), start (content hash of the good image), start_file, one float
+column a score, and as JSON `extras` (further files) and `facts` (what is known of each defect). The schema's metadata
+carries the shortfalls. The same records give the same bytes.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ def write_manifest(path: Path, records: Sequence[Record], shortfalls: Sequence[S
     columns["seed"] = pa.array([r.seed for r in records], pa.int64())
     columns["window"] = pa.array([r.window for r in records], pa.list_(pa.int32()))
     columns |= {name: pa.array([r.scores.get(name) for r in records], pa.float64()) for name in SCORES}
+    for name in ("extras", "facts"):
+        values = [json.dumps(getattr(r, name), ensure_ascii=False) for r in records]
+        columns[name] = pa.array(values, pa.string())
     missing = json.dumps([dataclasses.asdict(shortfall) for shortfall in shortfalls], ensure_ascii=False)
     table = pa.table(columns).replace_schema_metadata({"shortfalls": missing})
     with replacing(path) as temporary:
@@ -66,4 +70,6 @@ def _record(row: dict) -> Record:
     scores = {name: row[name] for name in SCORES if row[name] is not None}
     window = None if row["window"] is None else tuple(row["window"])
     fields = {name: row[name] for name in (*_TEXT, "index", "seed")}
-    return Record(**fields, status="accepted", window=window, scores=scores)
+    extras = {kind: tuple(file) for kind, file in json.loads(row.get("extras") or "{}").items()}
+    facts = json.loads(row.get("facts") or "[]")
+    return Record(**fields, status="accepted", window=window, scores=scores, extras=extras, facts=facts)

@@ -13,6 +13,7 @@ from pathlib import Path
 from synth.checks.ledger import write_ledger
 from synth.errors import RecipeError, RunError, WriterError
 from synth.generator import Progress
+from synth.geometry_files import read_extras
 from synth.journal import Journal, Record, Yield
 from synth.manifest import Shortfall, read_manifest, write_manifest
 from synth.preparation import (
@@ -72,10 +73,13 @@ class Run:
         """The accepted samples with their pixels; meta carries seed, index, window, start, scores and files."""
         for record in self.manifest:
             image, mask = (self.path / name for name in record.files)
+            xyz, cloud = read_extras(self.path, record.extras)
             yield Sample(
                 id=record.id,
                 image=read_png(image),
                 mask=read_png(mask),
+                xyz=xyz,
+                cloud=cloud,
                 product=record.product,
                 defect=record.defect,
                 split="train",
@@ -88,6 +92,8 @@ class Run:
                     "scores": record.scores,
                     "file": str(image),
                     "mask_file": str(mask),
+                    "defects": record.facts,
+                    "files": {kind: str(self.path / name) for kind, (name, _) in record.extras.items()},
                 },
             )
 
@@ -104,7 +110,7 @@ def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None
     check_same_recipe(folder, recipe)
     if not folder.manifest.exists():
         split, ledger = prepare(recipe, tell)
-        streams = plan(recipe, split.shots)
+        streams = plan(recipe, split.shots, split.goods)
         with folder.lock():
             check_same_recipe(folder, recipe)
             folder.sweep()

@@ -14,6 +14,7 @@ from synth import environment
 from synth.baselines.oversample import OversampleGenerator
 from synth.baselines.painter import PaintGenerator
 from synth.checks.ledger import LedgerRow, build_ledger, check_leaks, read_ledger
+from synth.dual.config import DualConfig
 from synth.errors import RecipeError, SourceError
 from synth.generator import Generator, Progress
 from synth.recipe import Recipe, differences, load_recipe
@@ -28,6 +29,12 @@ def _seas(config: Any, folder: Path, seed: int) -> Generator:
     from synth.seas.generator import SeasGenerator
 
     return SeasGenerator(config, folder, seed)
+
+
+def _dual(config: Any, folder: Path, seed: int) -> Generator:
+    from synth.dual.generator import DualGenerator
+
+    return DualGenerator(config, folder, seed)
 
 
 def _cutpaste(config: Any, folder: Path, seed: int) -> Generator:
@@ -54,6 +61,7 @@ def _oversample(config: Any, folder: Path, seed: int) -> Generator:
 
 GENERATORS: dict[str, Callable[[Any, Path, int], Generator]] = {
     "seas": _seas,
+    "dual": _dual,
     "cutpaste": _cutpaste,
     "perlin": _perlin,
     "copy_paste": _copy_paste,
@@ -67,9 +75,13 @@ def prepare(recipe: Recipe, progress: Progress) -> tuple[Split, list[LedgerRow]]
     the ledger of all. SourceError where something asked for is missing, LeakError when a picture has two roles."""
     request = recipe.request
     samples = _counted(read_source(recipe.source), progress)
-    split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects)
+    learns = not isinstance(recipe.generator, DualConfig)
+    split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
     ledger = build_ledger(split)
     check_leaks(ledger)
+    if not learns:
+        goods = [good for good in split.goods if _asked(good.product, request.products)]
+        return replace(split, shots=[], goods=goods), ledger
     shots = [s for s in split.shots if _asked(s.product, request.products) and _asked(s.defect, request.defects)]
     products = {s.product for s in shots}
     return replace(split, shots=shots, goods=[s for s in split.goods if s.product in products]), ledger
@@ -96,11 +108,17 @@ def open_generator(recipe: Recipe, folder: RunFolder) -> Generator:
     return generator
 
 
-def plan(recipe: Recipe, shots: Sequence[Sample]) -> list[Stream]:
-    """One stream for each (product, defect) that has shots, by name. SourceError where two would share ids or files."""
+def plan(recipe: Recipe, shots: Sequence[Sample], goods: Sequence[Sample] = ()) -> list[Stream]:
+    """One stream for each (product, defect) that has shots, by name; for a generator that needs none, one for each
+    product among the goods and each of its types. SourceError where two would share ids or files."""
     quota = recipe.request.per_defect
     attempts = math.ceil(quota * recipe.request.max_attempts)
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
+    if isinstance(recipe.generator, DualConfig):
+        types = [name for name in recipe.generator.types if _asked(name, recipe.request.defects)]
+        kinds = sorted({(str(good.product), name) for good in goods for name in types})
+        if not kinds:
+            raise SourceError(f"none of {recipe.request.defects} is among generator.types: {recipe.generator.types}")
     taken: dict[str, tuple[str, str]] = {}
     for product, defect in kinds:
         name = file_name(f"{product}-{defect}").casefold()

@@ -54,7 +54,7 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(
         Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.attempts)
-        for stream in plan(recipe, split.shots)
+        for stream in plan(recipe, split.shots, split.goods)
     )
     first = {good.product: good for good in reversed(split.goods)}
     goods = Counter(str(good.product) for good in split.goods)

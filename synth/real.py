@@ -7,6 +7,7 @@ not files: everything is a PNG, and real/index.json, written last, says where ea
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from synth.errors import SourceError
+from synth.geometry_files import encoded_extras
 from synth.images import SUFFIXES, content_hash
 from synth.run_folder import RunFolder, file_name, png_bytes, write_whole
 from synth.sample import Sample
@@ -22,7 +24,7 @@ from synth.sample import Sample
 @dataclass(frozen=True, slots=True)
 class RealImage:
     """One of them. `image` and `mask` are paths inside the run, `file` is where it came from, `sha256` the content
-    hash of its pixels."""
+    hash of its pixels (of its points, for a cloud), `extras` its further files as in `synth.geometry_files`."""
 
     id: str
     role: Literal["good", "shot"]
@@ -32,6 +34,7 @@ class RealImage:
     mask: str | None
     sha256: str
     file: str | None
+    extras: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
 
 def keep_real(folder: RunFolder, shots: Sequence[Sample], goods: Sequence[Sample]) -> list[RealImage]:
@@ -63,7 +66,7 @@ def _keep(folder: RunFolder, sample: Sample, role: Literal["good", "shot"], take
     place = folder.real / ("good" if role == "good" else "shots") / file_name(product)
     if role == "shot":
         place /= file_name(str(sample.defect))
-    sha256 = content_hash(sample.image)
+    sha256 = content_hash(sample.image) if sample.cloud is None else content_hash(sample.cloud.points)
     path = place / f"{_stem(sample.id)}.png"
     if str(path.relative_to(folder.path)) in taken:
         path = place / f"{path.stem}-{sha256[:8]}.png"
@@ -72,7 +75,13 @@ def _keep(folder: RunFolder, sample: Sample, role: Literal["good", "shot"], take
     if role == "shot" and sample.mask is not None:
         mask = path.with_name(f"{path.stem}_mask.png")
         write_whole(mask, png_bytes(sample.mask))
+    extras = {}
+    for kind, (suffix, content) in encoded_extras(sample).items():
+        extra = path.with_name(f"{path.stem}{suffix}")
+        write_whole(extra, content)
+        extras[kind] = (str(extra.relative_to(folder.path)), hashlib.sha256(content).hexdigest())
     return RealImage(
+        extras=extras,
         id=sample.id,
         role=role,
         product=product,

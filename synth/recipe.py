@@ -19,16 +19,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from synth.baselines.config import CopyPasteConfig, CutPasteConfig, OversampleConfig, PerlinConfig
 from synth.checks.config import ChecksConfig
+from synth.dual.config import DualConfig
 from synth.errors import RecipeError
 from synth.recipe_errors import by_line, explain, nearest
 from synth.recipe_text import Draft, read_draft
 from synth.seas.config import SeasConfig
-from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource
+from synth.sources import config as sources
 
-Format = Literal["mvtec", "parquet"]
-SourceConfig = Annotated[FolderSource | MvtecAdSource | ProceduralSource, Field(discriminator="kind")]
+Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "ply"]
+SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
-    SeasConfig | CutPasteConfig | PerlinConfig | CopyPasteConfig | OversampleConfig, Field(discriminator="kind")
+    SeasConfig | DualConfig | CutPasteConfig | PerlinConfig | CopyPasteConfig | OversampleConfig,
+    Field(discriminator="kind"),
 ]
 
 
@@ -63,7 +65,9 @@ class OutputConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Format | tuple[Format, ...] = Field(
-        "mvtec", description="mvtec (the MVTec AD tree), parquet (Hugging Face datasets), or a list of formats."
+        "mvtec",
+        description="mvtec (the MVTec AD tree), mvtec_3d (MVTec 3D-AD: with depth), parquet (Hugging Face datasets), "
+        "anomaly_shapenet or ply (point clouds), or a list of formats.",
     )
 
     @property
@@ -81,7 +85,7 @@ class Recipe(BaseModel):
         description="Name of the recipe and of its folder in outputs/; the file's own name by default.",
     )
     seed: int = Field(0, description="Start of every random draw; another seed makes another dataset.", ge=0)
-    source: SourceConfig = Field(ProceduralSource(), description="Where the real samples come from.")
+    source: SourceConfig = Field(sources.ProceduralSource(), description="Where the real samples come from.")
     generator: GeneratorConfig = Field(
         SeasConfig(), description="What draws the defects; seas where the block names no kind."
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from synth.errors import RecipeError
 from synth.generator import Progress
+from synth.geometry_files import encoded_extras
 from synth.journal import Journal, Record
 from synth.preparation import check_same_source, open_generator, plan, prepare, run_folder, silent
 from synth.recipe import load_recipe
@@ -50,7 +51,9 @@ def regenerate(run_path: str | Path, sample_id: str, progress: Progress | None =
     check_same_source(folder, ledger)
     generator = open_generator(recipe, folder)
     generator.fit(split.shots, split.goods, progress)
-    stream = next(s for s in plan(recipe, split.shots) if (s.product, s.defect) == (record.product, record.defect))
+    stream = next(
+        s for s in plan(recipe, split.shots, split.goods) if (s.product, s.defect) == (record.product, record.defect)
+    )
     drawn = draw(generator, stream.requests(record.index // stream.batch))
     sample = drawn[record.index % stream.batch]
     return Regenerated(sample, tuple(compare(folder, record, sample)))
@@ -71,6 +74,15 @@ def compare(folder: RunFolder, record: Record, sample: Sample) -> list[str]:
         difference = _difference(read_png(path), drawn)
         if difference:
             found.append(f"{what}: {difference}")
+    encoded = encoded_extras(sample)
+    for kind, (name, sha256) in record.extras.items():
+        path = folder.path / name
+        if not path.is_file():
+            found.append(f"the stored {kind} {path} is gone")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            found.append(f"the stored {kind} {path} is not the file that was written")
+        elif kind not in encoded or hashlib.sha256(encoded[kind][1]).hexdigest() != sha256:
+            found.append(f"{kind}: drawn otherwise than stored")
     return found
 
 

@@ -55,9 +55,11 @@ def make_split(
     seed: int = 0,
     products: Wanted = "all",
     defects: Wanted = "all",
+    learns: bool = True,
 ) -> Split:
     """Give every sample its role. Samples are taken one at a time, and the pixels of test samples let go at once, so an
     iterator of thousands needs memory for shots and goods only. The seed draws what source.test_fraction keeps back.
+    `learns` False: the generator needs no shots, only goods.
 
     Raises SourceError, with the remedy, where an asked-for product has no goods or a defect type too few shots."""
     kept: list[Sample] = []
@@ -88,7 +90,10 @@ def make_split(
         else:
             parts["goods" if sample.defect is None else "shots"].append(reopen(sample))
     split = Split(**parts, dropped=dropped, hashes=hashes)
-    _check_enough(split, kept, source, products, defects)
+    if learns:
+        _check_enough(split, kept, source, products, defects)
+    elif not split.goods:
+        raise SourceError("the source holds no good samples to draw defects onto; name a folder that has some")
     return split
 
 
@@ -117,7 +122,7 @@ def _test_ids(samples: Sequence[Sample], test_fraction: float, seed: int) -> set
 
 
 def _without_pixels(sample: Sample) -> Sample:
-    return replace(sample, image=None, mask=None, xyz=None) if "file" in sample.meta else sample
+    return replace(sample, image=None, mask=None, xyz=None, cloud=None) if "file" in sample.meta else sample
 
 
 def _check_enough(

@@ -20,6 +20,7 @@ from synth.checks.config import ChecksConfig
 from synth.checks.mask import Foreground, Judgement, judge
 from synth.errors import GeneratorError
 from synth.generator import Generator, Progress, Request
+from synth.geometry_files import encoded_extras
 from synth.journal import Journal, Record
 from synth.manifest import Shortfall
 from synth.run_folder import RunFolder, file_name, png_bytes, write_whole
@@ -101,6 +102,7 @@ def _record(request: Request, sample: Sample, judged: Judgement, wanted: bool) -
     reject = judged.verdict if isinstance(judged.verdict, Reject) else None
     window = sample.meta.get("window")
     return Record(
+        facts=sample.meta.get("dual", {}).get("defects", []),
         id=request.id,
         product=request.product,
         defect=request.defect,
@@ -126,10 +128,16 @@ def _keep(folder: RunFolder, record: Record, sample: Sample, rejected: int) -> R
     image_path, mask_path = sample_paths(place, record.id, ".webp" if small else ".png")
     image_bytes = _small_image(sample.image) if small else png_bytes(sample.image)
     mask_bytes = png_bytes(_small_mask(mask) if small else mask)
+    extras = {}
+    for kind, (suffix, content) in ({} if small else encoded_extras(sample)).items():
+        path = image_path.with_name(f"{file_name(record.id)}{suffix}")
+        write_whole(path, content)
+        extras[kind] = (path.relative_to(folder.path).as_posix(), hashlib.sha256(content).hexdigest())
     write_whole(image_path, image_bytes)
     write_whole(mask_path, mask_bytes)
     return replace(
         record,
+        extras=extras,
         image=image_path.relative_to(folder.path).as_posix(),
         mask=mask_path.relative_to(folder.path).as_posix(),
         image_sha256=hashlib.sha256(image_bytes).hexdigest(),

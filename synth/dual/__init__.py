@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from synth.dual.spec import DEFAULTS, DefectSpec
-from synth.dual.synthesizer import DualSynthesizer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+_PUBLIC = {"DEFAULTS": "spec", "DefectSpec": "spec", "DualSynthesizer": "synthesizer"}
 __all__ = ["DEFAULTS", "DefectSpec", "DualSynthesizer"]
+
+if TYPE_CHECKING:
+    from synth.dual.spec import DEFAULTS, DefectSpec
+    from synth.dual.synthesizer import DualSynthesizer
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up on first use: a recipe needs the specs alone, not scipy.
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'synth.dual' has no attribute {name!r}")
+    return getattr(import_module(f"synth.dual.{_PUBLIC[name]}"), name)

@@ -24,6 +24,8 @@ THINNEST = 0.7
 """Least half-width of a line in px: a thinner one would break up into dots."""
 SLOPE = 0.03
 """Height / radius * tan(view angle) from which the displacement is iterated."""
+OFF_PLANE = 0.7
+"""Distance from the tangent plane over that from the seed, up to which a pixel belongs to the same face."""
 STREAMS = ("placement", "shape", "height", "material", "visible", "noise")
 """Child streams of a defect's seed, in this order: a later stage never changes what an earlier one drew."""
 
@@ -105,6 +107,8 @@ def patch_at(
     away = xyz - scene.xyz[seed]
     q = np.stack([away @ frame[0].astype(np.float32), away @ frame[1].astype(np.float32)], -1)
     own = (scene.part[box] == scene.part[seed]) & normal.any(-1)
+    # What leaves the tangent plane this fast is another face, or another thing in front.
+    own &= np.abs(away @ frame[2].astype(np.float32)) <= OFF_PLANE * np.sqrt((q * q).sum(-1)) + 2e-3 + 3 * scene.sigma
     relief, removal = _relief(scene, profile, seed, box, frame, q, own)
     linear = to_linear(scene.image[box])
     layer = draw_layer(spec, linear, relief, q, profile.reach, rngs["material"])

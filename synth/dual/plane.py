@@ -13,8 +13,10 @@ import numpy as np
 HYPOTHESES = 256
 BORDER = 10
 LEAST_SUPPORT = 0.3
-NEAR = 20e-3
-"""Metres from the plane within which a pixel may belong to the bowed surface."""
+NEAR = 4e-3
+"""Metres from the surface found so far within which a pixel may belong to it: less than a part is high."""
+GROWTH = 8
+"""Fits in which the surface reaches further from where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +52,20 @@ def fit_plane(xyz: np.ndarray, valid: np.ndarray, tolerance: float) -> Plane | N
 
 
 def _bowed(plane: Plane, points: np.ndarray, tolerance: float) -> Plane:
-    """The plane with a quadratic through the points near it: three times those within NEAR, as the fit
-    reaches further out, then three times those within 3 deviations."""
+    """The plane with a quadratic through the points near it, refitted as it reaches further out, then twice to those
+    within 3 deviations."""
     few = points[:: max(1, len(points) // 20_000)].astype(np.float64)
     x, y = few[:, 0], few[:, 1]
     design = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], 1)
     flat = few @ plane.normal - plane.offset
-    bow, spread = np.zeros(6), NEAR / 3
-    for step in range(6):
-        near = np.abs(flat - design @ bow) < (NEAR if step < 3 else 3 * spread)
+    bow, spread, gate = np.zeros(6), 0.0, max(NEAR, 2 * tolerance)
+    for step in range(GROWTH + 2):
+        near = np.abs(flat - design @ bow) < (gate if step < GROWTH else min(3 * spread, gate))
         if near.sum() < 60:
             return plane
         bow = np.linalg.lstsq(design[near], flat[near], rcond=None)[0]
         residual = np.abs(flat - design @ bow)[near]
-        spread = min(max(1.4826 * float(np.median(residual)), tolerance / 3), NEAR / 3)
+        spread = max(1.4826 * float(np.median(residual)), tolerance / 3)
     return Plane(plane.normal, plane.offset, bow, spread)
 
 

@@ -10,9 +10,9 @@ specs and the seed alone. Random draws of a defect come from child streams of it
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from synth.dual.profiles import Hinge
 from synth.dual.result import Marks, put_back, record
 from synth.dual.scene import Scene, prepare
 from synth.dual.spec import DEFAULTS, DefectSpec
+from synth.dual.surface import Surface, prepare_surface
+from synth.dual.unorganised import draw_on_cloud
 from synth.errors import GeneratorError
 from synth.sample import Sample
 
@@ -32,6 +34,9 @@ BASELINE = 0.1
 """Metres from the camera to the projector, to its right."""
 KEPT = 16
 """Prepared samples kept in memory."""
+
+Prepared = TypeVar("Prepared")
+Memory = OrderedDict[str, tuple[Sample, Prepared]]
 
 
 class DualSynthesizer:
@@ -44,28 +49,27 @@ class DualSynthesizer:
         given = [defects] if isinstance(defects, str | DefectSpec) else list(defects)
         self.specs = [spec if isinstance(spec, DefectSpec) else _spec(spec) for spec in given]
         self.baseline = baseline
-        self._scenes: OrderedDict[str, tuple[Sample, Scene]] = OrderedDict()
+        self._scenes: Memory[Scene] = OrderedDict()
+        self._surfaces: Memory[Surface] = OrderedDict()
 
     def draw(self, sample: Sample, seed: int) -> Sample:
         """The sample with its defects: image, xyz or cloud, mask, and in meta `dual`: masks of each modality, core,
         instances and a record of every defect. GeneratorError, with the last reason, where no draw succeeds."""
         if sample.xyz is None and sample.cloud is not None:
-            from synth.dual.unorganised import draw_on_cloud
-
-            return draw_on_cloud(sample, self.specs, seed)
+            return draw_on_cloud(sample, self.specs, seed, self.surface(sample))
         return self.draw_on(self.scene(sample), sample, seed)
 
     def scene(self, sample: Sample) -> Scene:
-        """The sample prepared; the last KEPT ones are remembered."""
-        known = self._scenes.get(sample.id)
-        if known is not None and known[0] is sample:
-            self._scenes.move_to_end(sample.id)
-            return known[1]
-        scene = prepare(sample)
-        self._scenes[sample.id] = (sample, scene)
-        if len(self._scenes) > KEPT:
-            self._scenes.popitem(last=False)
-        return scene
+        """The sample's image and organised cloud prepared; the last KEPT ones are remembered."""
+        return _remembered(self._scenes, sample, prepare)
+
+    def surface(self, sample: Sample) -> Surface:
+        """The sample's unorganised cloud prepared; the last KEPT ones are remembered."""
+        return _remembered(self._surfaces, sample, lambda one: prepare_surface(one.id, one.cloud))
+
+    def share(self, other: DualSynthesizer) -> None:
+        """Remember prepared samples together with another synthesizer."""
+        self._scenes, self._surfaces = other._scenes, other._surfaces
 
     def draw_on(self, scene: Scene, sample: Sample, seed: int) -> Sample:
         """`draw` on a scene that was prepared before."""
@@ -142,6 +146,18 @@ def finished(
             },
         },
     )
+
+
+def _remembered(memory: Memory[Prepared], sample: Sample, prepare_it: Callable[[Any], Prepared]) -> Prepared:
+    known = memory.get(sample.id)
+    if known is not None and known[0] is sample:
+        memory.move_to_end(sample.id)
+        return known[1]
+    made = prepare_it(sample)
+    memory[sample.id] = (sample, made)
+    if len(memory) > KEPT:
+        memory.popitem(last=False)
+    return made
 
 
 def _spec(name: str) -> DefectSpec:

@@ -9,12 +9,21 @@ from typing import Any
 
 from synth.errors import SourceError
 from synth.sample import Sample
-from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource, SourceConfig
+from synth.sources.clouds import is_clouds, list_clouds
+from synth.sources.config import FolderSource, ProceduralSource, SourceConfig, TreeSource
+from synth.sources.eyecandies import is_eyecandies, list_eyecandies
 from synth.sources.folder import list_folder
 from synth.sources.listing import Listing, open_root, samples
+from synth.sources.mvtec_3d import is_mvtec_3d, list_mvtec_3d
 from synth.sources.mvtec_ad import is_mvtec_ad, list_mvtec_ad
 
-READERS: dict[str, Callable[..., Listing]] = {"folder": list_folder, "mvtec_ad": list_mvtec_ad}
+READERS: dict[str, Callable[..., Listing]] = {
+    "folder": list_folder,
+    "mvtec_ad": list_mvtec_ad,
+    "mvtec_3d": list_mvtec_3d,
+    "eyecandies": list_eyecandies,
+    "clouds": list_clouds,
+}
 """Layout -> what lists a folder of it. The samples of a listing come from `synth.sources.listing.samples`."""
 
 
@@ -35,7 +44,7 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
     return samples(list_source(source))
 
 
-def list_source(source: FolderSource | MvtecAdSource) -> Listing:
+def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any picture is opened."""
     listing = READERS[source.kind](**source.model_dump(exclude={"kind", "test_fraction", "min_shots"}))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
@@ -59,4 +68,7 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
 
 def recognise(root: Path) -> str:
     """The layout that a folder seems to have."""
-    return "mvtec_ad" if is_mvtec_ad(root) else "folder"
+    for name, fits in (("mvtec_3d", is_mvtec_3d), ("eyecandies", is_eyecandies), ("mvtec_ad", is_mvtec_ad)):
+        if fits(root):
+            return name
+    return "clouds" if is_clouds(root) else "folder"

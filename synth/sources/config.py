@@ -50,6 +50,55 @@ class MvtecAdSource(BaseModel):
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
 
 
+class Mvtec3dSource(BaseModel):
+    """RGB-D data in the MVTec 3D-AD tree: one product folder, or the folder above several."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["mvtec_3d"] = "mvtec_3d"
+    root: Path = Field(description="A product folder (with train/good/rgb and xyz) or the folder above several.")
+    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
+    products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
+    good_limit: int | None = _count(None, "Good scans used at most of each product, the first by name.", "scans")
+    min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
+    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
+
+
+class EyecandiesSource(BaseModel):
+    """Rendered RGB-D data in the Eyecandies tree: one class folder, or the folder above several."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["eyecandies"] = "eyecandies"
+    root: Path = Field(description="A class folder (with train/data) or the folder above several.")
+    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
+    good_limit: int | None = _count(None, "Good samples used at most of each product, the first by name.", "samples")
+    min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
+    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
+
+
+class CloudSource(BaseModel):
+    """Point clouds and meshes without images: a folder of files, Real3D-AD or Anomaly-ShapeNet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["clouds"] = "clouds"
+    root: Path = Field(description="The folder; its trees are drawn in `synth.sources.clouds`.")
+    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
+    points: int = Field(
+        20_000,
+        description="Points sampled of a mesh, or kept of a cloud.",
+        json_schema_extra={"unit": "points"},
+        ge=100,
+    )
+    unit: Literal["auto", "m", "cm", "mm", "inch"] = Field(
+        "auto", description="Unit of the files; auto: 20 and more is mm, up to 0.5 is m, between is inch."
+    )
+    good_limit: int | None = _count(None, "Good parts used at most of each product, the first by name.", "parts")
+    min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
+    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
+
+
 class ProceduralSource(BaseModel):
     """The procedural product line: rendered parts with exact masks and geometry, made on the fly."""
 
@@ -67,4 +116,5 @@ class ProceduralSource(BaseModel):
     seed: int = Field(0, description="Another seed renders other parts.", ge=0)
 
 
-SourceConfig = FolderSource | MvtecAdSource | ProceduralSource
+TreeSource = FolderSource | MvtecAdSource | Mvtec3dSource | EyecandiesSource | CloudSource
+SourceConfig = TreeSource | ProceduralSource

@@ -19,6 +19,7 @@ import numpy as np
 from synth.errors import SourceError
 from synth.images import SUFFIXES, content_hash, read_image, read_mask
 from synth.sample import Sample
+from synth.sources.points import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One picture and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
-    the place below its folder, so that it never depends on what else lies there."""
+    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
+    `file` is a cloud or mesh itself, read as that many points in that unit."""
 
     id: str
     file: Path
@@ -45,6 +47,8 @@ class Entry:
     defect: str | None
     split: str
     mask: Path | None = None
+    xyz: Path | None = None
+    cloud: tuple[int, Unit] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,12 @@ def samples(listing: Listing) -> Iterator[Sample]:
 def load(entry: Entry) -> Sample:
     """The picture and mask behind an entry. A good part has an all-False mask, and so has a defect whose mask file
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
+    if entry.cloud is not None:
+        return _load_cloud(entry, *entry.cloud)
     image = read_image(entry.file)
     size = image.shape[:2]
     mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
+    xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, size)
     if entry.defect is None and mask.any():
         raise SourceError(
             f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move the "
@@ -88,6 +95,7 @@ def load(entry: Entry) -> Sample:
         id=entry.id,
         image=image,
         mask=mask,
+        xyz=xyz,
         product=entry.product,
         defect=entry.defect,
         split=entry.split,
@@ -96,6 +104,36 @@ def load(entry: Entry) -> Sample:
             "mask_file": None if entry.mask is None else str(entry.mask),
             "sha256": content_hash(image),
         },
+    )
+
+
+def _read_xyz(path: Path, picture: Path, size: tuple[int, int]) -> np.ndarray:
+    from synth.sources.eyecandies import read_depth
+    from synth.sources.tiff import read_xyz
+
+    xyz = read_depth(path) if path.name.endswith("_depth.png") else read_xyz(path)
+    if xyz.shape[:2] != size:
+        found, wanted = (f"{h} x {w} (height x width)" for h, w in (xyz.shape[:2], size))
+        raise SourceError(f"{path} is {found}, its picture {picture} {wanted}; give both at the size of the sensor")
+    return xyz
+
+
+def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
+    """A cloud with a picture of it, which stands in wherever pictures are compared or shown."""
+    from synth.dual.view import picture
+    from synth.sources.points import read_points
+
+    cloud = read_points(entry.file, points, unit)
+    image, mask = picture(cloud)
+    return Sample(
+        id=entry.id,
+        image=image,
+        mask=mask,
+        cloud=cloud,
+        product=entry.product,
+        defect=entry.defect,
+        split=entry.split,
+        meta={"file": str(entry.file), "mask_file": None, "sha256": content_hash(cloud.points)},
     )
 
 

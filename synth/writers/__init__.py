@@ -35,4 +35,28 @@ def _parquet(dataset: Dataset, folder: Path) -> None:
     write(dataset, folder)
 
 
-WRITERS: dict[str, Callable[[Dataset, Path], None]] = {"mvtec": _mvtec, "parquet": _parquet}
+def _mvtec_3d(dataset: Dataset, folder: Path) -> None:
+    from synth.writers.mvtec_3d import write
+
+    write(dataset, folder)
+
+
+def _ply(dataset: Dataset, folder: Path) -> None:
+    from synth.writers.clouds import write_ply
+
+    write_ply(dataset, folder)
+
+
+def _anomaly_shapenet(dataset: Dataset, folder: Path) -> None:
+    from synth.writers.clouds import write_anomaly_shapenet
+
+    write_anomaly_shapenet(dataset, folder)
+
+
+WRITERS: dict[str, Callable[[Dataset, Path], None]] = {
+    "mvtec": _mvtec,
+    "parquet": _parquet,
+    "mvtec_3d": _mvtec_3d,
+    "anomaly_shapenet": _anomaly_shapenet,
+    "ply": _ply,
+}

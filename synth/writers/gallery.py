@@ -17,10 +17,12 @@ import numpy as np
 from PIL import Image
 
 from synth.generator import Progress
+from synth.geometry_files import read_extras
 from synth.journal import Journal, Record, Yield
 from synth.real import RealImage, read_real
 from synth.recipe import Recipe, load_recipe
 from synth.run_folder import RunFolder, read_png, write_whole
+from synth.writers.cloud_view import normal_map, of_cloud, of_pixels
 from synth.writers.thumbnails import Box, close_up, cut_out, data_uri, outline
 
 MOST_CARDS = 1200
@@ -31,7 +33,8 @@ THUMBNAIL = {"few": 176, "many": 128}
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A candidate or a shot as the page shows it; `files` are paths from the page to the full-size pictures."""
+    """A candidate or a shot as the page shows it; `files` are paths from the page to the full-size pictures;
+    `normals` shows the close-up's surface, `cloud` is a cloud to turn (see `synth.writers.cloud_view`)."""
 
     id: str
     kind: str
@@ -45,6 +48,8 @@ class Card:
     files: dict[str, str]
     label: str
     detail: dict[str, Any]
+    normals: str | None = None
+    cloud: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,8 @@ def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group
     real = read_real(folder)
     starts = {image.sha256: image for image in real if image.role == "good"}
     shown = [record for record in journal.records if record.image is not None]
-    streams = sorted({(image.product, str(image.defect)) for image in real if image.role == "shot"})
+    learnt = {(image.product, str(image.defect)) for image in real if image.role == "shot"}
+    streams = sorted(learnt | {(record.product, record.defect) for record in journal.records})
     side = THUMBNAIL["few" if len(shown) <= 400 else "many"]
     most = max(1, MOST_CARDS // max(1, len(streams)))
     groups: list[Group] = []
@@ -125,7 +131,10 @@ def _candidate(folder: RunFolder, record: Record, start: RealImage | None, side:
     # `area` is a share far below 1 for most defects.
     if "area" in record.scores:
         scores["area"] = f"{record.scores['area']:.2%}"
+    normals, cloud = _geometry(folder, record, image, mask, box, side)
     return Card(
+        normals=normals,
+        cloud=cloud,
         id=record.id,
         kind=record.status,
         width=image.shape[1],
@@ -139,8 +148,28 @@ def _candidate(folder: RunFolder, record: Record, start: RealImage | None, side:
         label=record.reason or "",
         detail={"why": record.detail, "seed": str(record.seed), "started from": record.start_file}
         | {"window": _window(record)}
+        | _told(record)
         | scores,
     )
+
+
+def _geometry(
+    folder: RunFolder, record: Record, image: np.ndarray, mask: np.ndarray, box: Box, side: int
+) -> tuple[str | None, str | None]:
+    """The close-up's normal map and the cloud to turn, None for a sample without geometry."""
+    xyz, cloud = read_extras(folder.path, record.extras)
+    if cloud is not None:
+        return None, of_cloud(cloud)
+    if xyz is None:
+        return None, None
+    return data_uri(cut_out(normal_map(xyz), box), side), of_pixels(xyz, image, mask, box)
+
+
+def _told(record: Record) -> dict[str, str]:
+    """What is known of the defects of a synthesized sample, as text."""
+    names = ("amplitude_mm", "reach_mm", "snr", "visible_in", "volume_mm3", "points")
+    lists = {name: [str(fact[name]) for fact in record.facts if fact.get(name) is not None] for name in names}
+    return {name: ", ".join(values) for name, values in lists.items() if values}
 
 
 def _shot(folder: RunFolder, image: RealImage, side: int) -> Card:

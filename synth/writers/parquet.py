@@ -10,6 +10,8 @@
 | bbox       | list of list of int32 | left, top, width, height in px, one a connected piece of the mask    |
 | seed       | int64                 | the sample's own seed; none for a good image                         |
 | provenance | string                | JSON: where it came from, hashes, window, scores                     |
+| xyz        | Array3D float32       | organised cloud (H, W, 3) in metres; none for samples without        |
+| points     | list of list of float | x, y, z, label of an unorganised cloud, metres; none without         |
 
 The column types are embedded in the files, so images arrive decoded and labels named. Files named
 train-00000-of-0000N.parquet hold about SHARD_BYTES of images each; the same run gives the same bytes.
@@ -30,6 +32,7 @@ from PIL import Image
 from scipy import ndimage
 
 from synth.atomic import replacing
+from synth.geometry_files import read_extras
 from synth.journal import Record
 from synth.real import RealImage
 from synth.run_folder import png_bytes
@@ -44,7 +47,7 @@ def write(dataset: Dataset, folder: Path, shard_bytes: int = SHARD_BYTES) -> Non
     entries: list[Record | RealImage] = [*dataset.records, *dataset.goods]
     shards = list(_shards(entries, dataset.root, shard_bytes))
     labels = _names(dataset)
-    schema = features(*labels).arrow_schema
+    schema = features(*labels, *_geometry(entries, dataset.root)).arrow_schema
     for number, shard in enumerate(shards):
         path = folder / f"train-{number:05d}-of-{len(shards):05d}.parquet"
         with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
@@ -53,10 +56,14 @@ def write(dataset: Dataset, folder: Path, shard_bytes: int = SHARD_BYTES) -> Non
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
-def features(products: list[str], defects: list[str]) -> Any:
-    """The `datasets.Features` of the table above, with the names of both labels."""
-    from datasets import ClassLabel, Features, Image, List, Value
+def features(products: list[str], defects: list[str], size: tuple[int, int] | None = None, clouds: bool = False) -> Any:
+    """The `datasets.Features` of the table above, with the names of both labels; `size` of the organised clouds, where
+    all have one."""
+    from datasets import Array3D, ClassLabel, Features, Image, List, Value
 
+    geometry: dict[str, Any] = {} if size is None else {"xyz": Array3D((*size, 3), "float32")}
+    if clouds:
+        geometry["points"] = List(List(Value("float32"), length=4))
     return Features(
         {
             "id": Value("string"),
@@ -67,6 +74,7 @@ def features(products: list[str], defects: list[str]) -> Any:
             "bbox": List(List(Value("int32"))),
             "seed": Value("int64"),
             "provenance": Value("string"),
+            **geometry,
         }
     )
 
@@ -76,6 +84,13 @@ def boxes(mask: np.ndarray) -> list[list[int]]:
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     found = ndimage.find_objects(labels)
     return [[c.start, r.start, c.stop - c.start, r.stop - r.start] for r, c in found]
+
+
+def _geometry(entries: list[Record | RealImage], root: Path) -> tuple[tuple[int, int] | None, bool]:
+    """Size of the organised clouds, None where not all entries have one of the same size, and whether there are
+    unorganised ones."""
+    sizes = {_size((root / _image(e)).read_bytes()) if "xyz" in e.extras else None for e in entries}
+    return (sizes.pop() if len(sizes) == 1 else None), any("cloud" in e.extras for e in entries)
 
 
 def _names(dataset: Dataset) -> tuple[list[str], list[str]]:
@@ -105,8 +120,14 @@ def _row(entry: Record | RealImage, root: Path, labels: tuple[list[str], list[st
     else:
         mask = png_bytes(np.zeros(_size(image), bool))
         seed, origin = None, {"kind": "real", "file": entry.file, "sha256": entry.sha256}
+    xyz, cloud = read_extras(root, entry.extras)
+    geometry: dict[str, Any] = {} if xyz is None else {"xyz": xyz.tolist()}
+    if cloud is not None:
+        truth = np.zeros(len(cloud.points)) if cloud.labels is None else cloud.labels
+        geometry["points"] = np.column_stack([cloud.points, truth]).tolist()
     products, defects = labels
     return {
+        **geometry,
         "id": entry.id,
         "image": {"bytes": image, "path": f"{entry.id}.png"},
         "mask": {"bytes": mask, "path": f"{entry.id}_mask.png"},

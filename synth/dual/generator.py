@@ -1,0 +1,75 @@
+"""`DualGenerator`: the synthesizer as one of the generators that a recipe names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from synth.dual.config import DualConfig
+from synth.dual.synthesizer import DualSynthesizer
+from synth.dual.view import facing_defect, picture
+from synth.errors import GeneratorError
+from synth.generator import Progress, Request
+from synth.images import content_hash
+from synth.sample import Sample
+
+GOODS_TRIED = 5
+
+
+class DualGenerator:
+    """Draws each request onto a good sample that the request's seed picks; another one where that has no room."""
+
+    def __init__(self, config: DualConfig, folder: Path, seed: int) -> None:
+        self._synthesizers = {
+            name: DualSynthesizer(spec, 1e-3 * config.baseline_mm) for name, spec in config.specs().items()
+        }
+        shared = next(iter(self._synthesizers.values()))
+        for one in self._synthesizers.values():
+            one.share(shared)
+        self._goods: dict[str, list[Sample]] = {}
+
+    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the goods. GeneratorError for one without geometry."""
+        self._goods = {}
+        for good in sorted(goods, key=lambda one: one.id):
+            if good.xyz is None and good.cloud is None:
+                raise GeneratorError(
+                    f"{good.id} has an image alone; kind: dual needs depth: read a source with xyz or clouds"
+                )
+            self._goods.setdefault(str(good.product), []).append(good)
+
+    def draw(self, requests: Sequence[Request]) -> list[Sample]:
+        """One candidate a request, in order; one with an empty mask where no good sample had room."""
+        return [self._draw(request) for request in requests]
+
+    def _draw(self, request: Request) -> Sample:
+        goods = self._goods.get(request.product, [])
+        if not goods or request.defect not in self._synthesizers:
+            raise GeneratorError(f"nothing is known of {request.product}/{request.defect}; check generator.types")
+        order = np.random.default_rng([request.seed, 1]).permutation(len(goods))
+        reason = ""
+        for index in order[:GOODS_TRIED]:
+            good = goods[index]
+            try:
+                drawn = self._synthesizers[request.defect].draw(good, request.seed)
+            except GeneratorError as problem:
+                reason = str(problem)
+                continue
+            return self._named(drawn, good, request)
+        empty = None if good.mask is None else np.zeros(good.mask.shape, bool)
+        return replace(good, id=request.id, mask=empty, defect=request.defect, meta={"why": reason})
+
+    def _named(self, drawn: Sample, good: Sample, request: Request) -> Sample:
+        image, mask = drawn.image, drawn.mask
+        if drawn.xyz is None and drawn.cloud is not None:
+            image, mask = picture(drawn.cloud, facing_defect(drawn.cloud))
+        meta = {
+            "seed": request.seed,
+            "start": good.meta.get("sha256") or (None if good.image is None else content_hash(good.image)),
+            "start_file": good.meta.get("file"),
+            "dual": drawn.meta["dual"],
+        }
+        return replace(drawn, id=request.id, image=image, mask=mask, defect=request.defect, split="train", meta=meta)

@@ -1,0 +1,79 @@
+"""Pictures of clouds, drawn in numpy: what a page, a ledger and a contact sheet show of a cloud without an image."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from synth.dual.surface import Surface, outward_normals
+from synth.sample import Cloud
+
+SIDE = 256
+GROUND = 236
+LABEL = np.array([226, 40, 92])
+
+
+def picture(cloud: Cloud, towards: np.ndarray | None = None, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 (side, side, 3) and bool (side, side): the cloud seen from `towards` (3,) (from above at a slant by
+    default), shaded by its normals, and where its labelled points are seen."""
+    view = np.array([0.45, -0.65, 0.6]) if towards is None else np.asarray(towards, float)
+    view = view / np.linalg.norm(view)
+    up = np.array([0.0, 0.0, 1.0]) if abs(view[2]) < 0.95 else np.array([0.0, 1.0, 0.0])
+    right = np.cross(up, view)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(view, right), view])
+    points = (cloud.points - cloud.points.mean(0)) @ axes.T
+    scale = 0.46 * side / max(np.abs(points[:, :2]).max(), 1e-12)
+    columns = np.clip(side / 2 + points[:, 0] * scale, 0, side - 1).astype(int)
+    rows = np.clip(side / 2 - points[:, 1] * scale, 0, side - 1).astype(int)
+    block = int(np.clip(np.ceil(1.6 * side / np.sqrt(len(points))), 1, 9))
+    seen = _nearest(rows, columns, points[:, 2], side, block)
+    lamp = (axes.T @ np.array([-0.35, 0.5, 0.8])) / np.linalg.norm([-0.35, 0.5, 0.8])
+    normals = cloud.normals if cloud.normals is not None else np.broadcast_to(view, cloud.points.shape)
+    tone = 60 + 165 * np.clip(normals @ lamp, 0, 1)
+    known = seen >= 0
+    image = np.full((side, side, 3), GROUND, np.uint8)
+    colours = tone[:, None] * (np.ones(3) if cloud.colors is None else cloud.colors / 255)
+    image[known] = colours[seen[known]]
+    labels = cloud.labels if cloud.labels is not None else np.zeros(len(points), bool)
+    mask = np.zeros((side, side), bool)
+    mask[known] = labels[seen[known]]
+    return image, mask
+
+
+def facing_defect(cloud: Cloud) -> np.ndarray:
+    """The direction (3,) from which the labelled points of a cloud are seen best, a little aslant."""
+    assert cloud.labels is not None
+    normals = cloud.normals if cloud.normals is not None else np.zeros_like(cloud.points)
+    mean = normals[cloud.labels].sum(0).astype(float)
+    if np.linalg.norm(mean) < 1e-6:
+        mean = cloud.points[cloud.labels].mean(0) - cloud.points.mean(0)
+    return mean / max(np.linalg.norm(mean), 1e-9) + np.array([0.25, -0.2, 0.15])
+
+
+def seen_from(cloud: Cloud, surface: Surface, towards: np.ndarray, rng: np.random.Generator, sigma: float) -> Cloud:
+    """A single-sided scan of a cloud: points that face the direction (3,), with range noise of `sigma` metres along
+    it."""
+    view = towards / np.linalg.norm(towards)
+    normals = cloud.normals if cloud.normals is not None else outward_normals(surface.points, surface.tree)
+    kept = normals @ view > 0.1
+    noise = rng.normal(0, sigma, kept.sum())[:, None] * view
+    parts = [None if part is None else part[kept] for part in (cloud.normals, cloud.colors, cloud.labels)]
+    return Cloud((cloud.points[kept] + noise).astype(np.float32), *parts)
+
+
+def _nearest(rows: np.ndarray, columns: np.ndarray, towards: np.ndarray, side: int, block: int) -> np.ndarray:
+    """Index (side, side) of the point nearest to the viewer in each pixel and its neighbours, -1 for none."""
+    order = np.argsort(towards, kind="stable")
+    depth = np.full((side, side), -np.inf)
+    index = np.full((side, side), -1)
+    depth[rows[order], columns[order]] = towards[order]
+    index[rows[order], columns[order]] = order
+    filled = ndimage.maximum_filter(depth, block)
+    # Each pixel takes the point of the neighbour whose depth won.
+    at = np.arange(side)
+    for down in range(-(block // 2), block - block // 2):
+        for right in range(-(block // 2), block - block // 2):
+            source = (np.clip(at + down, 0, side - 1)[:, None], np.clip(at + right, 0, side - 1)[None])
+            index = np.where((index < 0) & (depth[source] == filled) & np.isfinite(filled), index[source], index)
+    return index

@@ -1,0 +1,87 @@
+"""Point clouds and meshes without images: a folder of files, or the trees of Real3D-AD and Anomaly-ShapeNet.
+
+<root>/NAME.stl (.obj .off .glb .ply .pcd .xyz .npz)         each a good part of one product
+<root>/<class>/train/*template*.pcd                          Real3D-AD: whole parts, millimetres
+<root>/<class>/test/NAME.pcd, gt/NAME.txt                    x y z label; the rows are the cloud to use
+<root>/<class>/train/<class>_template0.pcd                   Anomaly-ShapeNet
+<root>/<class>/test/<class>_bulge0.pcd, GT/<stem>.txt        x,y,z,label
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from synth.errors import SourceError
+from synth.sources.listing import Entry, Listing, Problem, files_below, limit_goods, open_root
+from synth.sources.points import CLOUDS, MESHES, Unit
+
+GOOD = ("good", "positive")
+
+
+def is_clouds(root: Path) -> bool:
+    return bool(_class_folders(root)) or any(_is_cloud(file) for file in root.iterdir())
+
+
+def list_clouds(
+    root: str | Path,
+    *,
+    product: str | None = None,
+    points: int = 20_000,
+    unit: Unit = "auto",
+    good_limit: int | None = None,
+    exclude: Sequence[str] = (),
+) -> Listing:
+    """The clouds below a folder; `points` and `unit` are those of `synth.sources.points.read_points`."""
+    root = open_root(root)
+    files, problems = files_below(root, exclude)
+    classes = _class_folders(root)
+    own = product or root.resolve().name
+    entries: list[Entry] = []
+    if classes:
+        for folder in classes:
+            name = folder.resolve().name if len(classes) > 1 or not product else own
+            for made in _class_entries(folder, name, [f for f in files if f.is_relative_to(folder)], points, unit):
+                if isinstance(made, Entry):
+                    entries.append(made)
+                else:
+                    problems.append(made)
+    else:
+        for file in (f for f in files if _is_cloud(f) and f.suffix.lower() != ".txt"):
+            place = file.relative_to(root).as_posix()
+            entries.append(Entry(f"{own}/{place}", file, own, None, "train", cloud=(points, unit)))
+    if not entries and not problems:
+        wanted = ", ".join(MESHES + CLOUDS)
+        raise SourceError(f"{root} holds no point cloud and no mesh ({wanted}); name another folder")
+    entries.sort(key=lambda entry: entry.id)
+    return Listing("clouds", root, limit_goods(entries, good_limit), tuple(problems))
+
+
+def _is_cloud(file: Path) -> bool:
+    return file.suffix.lower() in MESHES + CLOUDS
+
+
+def _class_folders(root: Path) -> list[Path]:
+    return [f for f in (root, *sorted(root.iterdir())) if (f / "train").is_dir() and (f / "test").is_dir()]
+
+
+def _class_entries(
+    folder: Path, product: str, files: Sequence[Path], points: int, unit: Unit
+) -> Iterator[Entry | Problem]:
+    truth = {file.stem: file for file in files if file.parent.name in ("gt", "GT") and file.suffix == ".txt"}
+    for file in files:
+        part = file.parent.name
+        if part not in ("train", "test") or not _is_cloud(file):
+            continue
+        place = f"{product}/{part}/{file.name}"
+        # 12_bulge, airplane_bulge3, bulge: the last word that is not a number.
+        words = [word for word in re.split(r"[_\d]+", file.stem) if word]
+        kind = words[-1] if words else file.stem
+        good = part == "train" or any(word in GOOD for word in words)
+        if not good and file.stem not in truth:
+            yield Problem(str(file), f"has no labels; wanted gt/{file.stem}.txt", "add the file, x y z label in rows")
+            continue
+        labelled = None if good else truth[file.stem]
+        defect = None if good else kind
+        yield Entry(place, labelled or file, product, defect, part, labelled, cloud=(points, unit))

@@ -1,0 +1,83 @@
+"""The Eyecandies tree: rendered sweets with depth as 16-bit PNG.
+
+    <root>/<Class>/train/data/000_image_4.png, 000_depth.png, 000_info_depth.yaml
+    <root>/<Class>/test_public/data/00_image_4.png, 00_depth.png, 00_mask.png, 00_metadata.yaml
+
+Depth in metres is value / 65535 (max - min) + min of info_depth.yaml; the camera has f = W 50 / 36 px and its centre in
+the middle of the frame. image_4 is the one with all box lights of the field's usual conversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from synth.errors import SourceError
+from synth.sources.listing import Entry, Listing, Problem, files_below, limit_goods, open_root
+
+FOCAL = 50 / 36
+SPLITS = {"train": "train", "val": "train", "test_public": "test"}
+
+
+def is_eyecandies(root: Path) -> bool:
+    return bool(_class_folders(root))
+
+
+def list_eyecandies(
+    root: str | Path, *, product: str | None = None, good_limit: int | None = None, exclude: Sequence[str] = ()
+) -> Listing:
+    """Every class below root, or the one that root is. Test samples with a blank mask are good."""
+    root = open_root(root)
+    folders = _class_folders(root)
+    if not folders:
+        raise SourceError(f"{root} is no Eyecandies tree; wanted <Class>/train/data/000_depth.png")
+    files, problems = files_below(root, exclude)
+    entries = []
+    for folder in folders:
+        name = product if product and len(folders) == 1 else folder.resolve().name
+        for depth in (f for f in files if f.is_relative_to(folder) and f.name.endswith("_depth.png")):
+            split, stem = depth.parts[-3], depth.name.removesuffix("_depth.png")
+            image, mask = depth.with_name(f"{stem}_image_4.png"), depth.with_name(f"{stem}_mask.png")
+            if split not in SPLITS:
+                continue
+            if image not in files:
+                problems.append(Problem(str(depth), f"has no image; wanted {image}", "add it"))
+                continue
+            marked = mask in files and bool(np.asarray(Image.open(mask).convert("L")).any())
+            entries.append(
+                Entry(
+                    f"{name}/{split}/{stem}",
+                    image,
+                    name,
+                    "defect" if marked else None,
+                    SPLITS[split],
+                    mask if marked else None,
+                    xyz=depth,
+                )
+            )
+    entries.sort(key=lambda entry: entry.id)
+    return Listing("eyecandies", root, limit_goods(entries, good_limit), tuple(problems))
+
+
+def read_depth(path: Path) -> np.ndarray:
+    """The organised cloud float32 (H, W, 3) metres behind a depth picture; (0, 0, 0) where the depth is 0."""
+    facts = path.with_name(path.name.replace("_depth.png", "_info_depth.yaml"))
+    if not facts.is_file():
+        raise SourceError(f"{path} has no {facts.name} beside it, which gives its range; copy it too")
+    limits = yaml.safe_load(facts.read_text())["normalization"]
+    values = np.asarray(Image.open(path)).astype(np.float64)
+    depth = values / 65535 * (limits["max"] - limits["min"]) + limits["min"]
+    depth[values == 0] = 0
+    height, width = depth.shape
+    focal = width * FOCAL
+    rows, columns = np.indices(depth.shape)
+    cloud = np.stack([(columns - width / 2) / focal * depth, (rows - height / 2) / focal * depth, depth], -1)
+    return cloud.astype(np.float32)
+
+
+def _class_folders(root: Path) -> list[Path]:
+    return [f for f in (root, *sorted(root.iterdir())) if any((f / "train" / "data").glob("*_info_depth.yaml"))]

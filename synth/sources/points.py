@@ -1,0 +1,193 @@
+"""Point clouds and meshes from and to files: PLY, PCD, XYZ/TXT, NPZ, STL, OBJ, OFF. Metres inside.
+
+Meshes are sampled evenly over their faces, with the faces' normals. open3d is not needed.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from synth.errors import SourceError
+from synth.sample import Cloud
+
+MESHES = (".stl", ".obj", ".off", ".glb")
+CLOUDS = (".ply", ".pcd", ".xyz", ".txt", ".npz")
+Unit = Literal["auto", "m", "cm", "mm", "inch"]
+METRES: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
+_PCD_TYPES = {("F", "4"): "<f4", ("F", "8"): "<f8", ("U", "1"): "u1", ("U", "4"): "<u4", ("I", "4"): "<i4"}
+
+
+def read_points(path: str | Path, count: int = 20_000, unit: Unit = "auto") -> Cloud:
+    """The cloud in a file, or `count` points of the mesh in it; a cloud of more points is thinned to `count` at even
+    steps. `unit` is the file's; auto guesses it (`guess_unit`). SourceError where a file is unreadable or empty."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    try:
+        if suffix in MESHES or suffix == ".ply":
+            cloud = _with_trimesh(path, count)
+        else:
+            cloud = {".pcd": _read_pcd, ".npz": _read_npz}.get(suffix, _read_text)(path)
+    except SourceError:
+        raise
+    except Exception as problem:  # every parser fails in its own ways; the file is what the user can mend
+        raise SourceError(f"{path} cannot be read as points ({problem}); export it as PLY") from problem
+    finite = np.isfinite(cloud.points).all(1)
+    if finite.sum() == 0:
+        raise SourceError(f"{path} holds no finite point; scan or export it again")
+    keep = np.flatnonzero(finite)
+    keep = keep[np.linspace(0, len(keep) - 1, count).astype(int)] if len(keep) > count else keep
+    cloud = Cloud(*(None if part is None else part[keep] for part in _parts(cloud)))  # type: ignore[arg-type]
+    factor = METRES[guess_unit(cloud.points) if unit == "auto" else unit]
+    return Cloud((cloud.points * np.float32(factor)), cloud.normals, cloud.colors, cloud.labels)
+
+
+def guess_unit(points: np.ndarray) -> str:
+    """The unit in which a hand-held part has a sensible size: mm from 20 on, metres up to 0.5, inches between."""
+    extent = float(np.ptp(points, axis=0).max())
+    return "mm" if extent >= 20 else "m" if extent <= 0.5 else "inch"
+
+
+def ply_bytes(cloud: Cloud) -> bytes:
+    """A binary little-endian PLY: x y z, nx ny nz and red green blue where known, label 0 or 1 where known."""
+    fields: list[tuple[str, str, np.ndarray]] = [(n, "<f4", cloud.points[:, k]) for k, n in enumerate("xyz")]
+    if cloud.normals is not None:
+        fields += [(f"n{n}", "<f4", cloud.normals[:, k]) for k, n in enumerate("xyz")]
+    if cloud.colors is not None:
+        fields += [(n, "u1", cloud.colors[:, k]) for k, n in enumerate(("red", "green", "blue"))]
+    if cloud.labels is not None:
+        fields.append(("label", "u1", cloud.labels.astype(np.uint8)))
+    names = {"<f4": "float", "u1": "uchar"}
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(cloud.points)}"]
+    header += [f"property {names[kind]} {name}" for name, kind, _ in fields] + ["end_header", ""]
+    rows = np.empty(len(cloud.points), [(name, kind) for name, kind, _ in fields])
+    for name, _, values in fields:
+        rows[name] = values
+    return "\n".join(header).encode() + rows.tobytes()
+
+
+def read_ply(path: str | Path) -> Cloud:
+    """What `ply_bytes` wrote."""
+    content = Path(path).read_bytes()
+    head, _, body = content.partition(b"end_header\n")
+    lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
+    kinds = {"float": "<f4", "uchar": "u1", "double": "<f8", "int": "<i4"}
+    fields = [(line[2], kinds[line[1]]) for line in lines if line[:1] == ["property"]]
+    count = next(int(line[2]) for line in lines if line[:2] == ["element", "vertex"])
+    rows = np.frombuffer(body, np.dtype(fields), count)
+    return _from_columns({name: rows[name] for name, _ in fields})
+
+
+def pcd_bytes(cloud: Cloud) -> bytes:
+    """A binary PCD 0.7 of the points alone."""
+    size = len(cloud.points)
+    header = (
+        "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\n"
+        f"WIDTH {size}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {size}\nDATA binary\n"
+    )
+    return header.encode() + cloud.points.astype("<f4").tobytes()
+
+
+def npz_bytes(cloud: Cloud) -> bytes:
+    """The cloud's arrays under their own names; the same cloud gives the same bytes."""
+    import zipfile
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in zip(("points", "normals", "colors", "labels"), _parts(cloud), strict=True):
+            if values is not None:
+                content = io.BytesIO()
+                np.save(content, values)
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
+    return buffer.getvalue()
+
+
+def _parts(cloud: Cloud) -> tuple[np.ndarray | None, ...]:
+    return cloud.points, cloud.normals, cloud.colors, cloud.labels
+
+
+def _with_trimesh(path: Path, count: int) -> Cloud:
+    import trimesh
+
+    loaded = trimesh.load(path, process=False)
+    if isinstance(loaded, trimesh.Scene):
+        loaded = loaded.to_mesh()
+    if isinstance(loaded, trimesh.PointCloud):
+        return read_ply(path) if path.suffix.lower() == ".ply" else Cloud(np.asarray(loaded.vertices, np.float32))
+    if len(loaded.faces) == 0 or not float(loaded.area) > 0:
+        raise SourceError(f"{path} holds neither points nor faces with an area; export it again")
+    mesh = trimesh.Trimesh(loaded.vertices, loaded.faces, process=True)
+    trimesh.repair.fix_normals(mesh)
+    points, faces = _sampled(mesh, count)
+    return Cloud(points.astype(np.float32), mesh.face_normals[faces].astype(np.float32))
+
+
+def _sampled(mesh: object, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (count, 3) spread evenly over a mesh, and their faces: four times as many at random, thinned in the order
+    in which each lies furthest from those before it within its own cell of a grid."""
+    import trimesh
+
+    points, faces = trimesh.sample.sample_surface(mesh, 4 * count, seed=0)
+    cell = float(np.sqrt(mesh.area / count))  # type: ignore[attr-defined]
+    places = np.floor((points - points.min(0)) / cell)
+    off_centre = ((points - points.min(0)) / cell - places - 0.5) ** 2
+    order = np.argsort(off_centre.sum(1), kind="stable")
+    _, first, rank = np.unique(places[order], axis=0, return_index=True, return_inverse=True)
+    place_in_cell = np.empty(len(order), int)
+    by_cell = np.argsort(rank.ravel(), kind="stable")
+    starts = np.searchsorted(rank.ravel()[by_cell], np.arange(len(first)))
+    place_in_cell[by_cell] = np.arange(len(order)) - starts[rank.ravel()[by_cell]]
+    kept = order[np.argsort(place_in_cell, kind="stable")[:count]]
+    return np.asarray(points)[kept], np.asarray(faces)[kept]
+
+
+def _read_text(path: Path) -> Cloud:
+    """x y z, x y z label, x y z r g b or x y z nx ny nz in rows, separated by blanks or commas."""
+    with path.open() as file:
+        comma = "," in file.readline()
+    rows = np.loadtxt(path, delimiter="," if comma else None, ndmin=2)
+    points = rows[:, :3].astype(np.float32)
+    if rows.shape[1] == 4:
+        return Cloud(points, labels=rows[:, 3] > 0.5)
+    if rows.shape[1] >= 6 and rows[:, 3:6].max() > 1.01:
+        return Cloud(points, colors=np.clip(rows[:, 3:6], 0, 255).astype(np.uint8))
+    return Cloud(points, normals=rows[:, 3:6].astype(np.float32)) if rows.shape[1] >= 6 else Cloud(points)
+
+
+def _read_npz(path: Path) -> Cloud:
+    with np.load(path) as arrays:
+        return _from_columns(dict(arrays)) if "points" not in arrays else Cloud(**{k: arrays[k] for k in arrays.files})
+
+
+def _read_pcd(path: Path) -> Cloud:
+    head, _, body = path.read_bytes().partition(b"\nDATA ")
+    kind, _, body = body.partition(b"\n")
+    words = {line.split()[0]: line.split()[1:] for line in head.decode("ascii", "replace").splitlines() if line.strip()}
+    names, count = words["FIELDS"], int(words["POINTS"][0])
+    if kind.strip() == b"ascii":
+        rows = np.loadtxt(io.BytesIO(body), ndmin=2, max_rows=count)
+        return _from_columns({name: rows[:, k] for k, name in enumerate(names)})
+    if kind.strip() != b"binary":
+        raise SourceError(f"{path} is a compressed PCD; save it as binary or ascii PCD, or as PLY")
+    types = [_PCD_TYPES[pair] for pair in zip(words["TYPE"], words["SIZE"], strict=True)]
+    rows = np.frombuffer(body, np.dtype(list(zip(names, types, strict=True))), count)
+    return _from_columns({name: np.asarray(rows[name]) for name in names})  # type: ignore[call-overload]
+
+
+def _from_columns(columns: dict[str, np.ndarray]) -> Cloud:
+    def together(names: tuple[str, ...], dtype: type) -> np.ndarray | None:
+        return np.stack([columns[n] for n in names], 1).astype(dtype) if all(n in columns for n in names) else None
+
+    points = together(("x", "y", "z"), np.float32)
+    if points is None:
+        raise SourceError(f"wanted x, y and z, found {', '.join(columns)}")
+    label = columns.get("label")
+    return Cloud(
+        points,
+        together(("nx", "ny", "nz"), np.float32),
+        together(("red", "green", "blue"), np.uint8),
+        None if label is None else label > 0,
+    )
