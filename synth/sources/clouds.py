@@ -21,7 +21,8 @@ GOOD = ("good", "positive")
 
 
 def is_clouds(root: Path) -> bool:
-    return bool(_class_folders(root)) or any(_is_cloud(file) for file in root.iterdir())
+    """Whether the folder is one of those trees; plain text beside pictures makes no cloud."""
+    return bool(_class_folders(root)) or any(_is_cloud(f) and f.suffix.lower() != ".txt" for f in root.iterdir())
 
 
 def list_clouds(
@@ -63,7 +64,8 @@ def _is_cloud(file: Path) -> bool:
 
 
 def _class_folders(root: Path) -> list[Path]:
-    return [f for f in (root, *sorted(root.iterdir())) if (f / "train").is_dir() and (f / "test").is_dir()]
+    both = [f for f in (root, *sorted(root.iterdir())) if (f / "train").is_dir() and (f / "test").is_dir()]
+    return [folder for folder in both if any(_is_cloud(file) for file in (folder / "train").iterdir())]
 
 
 def _class_entries(

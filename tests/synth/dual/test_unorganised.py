@@ -4,18 +4,17 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy.spatial import Delaunay, cKDTree
 
 from synth.dual import DefectSpec, DualSynthesizer
-from synth.dual.surface import prepare_surface
+from synth.dual.surface import outward_normals, prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import SampleError
 from synth.sample import Cloud, Sample
-from tests.synth.dual.scans import ball_cloud
+from tests.synth.dual.scans import ball_cloud, scaled, slab_cloud
 
 RADIUS = 0.04
 FLAT = {"scale": "none", "aspect": (1, 1), "ragged": 0, "skew": 0, "profile": ("cosine",)}
-
-
 SEEN = 1.6e-7
 """Metres: a little above what counts as moved on the ball, so that rounding decides nothing."""
 
@@ -53,6 +52,96 @@ def test_direction_and_labels_hold_for_a_thousand_seeds_on_a_closed_surface(kind
         right += (moved & labels & own).sum()
         assert (sign * away[moved & own] > 0).all()
     assert right >= 0.99 * labelled
+
+
+def test_labels_do_not_depend_on_the_unit_of_the_cloud():
+    # A released generator matched labels by position to an absolute 1e-4: recall 0.14 in metres, 0.00 in mm.
+    sample, _ = ball()
+    for seed in range(20):
+        counts = []
+        for factor in (1.0, 0.01, 10.0):
+            size = scaled(sample, factor)
+            made = DualSynthesizer(spec("dent", scale="size")).draw(size, seed)
+            source = made.meta["dual"]["source_index"]
+            step = np.linalg.norm(made.cloud.points - size.cloud.points[source], axis=1)
+            own, moved = untouched(made), step > SEEN * factor
+            assert (made.cloud.labels[own] | ~moved[own]).all()
+            counts.append(int(made.cloud.labels.sum()))
+        assert max(counts) - min(counts) <= 2
+
+
+def test_the_push_follows_the_normal_and_not_its_absolute_value():
+    # A released generator pushes along |n| element by element: half its points go the wrong way.
+    sample, surface = ball()
+    cosines = []
+    for seed in range(60):
+        made = draw_on_cloud(sample, [spec("bulge")], seed, surface)
+        source = made.meta["dual"]["source_index"]
+        step = (made.cloud.points - sample.cloud.points[source]).astype(float)
+        length = np.linalg.norm(step, axis=1)
+        own = (length > 2e-4) & untouched(made)
+        cosines.append((step[own] / length[own, None] * surface.normals[source[own]]).sum(1).min())
+    assert min(cosines) > 0.95
+
+
+def test_a_bump_never_vanishes_for_want_of_an_outward_normal():
+    # A released generator gates by a normal that points inwards for half of the seeds: a bump of 2e-6 mm for 1 mm.
+    bare = ball_cloud(normals=False)
+    surface = prepare_surface("bare", bare.cloud)
+    for seed in range(30):
+        made = draw_on_cloud(bare, [spec("bulge", amp_mm=(1, 1))], seed, surface)
+        tallest = np.linalg.norm(made.cloud.points, axis=1).max() - RADIUS
+        assert 0.8e-3 < tallest < 1.05e-3
+
+
+def test_amplitude_is_metric_whatever_the_density():
+    # A released generator takes a squared neighbour distance for a length: its peak grows with unit and density.
+    for points in (2000, 8000):
+        made = DualSynthesizer(spec("dent", amp_mm=(1.5, 1.5))).draw(ball_cloud(points), seed=5)
+        deepest = RADIUS - np.linalg.norm(made.cloud.points, axis=1).min()
+        assert deepest == pytest.approx(1.5e-3, rel=0.1)
+
+
+def test_normals_point_outward_everywhere_without_being_given():
+    points = ball_cloud(normals=False).cloud.points.astype(float)
+    normals = outward_normals(points, cKDTree(points))
+    assert ((normals * points).sum(1) > 0.99 * RADIUS).all()
+
+
+def test_the_other_side_of_a_thin_wall_stays():
+    sample = slab_cloud()
+    for seed in range(10):
+        made = DualSynthesizer(spec("dent", amp_mm=(0.5, 0.5))).draw(sample, seed)
+        source = made.meta["dual"]["source_index"][made.cloud.labels]
+        assert len(set(sample.cloud.normals[source, 2].tolist())) == 1
+
+
+def test_spacing_is_kept_where_the_surface_stretches():
+    sample, surface = ball()
+    deep = spec("hole", radius_mm=(10, 10), amp_mm=(8, 8), profile=("flat",))
+    made = draw_on_cloud(sample, [deep], 2, surface)
+    assert len(made.cloud.points) > len(sample.cloud.points) + 40
+    moved = draw_on_cloud(sample, [spec("bulge")], 2, surface)
+    near = cKDTree(moved.cloud.points).query(moved.cloud.points, 2)[0][:, 1]
+    assert np.median(near) == pytest.approx(surface.spacing, rel=0.2)
+
+
+def test_the_volume_of_dents_and_bulges_is_that_of_their_profile():
+    # Measured on what comes out: triangles of the flat face before and after, not the profile that made them.
+    sample = slab_cloud(thickness=0.02, step=0.0008)
+    for kind, seed in (("dent", 1), ("bulge", 2), ("dent", 3)):
+        made = DualSynthesizer(spec(kind, amp_mm=(1, 2))).draw(sample, seed)
+        own = np.flatnonzero(untouched(made))
+        source = made.meta["dual"]["source_index"][own]
+        sides = sample.cloud.normals[source, 2]
+        side = sides[made.cloud.labels[own]][0]
+        before = sample.cloud.points[source[sides == side]].astype(float)
+        height = side * (made.cloud.points[own[sides == side], 2] - before[:, 2])
+        triangles = Delaunay(before[:, :2]).simplices
+        a, b, c = (before[triangles[:, k], :2] for k in range(3))
+        area = 0.5 * np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0])
+        measured = 1e9 * (area * height[triangles].mean(1)).sum()
+        assert measured == pytest.approx(made.meta["dual"]["defects"][0]["volume_mm3"], rel=0.05)
 
 
 @pytest.mark.parametrize("kind", ["pits", "hole", "through_hole", "crack", "scratch", "chip", "cut", "bend", "deposit"])
