@@ -19,12 +19,13 @@ def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0))
 
 
-def scaled(shots: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """All feature sets with each dimension divided by its deviation over the shots, and by sqrt(D): distances become
-    comparable between networks. A dimension in which the shots do not differ counts nothing."""
-    deviation = shots.std(0, dtype=float)
-    weight = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-8) / np.sqrt(shots.shape[1])
-    return [features * weight for features in (shots, *others)]
+def standardised(shots: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """All feature sets (n, D) with the shots' mean taken off and divided by the shots' deviation, dimension by
+    dimension: figures of different networks become comparable in size. A dimension in which the shots do not differ
+    counts nothing."""
+    mean, deviation = shots.mean(0, dtype=float), shots.std(0, dtype=float)
+    weight = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-8)
+    return [(features - mean) * weight for features in (shots, *others)]
 
 
 def intra_cluster_diversity(generated: np.ndarray, shots: np.ndarray) -> float:
@@ -32,7 +33,7 @@ def intra_cluster_diversity(generated: np.ndarray, shots: np.ndarray) -> float:
     deviation: about 1.4 for pictures as various as the shots are. NaN where no shot has two pictures."""
     if not len(shots) or not len(generated):
         raise EvalError(f"there are {len(generated)} generated pictures and {len(shots)} shots; give some of both")
-    shots, generated = scaled(shots, generated)
+    shots, generated = (features / np.sqrt(shots.shape[1]) for features in standardised(shots, generated))
     nearest = distances(generated, shots).argmin(1)
     within = []
     for cluster in np.unique(nearest):

@@ -18,7 +18,7 @@ from eval.features import FeatureNetwork, create, embed
 from eval.metrics.bootstrap import Interval
 from eval.quality.copies import CopyAudit, Picture, audit_copies, near_duplicates
 from eval.quality.distances import frechet_distance, kid
-from eval.quality.diversity import intra_cluster_diversity
+from eval.quality.diversity import intra_cluster_diversity, standardised
 from eval.quality.faithfulness import Faithfulness, faithfulness
 from eval.quality.manifold import precision_recall
 from synth.errors import EvalError
@@ -90,8 +90,8 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
 def distances_and_diversity(
     generated: Sequence[Picture], real: Sequence[Picture], network: FeatureNetwork, seed: int = 0
 ) -> dict[str, float | Interval]:
-    """Figures of feature vectors, of whole pictures and inside the masks. "KID of two real halves" is what KID gives
-    for no difference at all at half of the shots' number."""
+    """Figures of feature vectors, standardised by the shots, of whole pictures and inside the masks. "KID of two real
+    halves" is what KID gives for no difference at all at half of the shots' number."""
     figures: dict[str, float | Interval] = {}
     for where in ("whole", "in mask"):
         ours, theirs = (
@@ -100,6 +100,7 @@ def distances_and_diversity(
             )
             for pictures in (generated, real)
         )
+        theirs, ours = standardised(theirs, ours)
         label = f"{network.name}, {where}"
         precision, recall = precision_recall(ours, theirs)
         figures |= {
