@@ -19,7 +19,7 @@ _SMALL_HOLE = 0.1
 _SPECK = 0.05
 _MIN_CHANGE = 4.0
 _SLACK = 2.0
-_GAP = 2
+_CLOSED = (2, 8)
 
 
 def neighbourhood(mask: np.ndarray, reach: float) -> np.ndarray:
@@ -54,11 +54,13 @@ def certainty(probability: np.ndarray, change: np.ndarray, level: float, asked: 
 
 
 def true_mask(sure: np.ndarray, threshold: float, change: np.ndarray, level: float, free: np.ndarray) -> np.ndarray:
-    """Pixels that are defect, (r, r) bool: certainty > threshold, change > level but for gaps of up to four pixels, and
-    free to change. Then `tidy`."""
-    changed = np.pad(change > level, _GAP)
-    closed = ndimage.binary_closing(changed, ndimage.generate_binary_structure(2, 1), iterations=_GAP)
-    return tidy((sure > threshold) & closed[_GAP:-_GAP, _GAP:-_GAP] & free)
+    """Pixels that are defect, (r, r) bool: certainty > threshold, change > level and free to change. Gaps and notches
+    narrower than four pixels, or an eighth of the mark's width, are closed within what was free. Then `tidy`."""
+    seen = (sure > threshold) & (change > level) & free
+    reach = int(np.clip(seen.sum() ** 0.5 / 16, *_CLOSED))
+    disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach + 0.5
+    closed = ndimage.binary_closing(np.pad(seen, reach), disc)
+    return tidy(closed[reach:-reach, reach:-reach] & free)
 
 
 def tidy(mask: np.ndarray) -> np.ndarray:

@@ -115,8 +115,8 @@ def test_four_mistakes_are_told_at_once_each_with_its_line(tmp_path):
     assert told[0] == "tiles.yaml:3: generator.guidence is unknown; did you mean generator.guidance?"
     assert told[1].startswith("tiles.yaml:4: generator.steps is 'many', wanted a valid integer")
     assert told[2] == "tiles.yaml:6: request.per_defect is 0, wanted greater than or equal to 1"
-    assert told[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec' or 'parquet'")
-    assert told[3].endswith("did you mean parquet?") or "a list" in told[3]
+    assert told[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec', 'parquet'")
+    assert "did you mean parquet?" in told[3]
     assert len(told) == 4
 
 
@@ -199,7 +199,8 @@ def test_every_value_of_the_schema_says_what_it_means():
 def test_nothing_but_the_source_folder_lacks_a_default():
     schema = Recipe.model_json_schema()
     required = {f"{block}.{name}" for block, c in schema["$defs"].items() for name in c.get("required", [])}
-    assert required == {"FolderSource.root", "MvtecAdSource.root"}
+    assert all(name.endswith("Source.root") for name in required), required
+    assert {"FolderSource.root", "MvtecAdSource.root"} <= required
 
 
 @pytest.mark.parametrize("kind", ["folder", "mvtec_ad"])

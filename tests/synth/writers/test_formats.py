@@ -7,6 +7,7 @@ from PIL import Image
 from scipy import ndimage
 
 from synth import preparation
+from synth.errors import WriterError
 from synth.images import read_image
 from synth.real import read_real
 from synth.sources import read
@@ -90,13 +91,20 @@ def test_shards_hold_everything_once(dataset, tmp_path):
     assert opened(tmp_path)["id"][:] == expected
 
 
-@pytest.mark.parametrize("name", sorted(WRITERS))
+@pytest.mark.parametrize("name", ["mvtec", "parquet"])
 def test_a_writer_gives_the_same_bytes_each_time_and_over_itself(name, dataset, tmp_path):
     for folder in ("first", "second", "second"):
         WRITERS[name](dataset, tmp_path / folder)
     first = tree(tmp_path / "first")
     assert first
     assert first == tree(tmp_path / "second")
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS.keys() - {"mvtec", "parquet"}))
+def test_a_writer_of_geometry_refuses_flat_images_and_names_what_suits_them(name, dataset, tmp_path):
+    with pytest.raises(WriterError, match=r"output\.format mvtec"):
+        WRITERS[name](dataset, tmp_path / "out")
+    assert not list(tmp_path.rglob("*.p*"))
 
 
 def test_boxes_are_one_for_each_connected_piece():
