@@ -1,4 +1,4 @@
-"""A sheet of a run's samples, generated only: image over mask outline, one row pair a defect type.
+"""A sheet of a run's samples, generated only, close up: image over mask outline, one row pair a defect type.
 
 python benchmarks/contact_sheet.py outputs/magnetic_tile docs/images/magnetic_tile.png [--each 12] [--side 128]
 """
@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from synth.images import read_image, read_mask
+from synth.writers.thumbnails import close_up, cut_out
 
 
 def main() -> None:
@@ -37,11 +38,13 @@ def main() -> None:
 
 
 def tiles(image_file: Path, mask_file: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The picture fitted into a square tile, and the same with the mask's outline in red: uint8 (side, side, 3)."""
+    """The defect close up in a square tile, and the same with the mask's outline in red: uint8 (side, side, 3)."""
     image, mask = read_image(image_file), read_mask(mask_file)
+    box = close_up(mask)
+    image, mask = cut_out(image, box), cut_out(mask, box)
     scale = side / max(mask.shape)
     size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
-    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
     inside = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)) > 60
     rim = ndimage.binary_dilation(inside, iterations=2) & ~ndimage.binary_dilation(inside)
     outlined = np.where(rim[..., None], np.array([255, 40, 40], np.uint8), small)

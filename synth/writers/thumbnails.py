@@ -45,7 +45,7 @@ def close_up(mask: np.ndarray) -> Box:
 
 
 def cut_out(image: np.ndarray, box: Box) -> np.ndarray:
-    """The box of an image (H, W, 3)."""
+    """The box of an image (H, W, 3) or a mask (H, W)."""
     return image[box.top : box.top + box.height, box.left : box.left + box.width]
 
 
