@@ -5,6 +5,8 @@ import pytest
 from scipy import ndimage
 
 from synth.foreground import foreground
+from synth.sources import read_source
+from synth.sources.config import ProceduralSource
 
 SHAPE = (137, 211)
 DARK, MIDDLE, BRIGHT = (22.0, 24.0, 30.0), (120.0, 110.0, 90.0), (232.0, 230.0, 226.0)
@@ -13,6 +15,10 @@ DARK, MIDDLE, BRIGHT = (22.0, 24.0, 30.0), (120.0, 110.0, 90.0), (232.0, 230.0, 
 def _grid(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
     return rows / shape[0] - 0.5, columns / shape[1] - 0.5
+
+
+def _above_table(depth: np.ndarray) -> np.ndarray:
+    return (depth > 0) & (depth < depth.max() - 1e-3)
 
 
 def _disc(shape: tuple[int, int], radius: float, inner: float = 0.0) -> np.ndarray:
@@ -82,3 +88,13 @@ def test_a_bright_spot_of_light_on_a_full_frame_is_not_a_part() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (2, 300)])
 def test_the_smallest_pictures_are_all_product(shape: tuple[int, int]) -> None:
     assert foreground(np.full((*shape, 3), 90, dtype=np.uint8)).all()
+
+
+def test_a_rendered_part_with_dim_flanks_is_found_in_every_picture() -> None:
+    line = ProceduralSource(products=("flange",), goods=12, shots_per_defect=1, test_per_defect=0, test_goods=0)
+    for good in (sample for sample in read_source(line) if sample.defect is None):
+        assert good.image is not None
+        assert good.xyz is not None
+        found, part = foreground(good.image), _above_table(good.xyz[..., 2])
+        assert (found & part).sum() > 0.95 * part.sum(), good.id
+        assert (found & ~part).sum() < 0.2 * found.sum(), f"{good.id}: more than its shadow"
