@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eval.cli import app as evaluation
 from synth.cli_terminal import Bars, Verbs, tell
+
+if TYPE_CHECKING:
+    from synth.cli_summary import Summary
 
 app = typer.Typer(
     cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -38,8 +41,11 @@ def flawsmith(
 
 @app.command()
 def demo(out: Out = None, as_json: AsJson = False) -> None:
-    """The main job on built-in products: a labelled defect dataset and a page to look at."""
-    _carry_out("demo", [], out, as_json)
+    """The main job on built-in products: labelled images, then RGB-D pairs beside them, each with a page to look at."""
+    from synth.cli_summary import Summaries
+
+    beside = None if out is None else out.with_name(f"{out.resolve().name}_3d")
+    tell(Summaries(_carry_out("demo", [], out), _carry_out("demo_3d", [], beside)), as_json)
 
 
 @app.command()
@@ -52,7 +58,7 @@ def run(
 ) -> None:
     """Make a labelled dataset from a recipe. After an interruption the same command goes on where it stopped."""
     if not dry_run:
-        _carry_out(recipe, overrides, out, as_json)
+        tell(_carry_out(recipe, overrides, out), as_json)
         return
     from synth.preview import preview
     from synth.recipe import load_recipe
@@ -89,7 +95,7 @@ def show(path: RunPath) -> None:
 @app.command()
 def export(
     path: RunPath,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="mvtec or parquet.")],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="As output.format, such as mvtec_3d.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="A new folder; RUN-FORMAT by default.")
     ] = None,
@@ -165,7 +171,7 @@ def schema() -> None:
     print(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
-def _carry_out(name: str, overrides: list[str], out: Path | None, as_json: bool) -> None:
+def _carry_out(name: str, overrides: list[str], out: Path | None) -> Summary:
     from synth.cli_summary import Summary
     from synth.pipeline import run as carry_out
     from synth.recipe import load_recipe
@@ -173,7 +179,7 @@ def _carry_out(name: str, overrides: list[str], out: Path | None, as_json: bool)
     started = time.monotonic()
     with Bars() as bars:
         finished = carry_out(load_recipe(name, overrides), out, bars)
-    tell(Summary(finished, (time.monotonic() - started) / 60), as_json)
+    return Summary(finished, (time.monotonic() - started) / 60)
 
 
 if __name__ == "__main__":

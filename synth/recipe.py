@@ -26,7 +26,7 @@ from synth.recipe_text import Draft, read_draft
 from synth.seas.config import SeasConfig
 from synth.sources import config as sources
 
-Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "ply"]
+Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
     SeasConfig | DualConfig | CutPasteConfig | PerlinConfig | CopyPasteConfig | OversampleConfig,
@@ -67,7 +67,7 @@ class OutputConfig(BaseModel):
     format: Format | tuple[Format, ...] = Field(
         "mvtec",
         description="mvtec (the MVTec AD tree), mvtec_3d (MVTec 3D-AD: with depth), parquet (Hugging Face datasets), "
-        "anomaly_shapenet or ply (point clouds), or a list of formats.",
+        "anomaly_shapenet, real3d_ad or ply (point clouds), or a list of formats.",
     )
 
     @property

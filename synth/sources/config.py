@@ -107,7 +107,9 @@ class ProceduralSource(BaseModel):
     kind: Literal["procedural"] = "procedural"
     products: tuple[str, ...] = Field(("flange", "cap", "cloth"), description="Products to render.", min_length=1)
     goods: int = _count(40, "Good parts of each product.")
-    shots_per_defect: int = _count(8, "Defective parts of each type that a generator may learn from.")
+    shots_per_defect: int = _count(
+        8, "Defective parts of each type that a generator may learn from; 0 for one that learns nothing.", at_least=0
+    )
     test_per_defect: int = _count(8, "Defective parts of each type kept for measuring.", at_least=0)
     test_goods: int = _count(20, "Good parts of each product kept for measuring.", at_least=0)
     size: int | tuple[int, int] = Field(

@@ -53,10 +53,17 @@ def _anomaly_shapenet(dataset: Dataset, folder: Path) -> None:
     write_anomaly_shapenet(dataset, folder)
 
 
+def _real3d_ad(dataset: Dataset, folder: Path) -> None:
+    from synth.writers.clouds import write_real3d_ad
+
+    write_real3d_ad(dataset, folder)
+
+
 WRITERS: dict[str, Callable[[Dataset, Path], None]] = {
     "mvtec": _mvtec,
     "parquet": _parquet,
     "mvtec_3d": _mvtec_3d,
     "anomaly_shapenet": _anomaly_shapenet,
+    "real3d_ad": _real3d_ad,
     "ply": _ply,
 }

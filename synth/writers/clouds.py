@@ -1,17 +1,21 @@
-"""Point clouds for other tools: labelled PLY with NPZ, and the Anomaly-ShapeNet tree.
+"""Point clouds for other tools: labelled PLY with NPZ, and the trees of Anomaly-ShapeNet and Real3D-AD.
 
-ply                <product>/<defect>/ID.ply and ID.npz, <product>/good/...; label 1 = defect
-anomaly_shapenet   <product>/train/<product>_template<k>.pcd            good clouds
+ply                <product>/<defect>/ID.ply and ID.npz, <product>/good/...; label 1 = defect; metres
+anomaly_shapenet   <product>/train/<product>_template<k>.pcd            good clouds; metres
                    <product>/test/<product>_<defect><k>.pcd             synthetic defects
                    <product>/GT/<product>_<defect><k>.txt               x,y,z,label in rows, the same points
+real3d_ad          <product>/train/<k>_template.pcd                     good clouds; millimetres, as the original
+                   <product>/test/<k>_<defect>.pcd                      synthetic defects
+                   <product>/gt/<k>_<defect>.txt                        x y z label in rows, the same points
 
-Metres. Samples with an organised cloud give its valid pixels as points, with their colours.
+k counts from 0 for each product and defect. Both trees know points and labels alone. Samples with an organised cloud
+give its valid pixels as points, to PLY with their colours.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +41,12 @@ def write_ply(dataset: Dataset, folder: Path) -> None:
 
 def write_anomaly_shapenet(dataset: Dataset, folder: Path) -> None:
     """The Anomaly-ShapeNet tree."""
-    count: Counter[str] = Counter()
-    for entry, cloud in _clouds(dataset):
-        product = file_name(entry.product)
-        if isinstance(entry, RealImage):
-            stem, place = f"{product}_template", "train"
-        else:
-            stem, place = f"{product}_{file_name(str(entry.defect)).replace('_', '')}", "test"
-        name = f"{stem}{count[stem]}"
-        count[stem] += 1
-        write_whole(folder / product / place / f"{name}.pcd", pcd_bytes(cloud))
-        if isinstance(entry, Record):
-            write_whole(folder / product / "GT" / f"{name}.txt", _rows(cloud))
+    _write_tree(dataset, folder, lambda product, kind, k: f"{product}_{kind}{k}", "GT", ",", 1.0)
+
+
+def write_real3d_ad(dataset: Dataset, folder: Path) -> None:
+    """The Real3D-AD tree."""
+    _write_tree(dataset, folder, lambda product, kind, k: f"{k}_{kind}", "gt", " ", 1000.0)
 
 
 def as_cloud(xyz: np.ndarray, image: np.ndarray, mask: np.ndarray) -> Cloud:
@@ -56,6 +54,25 @@ def as_cloud(xyz: np.ndarray, image: np.ndarray, mask: np.ndarray) -> Cloud:
     mask (H, W)."""
     valid = xyz[..., 2] > 0
     return Cloud(xyz[valid], colors=image[valid], labels=mask[valid])
+
+
+def _write_tree(
+    dataset: Dataset, folder: Path, name: Callable[[str, str, int], str], truth: str, separator: str, unit: float
+) -> None:
+    """A tree of train, test and `truth` for each product; name(product, kind, k) is a file's stem, `unit` what a metre
+    is in the files."""
+    count: Counter[tuple[str, str]] = Counter()
+    for entry, cloud in _clouds(dataset):
+        product = file_name(entry.product)
+        good = isinstance(entry, RealImage)
+        # Readers of these trees take the last word of a name for the defect.
+        kind = "template" if good else file_name(str(entry.defect)).replace("_", "")
+        stem = name(product, kind, count[product, kind])
+        count[product, kind] += 1
+        scaled = Cloud(cloud.points * np.float32(unit), labels=cloud.labels)
+        write_whole(folder / product / ("train" if good else "test") / f"{stem}.pcd", pcd_bytes(scaled))
+        if not good:
+            write_whole(folder / product / truth / f"{stem}.txt", _rows(scaled, separator))
 
 
 def _clouds(dataset: Dataset) -> Iterator[tuple[Record | RealImage, Cloud]]:
@@ -73,7 +90,9 @@ def _clouds(dataset: Dataset) -> Iterator[tuple[Record | RealImage, Cloud]]:
         yield entry, cloud
 
 
-def _rows(cloud: Cloud) -> bytes:
-    labels = np.zeros(len(cloud.points), bool) if cloud.labels is None else cloud.labels
-    points = zip(cloud.points.tolist(), labels.astype(int).tolist(), strict=True)
-    return "".join(f"{x:.9g},{y:.9g},{z:.9g},{label}\n" for (x, y, z), label in points).encode()
+def _rows(cloud: Cloud, separator: str) -> bytes:
+    """x y z label of each point; nine digits give a float32 back exactly."""
+    labels = np.zeros(len(cloud.points)) if cloud.labels is None else cloud.labels
+    row = separator.join(["%.9g"] * 3 + ["%d"]) + "\n"
+    values = np.column_stack([cloud.points.astype(np.float64), labels])
+    return (row * len(values) % tuple(values.ravel().tolist())).encode()

@@ -10,11 +10,20 @@
 | bbox       | list of list of int32 | left, top, width, height in px, one a connected piece of the mask    |
 | seed       | int64                 | the sample's own seed; none for a good image                         |
 | provenance | string                | JSON: where it came from, hashes, window, scores                     |
-| xyz        | Array3D float32       | organised cloud (H, W, 3) in metres; none for samples without        |
-| points     | list of list of float | x, y, z, label of an unorganised cloud, metres; none without         |
+
+With organised clouds also:
+
+| depth      | Image                 | 16-bit PNG, distance along the camera's axis in 0.1 mm, 0 = no return |
+| xyz        | Array3D float32       | the cloud (H, W, 3) in metres; left out where the scans differ in size |
+
+With unorganised clouds also:
+
+| points     | Mesh                  | binary PLY in metres, decoded to a trimesh.PointCloud                |
+| labels     | list of uint8         | 1 = defect, a point each, in the PLY's order                         |
 
 The column types are embedded in the files, so images arrive decoded and labels named. Files named
-train-00000-of-0000N.parquet hold about SHARD_BYTES of images each; the same run gives the same bytes.
+train-00000-of-0000N.parquet hold about SHARD_BYTES of pictures and geometry each, in groups of rows of about
+GROUP_BYTES: what is in memory at a time. The same run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -39,31 +48,44 @@ from synth.run_folder import png_bytes
 from synth.writers import Dataset
 
 SHARD_BYTES = 256 * 2**20
+GROUP_BYTES = 32 * 2**20
 ROWS_A_GROUP = 100
+DEPTH_STEP = 1e-4
+"""Metres of a step of the depth picture, which reaches to 6.5 m."""
+
+Entry = Record | RealImage
 
 
 def write(dataset: Dataset, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
     """Write the shards under `folder`: first the samples, then the goods."""
-    entries: list[Record | RealImage] = [*dataset.records, *dataset.goods]
-    shards = list(_shards(entries, dataset.root, shard_bytes))
+    entries: list[Entry] = [*dataset.records, *dataset.goods]
+    shards = list(_parts(entries, dataset.root, shard_bytes))
     labels = _names(dataset)
-    schema = features(*labels, *_geometry(entries, dataset.root)).arrow_schema
+    kinds = {kind for entry in entries for kind in entry.extras}
+    schema = features(*labels, _size_of_all(entries, dataset.root), "xyz" in kinds, "cloud" in kinds).arrow_schema
     for number, shard in enumerate(shards):
         path = folder / f"train-{number:05d}-of-{len(shards):05d}.parquet"
         with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-            for first in range(0, len(shard), ROWS_A_GROUP):
-                rows = [_row(entry, dataset.root, labels) for entry in shard[first : first + ROWS_A_GROUP]]
-                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            for group in _parts(shard, dataset.root, GROUP_BYTES, ROWS_A_GROUP):
+                writer.write_table(_table(group, dataset.root, labels, schema))
 
 
-def features(products: list[str], defects: list[str], size: tuple[int, int] | None = None, clouds: bool = False) -> Any:
+def features(
+    products: list[str],
+    defects: list[str],
+    size: tuple[int, int] | None = None,
+    depth: bool = False,
+    clouds: bool = False,
+) -> Any:
     """The `datasets.Features` of the table above, with the names of both labels; `size` of the organised clouds, where
-    all have one."""
-    from datasets import Array3D, ClassLabel, Features, Image, List, Value
+    all have the same."""
+    from datasets import Array3D, ClassLabel, Features, Image, List, Mesh, Value
 
-    geometry: dict[str, Any] = {} if size is None else {"xyz": Array3D((*size, 3), "float32")}
+    geometry: dict[str, Any] = {"depth": Image()} if depth else {}
+    if size is not None:
+        geometry["xyz"] = Array3D((*size, 3), "float32")
     if clouds:
-        geometry["points"] = List(List(Value("float32"), length=4))
+        geometry |= {"points": Mesh(), "labels": List(Value("uint8"))}
     return Features(
         {
             "id": Value("string"),
@@ -86,11 +108,18 @@ def boxes(mask: np.ndarray) -> list[list[int]]:
     return [[c.start, r.start, c.stop - c.start, r.stop - r.start] for r, c in found]
 
 
-def _geometry(entries: list[Record | RealImage], root: Path) -> tuple[tuple[int, int] | None, bool]:
-    """Size of the organised clouds, None where not all entries have one of the same size, and whether there are
-    unorganised ones."""
+def depth_png(xyz: np.ndarray) -> bytes:
+    """The depth of an organised cloud (H, W, 3) metres as a 16-bit PNG in steps of DEPTH_STEP, 0 = no return."""
+    buffer = io.BytesIO()
+    steps = np.clip(np.rint(xyz[..., 2] / DEPTH_STEP), 0, 65535).astype(np.uint16)
+    Image.fromarray(steps).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _size_of_all(entries: list[Entry], root: Path) -> tuple[int, int] | None:
+    """Size of the organised clouds, None where not all entries have one of the same size."""
     sizes = {_size((root / _image(e)).read_bytes()) if "xyz" in e.extras else None for e in entries}
-    return (sizes.pop() if len(sizes) == 1 else None), any("cloud" in e.extras for e in entries)
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _names(dataset: Dataset) -> tuple[list[str], list[str]]:
@@ -98,36 +127,64 @@ def _names(dataset: Dataset) -> tuple[list[str], list[str]]:
     return products, ["good", *sorted({record.defect for record in dataset.records} - {"good"})]
 
 
-def _shards(entries: list[Record | RealImage], root: Path, limit: int) -> Iterator[list[Record | RealImage]]:
-    shard: list[Record | RealImage] = []
+def _parts(entries: list[Entry], root: Path, limit: int, most: int | None = None) -> Iterator[list[Entry]]:
+    """The entries in runs of at most `limit` bytes and `most` entries, one at least; an organised cloud counts as what
+    it takes in memory."""
+    part: list[Entry] = []
     size = 0
     for entry in entries:
-        added = (root / _image(entry)).stat().st_size
-        if shard and size + added > limit:
-            yield shard
-            shard, size = [], 0
-        shard.append(entry)
+        added = _bytes(entry, root)
+        if part and (size + added > limit or len(part) == most):
+            yield part
+            part, size = [], 0
+        part.append(entry)
         size += added
-    yield shard
+    yield part
 
 
-def _row(entry: Record | RealImage, root: Path, labels: tuple[list[str], list[str]]) -> dict[str, Any]:
+def _bytes(entry: Entry, root: Path) -> int:
+    picture = root / _image(entry)
+    size = picture.stat().st_size
+    if "cloud" in entry.extras:
+        size += (root / entry.extras["cloud"][0]).stat().st_size
+    if "xyz" in entry.extras:
+        with Image.open(picture) as image:
+            size += 12 * image.width * image.height
+    return size
+
+
+def _table(entries: list[Entry], root: Path, labels: tuple[list[str], list[str]], schema: pa.Schema) -> pa.Table:
+    """Rows of the schema. Organised clouds go in as arrays: as Python floats they would take ten times the memory."""
+    rows = [_row(entry, root, labels) for entry in entries]
+    names = [name for name in schema.names if name != "xyz"]
+    columns = [pa.array([row.get(name) for row in rows], schema.field(name).type) for name in names]
+    if "xyz" in schema.names:
+        names.append("xyz")
+        columns.append(_grids([row["xyz"] for row in rows], schema.field("xyz").type))
+    return pa.table(dict(zip(names, columns, strict=True))).select(schema.names).cast(schema)
+
+
+def _grids(clouds: list[np.ndarray], kind: Any) -> pa.Array:
+    """A column of Array3D from float32 arrays (H, W, 3) of one size."""
+    values = np.stack(clouds)
+    nested = pa.array(values.ravel())
+    for length in reversed(values.shape[1:]):
+        nested = pa.ListArray.from_arrays(pa.array(np.arange(0, len(nested) + 1, length, dtype=np.int32)), nested)
+    return pa.ExtensionArray.from_storage(kind, nested)
+
+
+def _row(entry: Entry, root: Path, labels: tuple[list[str], list[str]]) -> dict[str, Any]:
     image = (root / _image(entry)).read_bytes()
     if isinstance(entry, Record):
         mask = (root / entry.files[1]).read_bytes()
         source = {name: getattr(entry, name) for name in ("index", "start", "start_file", "window", "image_sha256")}
-        seed, origin = entry.seed, {"kind": "synthetic", **source, "scores": entry.scores}
+        seed, origin = entry.seed, {"kind": "synthetic", **source, "scores": entry.scores, "defects": entry.facts}
     else:
         mask = png_bytes(np.zeros(_size(image), bool))
         seed, origin = None, {"kind": "real", "file": entry.file, "sha256": entry.sha256}
-    xyz, cloud = read_extras(root, entry.extras)
-    geometry: dict[str, Any] = {} if xyz is None else {"xyz": xyz.tolist()}
-    if cloud is not None:
-        truth = np.zeros(len(cloud.points)) if cloud.labels is None else cloud.labels
-        geometry["points"] = np.column_stack([cloud.points, truth]).tolist()
     products, defects = labels
     return {
-        **geometry,
+        **_geometry(entry, root),
         "id": entry.id,
         "image": {"bytes": image, "path": f"{entry.id}.png"},
         "mask": {"bytes": mask, "path": f"{entry.id}_mask.png"},
@@ -139,7 +196,20 @@ def _row(entry: Record | RealImage, root: Path, labels: tuple[list[str], list[st
     }
 
 
-def _image(entry: Record | RealImage) -> str:
+def _geometry(entry: Entry, root: Path) -> dict[str, Any]:
+    """The row's columns depth, xyz, points and labels, as far as the entry has them."""
+    xyz, cloud = read_extras(root, entry.extras)
+    found: dict[str, Any] = {}
+    if xyz is not None:
+        found = {"xyz": xyz, "depth": {"bytes": depth_png(xyz), "path": f"{entry.id}_depth.png"}}
+    if cloud is not None:
+        truth = np.zeros(len(cloud.points), np.uint8) if cloud.labels is None else cloud.labels.astype(np.uint8)
+        points = (root / entry.extras["cloud"][0]).read_bytes()
+        found |= {"points": {"bytes": points, "path": f"{entry.id}.ply"}, "labels": truth}
+    return found
+
+
+def _image(entry: Entry) -> str:
     return entry.files[0] if isinstance(entry, Record) else entry.image
 
 

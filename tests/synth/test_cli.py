@@ -102,9 +102,14 @@ def test_run_answers_programs_in_json_alone(plain_recipe, carried_out):
     }
 
 
-def test_demo_is_the_run_of_the_recipe_demo(carried_out):
-    assert flawsmith("demo").exit_code == 0
-    assert carried_out == [(load_recipe("demo"), None)]
+def test_demo_is_the_run_of_the_recipe_demo_and_then_of_demo_3d(carried_out, tmp_path):
+    done = flawsmith("demo")
+    assert done.exit_code == 0
+    assert carried_out == [(load_recipe("demo"), None), (load_recipe("demo_3d"), None)]
+    assert done.stdout.count("look at them: ") == 2
+    answer = json.loads(flawsmith("demo", "--out", tmp_path / "mine", "--json").stdout)
+    assert [out for _, out in carried_out[2:]] == [tmp_path / "mine", tmp_path / "mine_3d"]
+    assert answer["accepted"] == answer["with_depth"]["accepted"] == 5
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def read_procedural(
 
 
 def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int, int] = 192) -> Sample:
-    """One part seen by the camera: image, xyz, mask (all False when defect is None), intrinsics in `meta`.
+    """One part seen by the camera: image, xyz and mask (all False when defect is None) of the same pixels. `meta` tells
+    what the dual-modality synthesizer would otherwise measure: `camera` (fx, fy, cx, cy) px and `foreground` bool
+    (H, W), where the good part is; and `distance` metres to the fixture.
 
     The same product and seed give the same part, exposure and sensor noise whatever the defect: the good twin of a
     defective part is `make_part(product, None, seed, size)`."""
@@ -70,7 +72,12 @@ def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int
         xyz=view.cloud(part.height),
         product=product,
         defect=defect,
-        meta={"seed": seed, "focal": view.focal, "centre": view.centre, "distance": view.distance},
+        meta={
+            "seed": seed,
+            "camera": (view.focal, view.focal, *view.centre),
+            "foreground": good.inside > 0,
+            "distance": view.distance,
+        },
     )
 
 

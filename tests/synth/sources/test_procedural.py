@@ -164,13 +164,13 @@ def test_a_reading_has_the_asked_numbers_splits_and_fields():
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_every_point_lies_on_the_ray_of_its_pixel(product):
     sample = make_part(product, None, 1, SIZE)
-    focal, (cx, cy) = sample.meta["focal"], sample.meta["centre"]
+    fx, fy, cx, cy = sample.meta["camera"]
     rows, columns = np.indices(SIZE)
     x, y, z = np.moveaxis(sample.xyz.astype(float), -1, 0)
     seen = z > 0
     assert seen.mean() > 0.5
     assert not sample.xyz[~seen].any()
-    u, v = focal * x[seen] / z[seen] + cx, focal * y[seen] / z[seen] + cy
+    u, v = fx * x[seen] / z[seen] + cx, fy * y[seen] / z[seen] + cy
     np.testing.assert_allclose(u, columns[seen], atol=1e-3)
     np.testing.assert_allclose(v, rows[seen], atol=1e-3)
     assert z[seen].max() <= sample.meta["distance"] + 1e-3
