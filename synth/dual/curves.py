@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from synth.dual.arrays import Array, dot, like, namespace, norm
 from synth.dual.noise import line_noise
 
 NODES = 14
@@ -66,26 +66,51 @@ def scratch(length: float, half_width: float, number: int, rng: np.random.Genera
     return _joined(pieces)
 
 
-def distances(course: Course, places: Array) -> tuple[Array, Array, Array]:
-    """For places (..., 2): distance to the course, and half-width and depth share at the nearest point of it; (...)."""
-    xp = namespace(places)
-    best = width = depth = None
-    for k in range(len(course.start)):
-        ahead = course.end[k] - course.start[k]
-        rest = places - like(course.start[k], places)
-        along = xp.clip(dot(rest, like(ahead / max(ahead @ ahead, 1e-18), places)), 0, 1)
-        away = norm(rest - along[..., None] * like(ahead, places))
-        own_width = float(course.width[k, 0]) + along * float(course.width[k, 1] - course.width[k, 0])
-        own_depth = float(course.depth[k, 0]) + along * float(course.depth[k, 1] - course.depth[k, 0])
-        if best is None:
-            best, width, depth = away, own_width, own_depth
-            continue
-        # Nearest measured in half-widths, so that a thin branch does not cut a notch into the main course.
-        closer = away / own_width < best / width
-        best = xp.where(closer, away, best)
-        width = xp.where(closer, own_width, width)
-        depth = xp.where(closer, own_depth, depth)
-    return best, width, depth
+def distances(
+    course: Course, places: np.ndarray, finest: float, widths: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of places (..., 2), those within `widths` half-widths of the course, no half-width being below `finest` metres:
+    flat indices (n,) of the places, their distance to the course, and half-width and depth share at its nearest
+    point, (n,) each."""
+    x, y = (places[..., axis].reshape(-1) for axis in (0, 1))
+    limit = widths * max(float(course.width.max()), finest)
+    length = np.linalg.norm(course.end - course.start, axis=1).max()
+    steps = np.linspace(0, 1, int(np.ceil(2 * length / limit)) + 1)[:, None, None]
+    near = close_by(x, y, (course.start + steps * (course.end - course.start)).reshape(-1, 2), 1.25 * limit)
+    start, ahead = course.start.T[..., None].astype(x.dtype), (course.end - course.start).T[..., None].astype(x.dtype)
+    rest_x, rest_y = x[near] - start[0], y[near] - start[1]
+    square = np.maximum(ahead[0] ** 2 + ahead[1] ** 2, 1e-18)
+    along = np.minimum(np.maximum((rest_x * ahead[0] + rest_y * ahead[1]) / square, 0), 1)
+    rest_x -= along * ahead[0]
+    rest_y -= along * ahead[1]
+    away = rest_x * rest_x + rest_y * rest_y
+    width = _between(course.width, along)
+    # Nearest measured in half-widths, so that a thin branch does not cut a notch into the main course.
+    best = np.argmin(away / (width * width), axis=0), np.arange(len(near))
+    away, width, depth = np.sqrt(away[best]), np.maximum(width[best], finest), _between(course.depth, along)[best]
+    kept = away < widths * width
+    return near[kept], away[kept], width[kept], depth[kept]
+
+
+def close_by(x: np.ndarray, y: np.ndarray, spots: np.ndarray, limit: float) -> np.ndarray:
+    """Indices of the places x, y (n,) that may lie within `limit` of any of the spots (m, 2), found by a table of
+    square cells: all that do, and few that do not."""
+    low, high = spots.min(0) - 3 * limit, spots.max(0) + 3 * limit
+    size = np.ceil((high - low) / limit).astype(int)
+    taken = np.zeros(size, np.uint8)
+    taken[tuple(((spots - low) / limit).astype(int).T)] = 1
+    taken = cv2.dilate(taken, np.ones((3, 3), np.uint8))
+    columns, rows = (
+        np.minimum(np.maximum((line - line.dtype.type(low[k])) * (1 / limit), 0), size[k] - 1).astype(np.intp)
+        for k, line in enumerate((x, y))
+    )
+    return np.flatnonzero(taken.reshape(-1)[columns * size[1] + rows])
+
+
+def _between(ends: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Values (S, n) at shares `along` (S, n) of segments with values `ends` (S, 2)."""
+    first, last = ends.T[..., None].astype(along.dtype)
+    return first + along * (last - first)
 
 
 def _walk(begin: np.ndarray, heading: float, length: float, jitter: float, rng: np.random.Generator) -> np.ndarray:

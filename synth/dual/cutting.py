@@ -26,6 +26,10 @@ class Removal:
     normal: np.ndarray
     backdrop: np.ndarray
 
+    def cut(self, box: tuple[slice, slice]) -> Removal:
+        """The part of it within a box of its pixels."""
+        return Removal(self.gone[box], self.scale[box], self.normal[box], self.backdrop[box])
+
 
 def cut_face(scene: Scene, face: Face, seed: tuple[int, int], box: tuple[slice, slice], frame: np.ndarray) -> Removal:
     """Cut the part at `seed` (row, column) on its rim. The face looks outwards (see Face); along the rim its depth

@@ -22,8 +22,7 @@ def lift(xyz: Array, height: Array, normal: Array) -> Array:
 
     xyz metres, invalid (0, 0, 0); height (..., H, W) metres, + out of the part; normal unit, facing the camera."""
     xp = namespace(xyz)
-    limit = -LEAST_COS * norm(xyz)
-    along = xp.minimum(dot(normal, xyz), limit)
+    along = xp.minimum(dot(normal, xyz), -LEAST_COS * norm(xyz))
     along = xp.where(along < 0, along, along - 1)
     return xyz * (1 + height / along)[..., None]
 
@@ -46,5 +45,7 @@ def lift_iterated(
         found = sample_at(height, rows, columns)
         change = xp.abs(found - current)
         current, moved = found, lift(xyz, found, normal)
-    occluded = change > SETTLED * xp.abs(height).max()
+    # Each sample by its own height: a batch must not change what it holds.
+    highest = xp.amax(xp.abs(height), (1, 2))
+    occluded = change > SETTLED * highest[:, None, None]
     return moved, current, occluded

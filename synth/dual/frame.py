@@ -84,12 +84,18 @@ def edges(xyz: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def tangent_frame(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two unit vectors (3,) that make a right-handed frame with the normal (3,)."""
-    helper = np.zeros(3)
-    helper[np.argmin(np.abs(normal))] = 1
-    first = np.cross(helper, normal)
-    first /= np.linalg.norm(first)
-    return first, np.cross(normal, first)
+    """Two unit vectors (3,) that make a right-handed frame with the unit normal (3,)."""
+    x, y, z = (float(c) for c in normal)
+    # The axis that is furthest from the normal, crossed with it; written out, since this is called for each defect.
+    if abs(x) <= abs(y) and abs(x) <= abs(z):
+        a, b, c = 0.0, -z, y
+    elif abs(y) <= abs(z):
+        a, b, c = z, 0.0, -x
+    else:
+        a, b, c = -y, x, 0.0
+    length = (a * a + b * b + c * c) ** 0.5
+    a, b, c = a / length, b / length, c / length
+    return np.array([a, b, c]), np.array([y * c - z * b, z * a - x * c, x * b - y * a])
 
 
 def raised_normals(xyz: Array, normal: Array, height: Array, focal: tuple[Array, Array]) -> Array:

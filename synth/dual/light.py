@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synth.dual.arrays import Array, dot, like, namespace, smooth, unit
+from synth.dual.arrays import Array, dot, like, namespace, smooth, unit, within
 
 GAMMA = 2.2
 RATIO = (0.3, 2.5)
@@ -39,7 +39,7 @@ def to_linear(image: np.ndarray) -> np.ndarray:
 
 def to_bytes(linear: np.ndarray) -> np.ndarray:
     """linear float in [0, 1] -> uint8; the inverse of `to_linear`."""
-    return np.rint(255 * np.clip(linear, 0, 1) ** np.float32(1 / GAMMA)).astype(np.uint8)
+    return np.rint(255 * within(linear, 0, 1) ** np.float32(1 / GAMMA)).astype(np.uint8)
 
 
 def estimate_light(normal: np.ndarray, image: np.ndarray, where: np.ndarray) -> Light:
@@ -67,26 +67,25 @@ def estimate_light(normal: np.ndarray, image: np.ndarray, where: np.ndarray) -> 
 def shading(normal: Array, light: Light) -> Array:
     """S(n) = a + (1 - a) max(0, n . l); normal (..., 3) -> (...)."""
     facing = dot(normal, like(light.direction, normal))
-    return light.ambient + (1 - light.ambient) * namespace(normal).clip(facing, 0, None)
+    return light.ambient + (1 - light.ambient) * within(facing, 0)
 
 
 def shading_change(before: Array, after: Array, light: Light) -> Array:
     """S(n') / S(n) within RATIO; normals (..., 3) -> (...)."""
-    return namespace(before).clip(shading(after, light) / shading(before, light), *RATIO)
+    return within(shading(after, light) / shading(before, light), *RATIO)
 
 
 def highlight_change(xyz: Array, before: Array, after: Array, light: Light, strength: float, power: float) -> Array:
     """Blinn-Phong: strength ((n' . b)^power - (n . b)^power), b half-way between lamp and view; (...)."""
-    xp = namespace(xyz)
     half = unit(like(light.direction, xyz) - unit(xyz))
-    return strength * (xp.clip(dot(after, half), 0, None) ** power - xp.clip(dot(before, half), 0, None) ** power)
+    return strength * (within(dot(after, half), 0) ** power - within(dot(before, half), 0) ** power)
 
 
 def occlusion(height: Array, radius_px: float, full: float) -> Array:
     """Ambient occlusion clip(1 - k max(0, G_{R/3} * h - h) / full, 0.4, 1): hollows darken, ridges do not. `full`
     metres: the depth at which a hollow of this radius is dark."""
-    below = namespace(height).clip(smooth(height, radius_px / 3) - height, 0, None)
-    return namespace(height).clip(1 - OCCLUSION * below / full, 0.4, 1)
+    below = within(smooth(height, radius_px / 3) - height, 0)
+    return within(1 - (OCCLUSION / full) * below, 0.4, 1)
 
 
 def cast_shadow(height: Array, step_px: tuple[float, float], rise: float, reach_px: float) -> Array:
@@ -106,5 +105,5 @@ def cast_shadow(height: Array, step_px: tuple[float, float], rise: float, reach_
             break
         ahead = xp.roll(height, (-down, -right), (-2, -1))
         gain = rise * far / length
-        hidden = xp.maximum(hidden, xp.clip((ahead - height - gain) / (gain / far + 1e-9), 0, 1))
+        hidden = xp.maximum(hidden, within((ahead - height - gain) / (gain / far + 1e-9), 0, 1))
     return 1 - (1 - SHADOW) * smooth(hidden, 1.0)

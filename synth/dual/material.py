@@ -37,13 +37,9 @@ def draw_layer(
 ) -> Layer:
     """The layer of one defect on its patch: linear (h, w, 3) image, relief and places q (h, w, 2) metres, `radius` the
     defect's own in metres, to which the grain of textures is tied."""
-    lattice = Lattice.draw(rng)
     # Noise costs more than all the rest: only the rules that read it get it.
-    grain = lattice.fbm((q * (4.0 / radius)).astype(np.float32)) if spec.type in _GRAINY else relief.cover
-    layer = _RULES[spec.type](linear, relief, grain, rng)
-    if spec.texture and rng.random() < spec.texture:
-        return Layer(own_texture(linear, rng), layer.opacity, layer.gloss, layer.power)
-    return layer
+    grain = Lattice.draw(rng).fbm(q * np.float32(4 / radius)) if spec.type in _GRAINY else relief.cover
+    return _RULES[spec.type](linear, relief, grain, rng)
 
 
 def own_texture(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
-from synth.dual.arrays import ramp
+from synth.dual.arrays import norm, ramp
 from synth.dual.cutting import Removal, cut_face, cut_hole, frame_at
+from synth.dual.displace import LEAST_COS
 from synth.dual.light import cast_shadow, occlusion, to_linear
-from synth.dual.material import draw_layer
+from synth.dual.material import draw_layer, own_texture
 from synth.dual.placement import choose_seed
 from synth.dual.profiles import Face, Hinge, Profile, Relief, Spot, Stroke, draw_profile
 from synth.dual.scene import Scene
 from synth.dual.spec import AREA, SIGNAL, DefectSpec
 
 MARGIN = 8
-"""Pixels kept around one and a half times the reach of a defect."""
+"""Pixels kept around what a defect changes."""
+DARKER = 1 / 512
+"""Share of light from which shade counts as change: less is no grey level."""
+FURTHEST = 0.5
+"""Metres from the camera to a projector, at most."""
 WINDOW = 1.5
 """Shading fades out between 1 and 1.5 times the reach."""
 THINNEST = 0.7
@@ -34,7 +41,7 @@ STREAMS = ("placement", "shape", "height", "material", "visible", "noise")
 class Patch:
     """One defect on its cut-out of the frame; images are (h, w) float32 or bool unless said otherwise.
 
-    xyz, normal, linear (h, w, 3); height metres; cover, opacity, window, dim (occlusion times cast shadow) in [0, 1];
+    xyz, normal, linear (h, w, 3); height metres; opacity, window, dim (occlusion times cast shadow) in [0, 1];
     tint (h, w, 3); gone: surface replaced; scale, face_normal (h, w, 3): by what (see Removal); lost: no return;
     luck (2, h, w) uniform; noise (h, w) metres, for replaced surfaces."""
 
@@ -50,7 +57,6 @@ class Patch:
     normal: np.ndarray
     linear: np.ndarray
     height: np.ndarray
-    cover: np.ndarray
     window: np.ndarray
     dim: np.ndarray
     tint: np.ndarray
@@ -101,35 +107,36 @@ def patch_at(
     scene: Scene, spec: DefectSpec, profile: Profile, seed: tuple[int, int], rngs: dict[str, np.random.Generator]
 ) -> Patch:
     """The patch of a profile at a seed pixel."""
-    box = _box(scene, seed, profile.reach)
     frame = frame_at(scene, seed)
-    xyz, normal = scene.xyz[box], scene.normal[box]
-    away = xyz - scene.xyz[seed]
-    q = np.stack([away @ frame[0].astype(np.float32), away @ frame[1].astype(np.float32)], -1)
-    own = (scene.part[box] == scene.part[seed]) & normal.any(-1)
-    # What leaves the tangent plane this fast is another face, or another thing in front.
-    own &= np.abs(away @ frame[2].astype(np.float32)) <= OFF_PLANE * np.sqrt((q * q).sum(-1)) + 2e-3 + 3 * scene.sigma
-    relief, removal = _relief(scene, profile, seed, box, frame, q, own)
+    wide = surroundings(scene, seed, profile.reach)
+    q, own = _places(scene, seed, wide, frame)
+    relief, removal = _relief(scene, profile, seed, wide, frame, q, own)
+    window, dim = _shade(scene, profile, relief.height, q, own, seed, frame)
+    inner = _changed(scene, seed, relief, removal, (1 - dim) * window, own)
+    rows, columns = inner
+    box = (
+        slice(wide[0].start + rows.start, wide[0].start + rows.stop),
+        slice(wide[1].start + columns.start, wide[1].start + columns.stop),
+    )
+    own, relief = own[inner], relief.cut(inner)
     linear = to_linear(scene.image[box])
-    layer = draw_layer(spec, linear, relief, q, profile.reach, rngs["material"])
-    radius_px = max(profile.reach / scene.pixel_size(*seed), 1.0)
-    distance = np.sqrt(q[..., 0] ** 2 + q[..., 1] ** 2) / profile.reach
-    window = (1 - ramp((distance - 1) / (WINDOW - 1))) * own
-    full = max(abs(profile.amplitude), profile.reach / 8)
-    dim = occlusion(relief.height, radius_px, full) * _shadow(scene, relief.height, seed, frame, radius_px)
-    theta = np.arccos(np.clip(-frame[2] @ scene.xyz[seed] / np.linalg.norm(scene.xyz[seed]), -1, 1))
-    steep = abs(profile.amplitude) / profile.reach * np.tan(theta) > SLOPE
-    shape = own.shape
-    noise_rng = rngs["noise"]
-    luck = noise_rng.random((2, *shape), dtype=np.float32)
-    tint, face_normal, scale = layer.tint, np.zeros_like(normal), np.ones(shape, np.float32)
-    opacity, lost, gone = layer.opacity.astype(np.float32) * own, np.zeros(shape, bool), np.zeros(shape, bool)
-    if relief.gone is not None and removal is None:
-        lost = relief.gone & own
+    layer = draw_layer(spec, linear, relief, q[inner], profile.reach, rngs["material"])
+    tint, opacity = layer.tint, layer.opacity * own
+    if spec.texture and rngs["material"].random() < spec.texture:
+        tint = own_texture(to_linear(scene.image[wide]), rngs["material"])[inner]
+    shape, normal = own.shape, scene.normal[box]
+    face_normal, scale = np.zeros_like(normal), np.ones(shape, np.float32)
+    lost = gone = np.zeros(shape, bool)
     if removal is not None:
+        removal = removal.cut(inner)
         gone, scale, face_normal = removal.gone, removal.scale, removal.normal.astype(np.float32)
         lost = gone & (scale == 0)
         tint, opacity = _coloured(scene, box, removal, tint, opacity, rngs["material"])
+    elif relief.gone is not None:
+        lost = relief.gone & own
+    centre = scene.xyz[seed]
+    theta = math.acos(min(1.0, abs(float(frame[2] @ centre)) / math.sqrt(float(centre @ centre))))
+    steep = abs(profile.amplitude) / profile.reach * math.tan(theta) > SLOPE
     return Patch(
         box=box,
         seed=seed,
@@ -139,22 +146,72 @@ def patch_at(
         iterate=bool(steep) and removal is None,
         gloss=layer.gloss,
         power=layer.power,
-        xyz=xyz,
+        xyz=scene.xyz[box],
         normal=normal,
         linear=linear,
-        height=relief.height.astype(np.float32) * own,
-        cover=relief.cover,
-        window=window.astype(np.float32),
-        dim=dim.astype(np.float32),
+        height=relief.height * own,
+        window=window[inner],
+        dim=dim[inner],
         tint=tint,
         opacity=opacity,
         gone=gone,
         scale=scale,
         face_normal=face_normal,
         lost=lost,
-        luck=luck,
-        noise=_noise(scene.sigma, gone, noise_rng),
-        facts={"seed_pixel": [int(v) for v in seed], "view_deg": round(float(np.rad2deg(theta)), 2)},
+        luck=rngs["noise"].random((2, *shape), dtype=np.float32),
+        noise=_noise(scene.sigma, gone, rngs["noise"]),
+        facts={"seed_pixel": [int(v) for v in seed], "view_deg": round(math.degrees(theta), 2)},
+    )
+
+
+def _places(
+    scene: Scene, seed: tuple[int, int], box: tuple[slice, slice], frame: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places q (h, w, 2) metres in the tangent plane of the seed, and the pixels (h, w) bool of its own face."""
+    away = scene.xyz[box] - scene.xyz[seed]
+    # One plane of memory for each coordinate: what follows takes them one by one.
+    first, second, off = (away @ axis for axis in frame.astype(np.float32))
+    own = (scene.part[box] == scene.part[seed]) & (scene.facing[box] != 0)
+    # What leaves the tangent plane this fast is another face, or another thing in front.
+    own &= np.abs(off) <= OFF_PLANE * np.sqrt(first * first + second * second) + (2e-3 + 3 * scene.sigma)
+    return np.moveaxis(np.stack([first, second]), 0, -1), own
+
+
+def _shade(
+    scene: Scene,
+    profile: Profile,
+    height: np.ndarray,
+    q: np.ndarray,
+    own: np.ndarray,
+    seed: tuple[int, int],
+    frame: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`window` and `dim` of a patch (see Patch)."""
+    window = (1 - ramp((norm(q) / profile.reach - 1) / (WINDOW - 1))) * own
+    if profile.amplitude == 0 or not height.any():
+        return window, np.ones_like(window)
+    radius_px = max(profile.reach / scene.pixel_size(*seed), 1.0)
+    full = max(abs(profile.amplitude), profile.reach / 8)
+    return window, occlusion(height, radius_px, full) * _shadow(scene, height, seed, frame, radius_px)
+
+
+def _changed(
+    scene: Scene, seed: tuple[int, int], relief: Relief, removal: Removal | None, darker: np.ndarray, own: np.ndarray
+) -> tuple[slice, slice]:
+    """The rows and columns of a patch that hold everything the defect changes, and MARGIN px around: all that comes
+    later is worked out there alone."""
+    touched = own & ((relief.height != 0) | (relief.cover > 0) | (darker > DARKER))
+    if removal is not None:
+        touched |= removal.gone
+    rows, columns = np.flatnonzero(touched.any(1)), np.flatnonzero(touched.any(0))
+    if len(rows) == 0:
+        rows, columns = (np.array([size // 2]) for size in touched.shape)
+    # A rise hides pixels beside it, along the row, from the projector.
+    rise, depth = max(float(relief.height.max()), 0.0), float(scene.xyz[seed][2])
+    shadow = int(rise / max(float(scene.facing[seed]), LEAST_COS) * FURTHEST * scene.camera.fx / depth**2)
+    return (
+        slice(max(rows[0] - MARGIN, 0), min(rows[-1] + MARGIN + 1, touched.shape[0])),
+        slice(max(columns[0] - MARGIN - shadow, 0), min(columns[-1] + MARGIN + shadow + 1, touched.shape[1])),
     )
 
 
@@ -180,7 +237,7 @@ def _relief(
     return relief, None
 
 
-def _box(scene: Scene, seed: tuple[int, int], reach: float) -> tuple[slice, slice]:
+def surroundings(scene: Scene, seed: tuple[int, int], reach: float) -> tuple[slice, slice]:
     """The cut-out around a seed: reach times WINDOW and MARGIN px each way, as far as the frame goes."""
     half = int(WINDOW * reach / scene.pixel_size(*seed)) + MARGIN
     limits = zip(seed, scene.shape, strict=True)
@@ -234,7 +291,5 @@ def _noise(sigma: float, gone: np.ndarray, rng: np.random.Generator) -> np.ndarr
     """Depth noise (h, w) metres for replaced surfaces, neighbours alike as from a real decoder; 0 elsewhere."""
     if not gone.any():
         return np.zeros(gone.shape, np.float32)
-    from scipy import ndimage
-
     white = ndimage.gaussian_filter(rng.standard_normal(gone.shape, dtype=np.float32), 0.7)
     return (white / white.std() * sigma * gone).astype(np.float32)

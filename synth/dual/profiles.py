@@ -1,7 +1,7 @@
 """Height profiles: every defect type as a function of the tangent plane.
 
 A profile is drawn once (`draw_profile`) and then only read: `at(q)` tells, for places q (..., 2) in metres from the
-seed, what happens there. Organised and unorganised clouds, numpy and torch read the same profile, so they agree.
+seed, what happens there. Organised and unorganised clouds read the same profile, so they agree.
 Signs: height is metres along the surface normal, + out of the part, - into it.
 """
 
@@ -14,13 +14,15 @@ from typing import Protocol
 
 import numpy as np
 
-from synth.dual.arrays import Array, dot, like, namespace, norm, ramp
-from synth.dual.curves import Course, crack, distances, scratch
+from synth.dual.arrays import Array, dot, like, namespace, norm, ramp, within
+from synth.dual.curves import Course, close_by, crack, distances, scratch
 from synth.dual.noise import Lattice
 from synth.dual.spec import DefectSpec, Kernel
 
 RIM = 0.25
 """Height of a crater's rim over its depth."""
+PILED = 3.0
+"""Half-widths from the middle of a line to where its pile-up ends."""
 WALL = 0.1
 """Width of a hole's wall over its radius."""
 
@@ -33,6 +35,10 @@ class Relief:
     height: Array
     cover: Array
     gone: Array | None = None
+
+    def cut(self, box: tuple[slice, slice]) -> Relief:
+        """The part of it within a box of its places."""
+        return Relief(self.height[box], self.cover[box], None if self.gone is None else self.gone[box])
 
 
 class Profile(Protocol):
@@ -101,14 +107,14 @@ class Spot:
             length = norm(q)
             reach = reach * (1 + self.skew * dot(q, lean) / (length + (length == 0)))
         if self.outline is not None and self.ragged:
-            reach = reach * (1 + self.ragged * xp.clip(self.outline.at(q * (1.6 / self.radius)), -1, 1))
+            reach = reach * (1 + self.ragged * within(self.outline.at(q * (1.6 / self.radius)), -1, 1))
         return away / reach
 
 
 def _section(kernel: Kernel, x: Array, mound: float) -> Array:
     """Height 1 at x = 0, 0 from x = 1 on (a crater's rim: from 1.5 on)."""
     xp = namespace(x)
-    inner = xp.clip(x, 0, 1)
+    inner = within(x, 0, 1)
     if kernel == "cosine":
         return 0.5 + 0.5 * xp.cos(math.pi * inner)
     if kernel == "gauss":
@@ -140,13 +146,16 @@ class Pits:
     def scaled(self, amplitude: float) -> Pits:
         return replace(self, amplitude=amplitude)
 
-    def at(self, q: Array) -> Relief:
-        xp = namespace(q)
-        height = xp.zeros_like(q[..., 0])
-        for centre, radius, depth in zip(self.centres, self.radii.tolist(), self.depths.tolist(), strict=True):
-            x = norm(q - like(centre, q)) / radius
-            height = height + self.amplitude * depth * xp.sqrt(xp.clip(1 - x * x, 0, 1))
-        return Relief(height, (height != 0) * (0 * height + 1))
+    def at(self, q: np.ndarray) -> Relief:
+        x, y = (q[..., axis].reshape(-1) for axis in (0, 1))
+        near = close_by(x, y, self.centres, float(self.radii.max()))
+        centre, radius = self.centres.T[..., None].astype(q.dtype), self.radii[:, None].astype(q.dtype)
+        away = ((x[near] - centre[0]) ** 2 + (y[near] - centre[1]) ** 2) / radius**2
+        own = away.argmin(0)
+        deep = self.amplitude * self.depths.astype(q.dtype)[own] * np.sqrt(within(1 - away.min(0, initial=1), 0))
+        height = np.zeros(q.shape[:-1], q.dtype)
+        height.reshape(-1)[near] = deep
+        return Relief(height, (height != 0).astype(q.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +179,19 @@ class Stroke:
     def scaled(self, amplitude: float) -> Stroke:
         return replace(self, amplitude=amplitude)
 
-    def at(self, q: Array) -> Relief:
-        xp = namespace(q)
-        away, width, depth = distances(self.course, q)
-        width = xp.clip(width, self.finest, None)
+    def at(self, q: np.ndarray) -> Relief:
+        near, away, width, depth = distances(self.course, q, self.finest, PILED)
         x = away / width
         if self.kind == "crack":
-            groove = xp.sqrt(xp.clip(1 - x, 0, 1))
-            lips = xp.clip(1 - xp.abs(2 * x - 3), 0, 1)
+            groove = np.sqrt(within(1 - x, 0))
+            lips = within(1 - np.abs(2 * x - 3), 0)
         else:
             groove = ramp((1 - x) / 0.35)
-            lips = xp.exp(-(((x - 1.3) / 0.5) ** 2)) * (x > 1) * (x < 3)
-        height = self.amplitude * depth * (groove - self.pile * lips)
-        gone = -height > self.open_beyond if math.isfinite(self.open_beyond) else None
-        return Relief(height, (x < 1) * ramp((1.2 - x) / 0.6), gone)
+            lips = np.exp(-(((x - 1.3) / 0.5) ** 2)) * (x > 1)
+        height, cover = np.zeros((2, *q.shape[:-1]), q.dtype)
+        height.reshape(-1)[near] = self.amplitude * depth * (groove - self.pile * lips)
+        cover.reshape(-1)[near] = (x < 1) * ramp((1.2 - x) / 0.6)
+        return Relief(height, cover, -height > self.open_beyond if math.isfinite(self.open_beyond) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,15 +282,12 @@ def _pits(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: 
     low, high = (metres * r for r in spec.radius_mm)
     radii = np.exp(rng.normal(np.log(np.sqrt(max(low, 1e-9) * high)), 0.35, 40 * wanted)).clip(low, high)
     places = rng.uniform(-spread, spread, (40 * wanted, 2))
+    free = np.hypot(*places.T) <= spread
     kept: list[int] = []
-    for k, (place, radius) in enumerate(zip(places, radii, strict=True)):
-        if np.hypot(*place) > spread:
-            continue
-        gaps = np.linalg.norm(places[kept] - place, axis=1) - 1.15 * (radii[kept] + radius)
-        if not kept or gaps.min() > 0:
-            kept.append(k)
-        if len(kept) == wanted:
-            break
+    while len(kept) < wanted and free.any():
+        dart = int(free.argmax())
+        kept.append(dart)
+        free &= np.hypot(*(places - places[dart]).T) > 1.15 * (radii + radii[dart])
     depths = rng.uniform(0.6, 1.0, len(kept)) * radii[kept] / radii[kept].max()
     return Pits(places[kept], radii[kept], depths / depths.max(), -amplitude)
 

@@ -10,6 +10,7 @@ import numpy as np
 from synth.dual.arrays import grow
 from synth.dual.light import to_bytes
 from synth.dual.patch import Patch
+from synth.dual.profiles import Hinge
 from synth.dual.scene import Scene
 
 SLACK = 2
@@ -76,8 +77,10 @@ def put_back(
 
 def record(scene: Scene, patch: Patch, marks: Marks, number: int, facts: dict[str, Any]) -> dict[str, Any]:
     """What is told of one defect, in millimetres, degrees and pixels; plain types."""
-    own = marks.instances == number
-    geo, rgb = bool((own & marks.geo).any()), bool((own & marks.rgb).any())
+    # A bend changes what lies beyond its patch.
+    box = ... if isinstance(patch.profile, Hinge) else patch.box
+    own = marks.instances[box] == number
+    geo, rgb = bool((own & marks.geo[box]).any()), bool((own & marks.rgb[box]).any())
     return {
         "type": patch.spec.type,
         "amplitude_mm": round(1e3 * float(patch.profile.amplitude), 4),
@@ -85,7 +88,7 @@ def record(scene: Scene, patch: Patch, marks: Marks, number: int, facts: dict[st
         "snr": round(abs(float(patch.profile.amplitude)) / scene.sigma, 3) if scene.sigma else None,
         "visible_in": "both" if geo and rgb else "geo" if geo else "rgb",
         "kept_in": patch.visible,
-        "area_px": int(own.sum()),
+        "area_px": int(np.count_nonzero(own)),
         "iterated": patch.iterate,
         **patch.facts,
         **facts,
@@ -93,11 +96,12 @@ def record(scene: Scene, patch: Patch, marks: Marks, number: int, facts: dict[st
 
 
 def _refusal(patch: Patch, mask: np.ndarray, geo: np.ndarray, xyz: np.ndarray) -> str | None:
-    if mask.sum() < LEAST_AREA:
-        return f"its mask has {int(mask.sum())} px"
+    area = np.count_nonzero(mask)
+    if area < LEAST_AREA:
+        return f"its mask has {area} px"
     if patch.spec.geometric and patch.visible != "rgb" and patch.spec.min_snr > 0 and not geo.any():
         return "it is lost in the depth noise"
-    newly = mask & (patch.xyz[..., 2] > 0) & (xyz[..., 2] == 0)
-    if newly.sum() > MOST_INVALID * mask.sum() and patch.spec.type not in ("through_hole", "cut", "crack"):
-        return f"{newly.sum() / mask.sum():.0%} of it returns no depth"
-    return None
+    if patch.spec.type in ("through_hole", "cut", "crack"):
+        return None
+    newly = np.count_nonzero(mask & (patch.xyz[..., 2] > 0) & (xyz[..., 2] == 0))
+    return f"{newly / area:.0%} of it returns no depth" if newly > MOST_INVALID * area else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.dual.arrays import Array, namespace
+from synth.dual.arrays import Array, namespace, within
 
 GRAZING_DEG = 75.0
 GRAZING_SOFT_DEG = 4.0
 FLYING = 0.1
 """Chance that a pixel in a new shadow returns its point all the same."""
+_STEEP = 1e9
 
 
 def depth_noise(depth: np.ndarray, where: np.ndarray) -> float:
@@ -30,14 +31,16 @@ def depth_noise(depth: np.ndarray, where: np.ndarray) -> float:
 
 def projector_shadow(xyz: Array, baseline: float) -> Array:
     """Pixels (..., H, W) bool that a projector at (baseline, 0, 0) metres cannot light because a surface nearer to it
-    along the row is in the way. The angle atan2(x - b, z) must grow along each row; invalid pixels throw none."""
+    along the row is in the way. The angle to the projector, told by its tangent (x - b) / z, must grow along each row;
+    invalid pixels throw none."""
     xp = namespace(xyz)
-    valid = xyz[..., 2] > 0
-    angle = xp.arctan2(xyz[..., 0] - baseline, xp.where(valid, xyz[..., 2], xyz[..., 2] + 1))
+    depth = xyz[..., 2]
+    valid = depth > 0
+    slope = (xyz[..., 0] - baseline) / (depth + ~valid)
     if baseline < 0:
-        return valid & (angle < _running_max(xp.where(valid, angle, angle * 0 - 10)) - 1e-7)
-    reverse = xp.flip(xp.where(valid, -angle, angle * 0 - 10), (-1,))
-    return valid & (-angle < xp.flip(_running_max(reverse), (-1,)) - 1e-7)
+        return valid & (slope < _running_max(xp.where(valid, slope, -_STEEP)) - 1e-7)
+    reverse = xp.flip(xp.where(valid, -slope, -_STEEP), (-1,))
+    return valid & (-slope < xp.flip(_running_max(reverse), (-1,)) - 1e-7)
 
 
 def _running_max(rows: Array) -> Array:
@@ -49,5 +52,5 @@ def grazing_loss(cosine: Array, luck: Array) -> Array:
     """Pixels lost to a grazing view: chance 1 / (1 + exp(-(theta - 75 deg) / 4 deg)); cosine between normal and line of
     sight, luck uniform in [0, 1], both (..., H, W)."""
     xp = namespace(cosine)
-    theta = xp.arccos(xp.clip(cosine, 0, 1)) * (180 / np.pi)
+    theta = xp.arccos(within(cosine, 0, 1)) * (180 / np.pi)
     return luck < 1 / (1 + xp.exp(-(theta - GRAZING_DEG) / GRAZING_SOFT_DEG))

@@ -19,7 +19,7 @@ import numpy as np
 from synth.dual.arrays import grow
 from synth.dual.bending import bend_scene
 from synth.dual.dense import change, stack
-from synth.dual.patch import Patch, plan_patch, streams
+from synth.dual.patch import Patch, plan_patch, streams, surroundings
 from synth.dual.profiles import Hinge
 from synth.dual.result import Marks, put_back, record
 from synth.dual.scene import Scene, prepare
@@ -42,8 +42,8 @@ Memory = OrderedDict[str, tuple[Sample, Prepared]]
 class DualSynthesizer:
     """Draws defects of one spec, or of several in one sample, onto good samples.
 
-    defects: a type of `synth.dual.spec.DEFAULTS`, a published preset (see `synth.dual.presets`), a DefectSpec, or a
-    sequence of types and specs. `baseline` metres: where the sensor's projector stands (0 = no shadows)."""
+    defects: a type of `synth.dual.spec.DEFAULTS`, a DefectSpec, or a sequence of both; for published schemes see
+    `synth.dual.presets.create`. `baseline` metres: where the sensor's projector stands (0 = no shadows)."""
 
     def __init__(self, defects: str | DefectSpec | Sequence[str | DefectSpec], baseline: float = BASELINE) -> None:
         given = [defects] if isinstance(defects, str | DefectSpec) else list(defects)
@@ -81,6 +81,8 @@ class DualSynthesizer:
         return finished(sample, image, cloud, marks, told, seed)
 
     def _wanted(self, seed: int) -> list[DefectSpec]:
+        if all(low == high for low, high in (spec.count for spec in self.specs)):
+            return [spec for spec in self.specs for _ in range(spec.count[0])]
         rng = np.random.default_rng([seed, 77])
         return [spec for spec in self.specs for _ in range(rng.integers(spec.count[0], spec.count[1] + 1))]
 
@@ -102,7 +104,7 @@ class DualSynthesizer:
             except GeneratorError as problem:
                 reason = str(problem)
                 continue
-            if _touches(marks, patch):
+            if index and _touches(scene, marks, patch):
                 reason = "it met another defect"
                 continue
             if isinstance(patch.profile, Hinge):
@@ -170,9 +172,9 @@ def _spec(name: str) -> DefectSpec:
     raise GeneratorError(f"defect type {name!r} is unknown; {hint}")
 
 
-def _touches(marks: Marks, patch: Patch) -> bool:
+def _touches(scene: Scene, marks: Marks, patch: Patch) -> bool:
     """Whether an earlier defect lies within one and a half times the patch's reach."""
-    return bool((marks.instances[patch.box] > 0)[patch.window > 0].any())
+    return bool((marks.instances[surroundings(scene, patch.seed, patch.profile.reach)] > 0).any())
 
 
 def _bend(
