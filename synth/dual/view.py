@@ -10,7 +10,8 @@ from synth.sample import Cloud
 
 SIDE = 256
 GROUND = 236
-LABEL = np.array([226, 40, 92])
+SAME_SURFACE = 0.04
+"""Distance along the line of sight, over the cloud's extent, up to which two points belong to one surface."""
 
 
 def picture(cloud: Cloud, towards: np.ndarray | None = None, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +27,7 @@ def picture(cloud: Cloud, towards: np.ndarray | None = None, side: int = SIDE) -
     scale = 0.46 * side / max(np.abs(points[:, :2]).max(), 1e-12)
     columns = np.clip(side / 2 + points[:, 0] * scale, 0, side - 1).astype(int)
     rows = np.clip(side / 2 - points[:, 1] * scale, 0, side - 1).astype(int)
-    block = int(np.clip(np.ceil(1.6 * side / np.sqrt(len(points))), 1, 9))
+    block = int(np.clip(np.ceil(2.1 * side / np.sqrt(len(points))), 1, 9))
     seen = _nearest(rows, columns, points[:, 2], side, block)
     lamp = (axes.T @ np.array([-0.35, 0.5, 0.8])) / np.linalg.norm([-0.35, 0.5, 0.8])
     normals = cloud.normals if cloud.normals is not None else np.broadcast_to(view, cloud.points.shape)
@@ -63,17 +64,18 @@ def seen_from(cloud: Cloud, surface: Surface, towards: np.ndarray, rng: np.rando
 
 
 def _nearest(rows: np.ndarray, columns: np.ndarray, towards: np.ndarray, side: int, block: int) -> np.ndarray:
-    """Index (side, side) of the point nearest to the viewer in each pixel and its neighbours, -1 for none."""
+    """Index (side, side) of the point that each pixel shows, -1 for none: its own, or where it has none or one of a
+    surface further back, that of the nearest surface among its neighbours."""
     order = np.argsort(towards, kind="stable")
     depth = np.full((side, side), -np.inf)
-    index = np.full((side, side), -1)
+    own = np.full((side, side), -1)
     depth[rows[order], columns[order]] = towards[order]
-    index[rows[order], columns[order]] = order
+    own[rows[order], columns[order]] = order
     filled = ndimage.maximum_filter(depth, block)
-    # Each pixel takes the point of the neighbour whose depth won.
+    index = np.where(depth >= filled - SAME_SURFACE * np.ptp(towards), own, -1)
     at = np.arange(side)
     for down in range(-(block // 2), block - block // 2):
         for right in range(-(block // 2), block - block // 2):
             source = (np.clip(at + down, 0, side - 1)[:, None], np.clip(at + right, 0, side - 1)[None])
-            index = np.where((index < 0) & (depth[source] == filled) & np.isfinite(filled), index[source], index)
+            index = np.where((index < 0) & (depth[source] == filled) & np.isfinite(filled), own[source], index)
     return index

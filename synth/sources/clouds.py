@@ -77,8 +77,7 @@ def _class_entries(
         if part not in ("train", "test") or not _is_cloud(file):
             continue
         place = f"{product}/{part}/{file.name}"
-        # 12_bulge, airplane_bulge3, bulge: the last word that is not a number.
-        words = [word for word in re.split(r"[_\d]+", file.stem) if word]
+        words = _words(file.stem, folder.resolve().name)
         kind = words[-1] if words else file.stem
         good = part == "train" or any(word in GOOD for word in words)
         if not good and file.stem not in truth:
@@ -87,3 +86,13 @@ def _class_entries(
         labelled = None if good else truth[file.stem]
         defect = None if good else kind
         yield Entry(place, labelled or file, product, defect, part, labelled, cloud=(points, unit))
+
+
+def _words(stem: str, product: str) -> list[str]:
+    """The words of a file's name without numbers, the product, and what kind of scan it is: airplane_bulge3 and
+    12_bulge_cut (a scan cut to one side) -> bulge; 12_cut -> cut."""
+    words, own = ([word for word in re.split(r"[_\d]+", name) if word] for name in (stem, product))
+    words = words[len(own) :] if words[: len(own)] == own else words
+    while len(words) > 1 and words[-1] in ("cut", "copy"):
+        words.pop()
+    return words

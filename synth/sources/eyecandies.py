@@ -4,7 +4,8 @@
     <root>/<Class>/test_public/data/00_image_4.png, 00_depth.png, 00_mask.png, 00_metadata.yaml
 
 Depth in metres is value / 65535 (max - min) + min of info_depth.yaml; the camera has f = W 50 / 36 px and its centre in
-the middle of the frame. image_4 is the one with all box lights of the field's usual conversion.
+the middle of the frame. image_4, lit from the left, is the one that the field's usual conversion keeps. A test sample's
+defect type is the one of bumps, dents, colors and normals whose mask is not blank; `combined` for several.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from synth.sources.listing import Entry, Listing, Problem, files_below, limit_go
 
 FOCAL = 50 / 36
 SPLITS = {"train": "train", "val": "train", "test_public": "test"}
+TYPES = ("bumps", "dents", "colors", "normals")
 
 
 def is_eyecandies(root: Path) -> bool:
@@ -47,13 +49,13 @@ def list_eyecandies(
             if image not in files:
                 problems.append(Problem(str(depth), f"has no image; wanted {image}", "add it"))
                 continue
-            marked = mask in files and bool(np.asarray(Image.open(mask).convert("L")).any())
+            marked = mask in files and _marks(mask)
             entries.append(
                 Entry(
                     f"{name}/{split}/{stem}",
                     image,
                     name,
-                    "defect" if marked else None,
+                    _type(mask) if marked else None,
                     SPLITS[split],
                     mask if marked else None,
                     xyz=depth,
@@ -68,15 +70,34 @@ def read_depth(path: Path) -> np.ndarray:
     facts = path.with_name(path.name.replace("_depth.png", "_info_depth.yaml"))
     if not facts.is_file():
         raise SourceError(f"{path} has no {facts.name} beside it, which gives its range; copy it too")
-    limits = yaml.safe_load(facts.read_text())["normalization"]
+    try:
+        limits = yaml.safe_load(facts.read_text())["normalization"]
+        low, high = float(limits["min"]), float(limits["max"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as problem:
+        raise SourceError(f"{facts} does not give normalization: {{min, max}} in metres; copy it again") from problem
     values = np.asarray(Image.open(path)).astype(np.float64)
-    depth = values / 65535 * (limits["max"] - limits["min"]) + limits["min"]
+    if values.ndim != 2:
+        raise SourceError(f"{path} is {values.shape}, wanted one channel of 16 bits; copy it again")
+    depth = values / 65535 * (high - low) + low
     depth[values == 0] = 0
     height, width = depth.shape
     focal = width * FOCAL
     rows, columns = np.indices(depth.shape)
     cloud = np.stack([(columns - width / 2) / focal * depth, (rows - height / 2) / focal * depth, depth], -1)
     return cloud.astype(np.float32)
+
+
+def _type(mask: Path) -> str:
+    """The defect type of a sample whose mask.png marks something."""
+    stem = mask.name.removesuffix("mask.png")
+    files = {kind: mask.with_name(f"{stem}{kind}_mask.png") for kind in TYPES}
+    kinds = [kind for kind, file in files.items() if file.is_file() and _marks(file)]
+    return kinds[0] if len(kinds) == 1 else "combined" if kinds else "defect"
+
+
+def _marks(mask: Path) -> bool:
+    with Image.open(mask) as picture:
+        return bool(np.asarray(picture.convert("L")).any())
 
 
 def _class_folders(root: Path) -> list[Path]:

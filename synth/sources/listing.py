@@ -120,10 +120,16 @@ def _read_xyz(path: Path, picture: Path, size: tuple[int, int]) -> np.ndarray:
 
 def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
     """A cloud with a picture of it, which stands in wherever pictures are compared or shown."""
+    from synth.dual.surface import LEAST_POINTS
     from synth.dual.view import picture
     from synth.sources.points import read_points
 
     cloud = read_points(entry.file, points, unit)
+    if len(cloud.points) < LEAST_POINTS:
+        raise SourceError(
+            f"{entry.file} holds {len(cloud.points)} points, wanted at least {LEAST_POINTS}; scan or sample it denser, "
+            "or leave it out with source.exclude"
+        )
     image, mask = picture(cloud)
     return Sample(
         id=entry.id,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 
@@ -18,19 +18,32 @@ MESHES = (".stl", ".obj", ".off", ".glb")
 CLOUDS = (".ply", ".pcd", ".xyz", ".txt", ".npz")
 Unit = Literal["auto", "m", "cm", "mm", "inch"]
 METRES: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
-_PCD_TYPES = {("F", "4"): "<f4", ("F", "8"): "<f8", ("U", "1"): "u1", ("U", "4"): "<u4", ("I", "4"): "<i4"}
+SIZES = (1e-3, 20.0)
+"""Metres across between which a part is one; outside, its unit was taken for another."""
+_PLY_TYPES = {
+    **dict.fromkeys(("char", "int8"), "i1"),
+    **dict.fromkeys(("uchar", "uint8"), "u1"),
+    **dict.fromkeys(("short", "int16"), "i2"),
+    **dict.fromkeys(("ushort", "uint16"), "u2"),
+    **dict.fromkeys(("int", "int32"), "i4"),
+    **dict.fromkeys(("uint", "uint32"), "u4"),
+    **dict.fromkeys(("float", "float32"), "f4"),
+    **dict.fromkeys(("double", "float64"), "f8"),
+}
+_PLY_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
 def read_points(path: str | Path, count: int = 20_000, unit: Unit = "auto") -> Cloud:
     """The cloud in a file, or `count` points of the mesh in it; a cloud of more points is thinned to `count` at even
-    steps. `unit` is the file's; auto guesses it (`guess_unit`). SourceError where a file is unreadable or empty."""
+    steps. `unit` is the file's; auto guesses it (`guess_unit`). Points with NaN, as scanners write them for no return,
+    are left out. SourceError where a file is unreadable or empty, or where its unit makes no sense."""
     path = Path(path)
     suffix = path.suffix.lower()
     try:
-        if suffix in MESHES or suffix == ".ply":
+        if suffix in MESHES or (suffix == ".ply" and _has_faces(path)):
             cloud = _with_trimesh(path, count)
         else:
-            cloud = {".pcd": _read_pcd, ".npz": _read_npz}.get(suffix, _read_text)(path)
+            cloud = {".ply": read_ply, ".pcd": _read_pcd, ".npz": _read_npz}.get(suffix, _read_text)(path)
     except SourceError:
         raise
     except Exception as problem:  # every parser fails in its own ways; the file is what the user can mend
@@ -41,8 +54,12 @@ def read_points(path: str | Path, count: int = 20_000, unit: Unit = "auto") -> C
     keep = np.flatnonzero(finite)
     keep = keep[np.linspace(0, len(keep) - 1, count).astype(int)] if len(keep) > count else keep
     cloud = Cloud(*(None if part is None else part[keep] for part in _parts(cloud)))  # type: ignore[arg-type]
-    factor = METRES[guess_unit(cloud.points) if unit == "auto" else unit]
-    return Cloud((cloud.points * np.float32(factor)), cloud.normals, cloud.colors, cloud.labels)
+    known = guess_unit(cloud.points) if unit == "auto" else unit
+    points = cloud.points * np.float32(METRES[known])
+    extent = float(np.ptp(points, axis=0).max())
+    if extent and not SIZES[0] <= extent <= SIZES[1]:
+        raise SourceError(f"{path} would be {extent:.3g} m across in {known}; set source.unit to the file's own unit")
+    return Cloud(points, cloud.normals, cloud.colors, cloud.labels)
 
 
 def guess_unit(points: np.ndarray) -> str:
@@ -70,15 +87,39 @@ def ply_bytes(cloud: Cloud) -> bytes:
 
 
 def read_ply(path: str | Path) -> Cloud:
-    """What `ply_bytes` wrote."""
-    content = Path(path).read_bytes()
-    head, _, body = content.partition(b"end_header\n")
-    lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
-    kinds = {"float": "<f4", "uchar": "u1", "double": "<f8", "int": "<i4"}
-    fields = [(line[2], kinds[line[1]]) for line in lines if line[:1] == ["property"]]
-    count = next(int(line[2]) for line in lines if line[:2] == ["element", "vertex"])
-    rows = np.frombuffer(body, np.dtype(fields), count)
-    return _from_columns({name: rows[name] for name, _ in fields})
+    """The vertices of a PLY, text or binary, that come first in it: points and what else is known of each."""
+    with Path(path).open("rb") as file:
+        lines = _ply_header(file)
+        order = next(line[1] for line in lines if line[0] == "format")
+        elements = [k for k, line in enumerate(lines) if line[0] == "element"] + [len(lines)]
+        first = lines[elements[0]]
+        if first[1] != "vertex":
+            raise SourceError(f"{path} begins with {first[1]}, wanted its vertices first; export it again")
+        fields = [(line[-1], _PLY_TYPES[line[1]]) for line in lines[elements[0] + 1 : elements[1]]]
+        count = int(first[2])
+        if order == "ascii":
+            rows = np.loadtxt(file, ndmin=2, max_rows=count)
+            return _from_columns({name: rows[:, k] for k, (name, _) in enumerate(fields)})
+        kinds = np.dtype([(name, _PLY_ORDERS[order] + kind) for name, kind in fields])
+        values = np.frombuffer(file.read(count * kinds.itemsize), kinds, count)
+        return _from_columns({name: values[name] for name, _ in fields})
+
+
+def _ply_header(file: IO[bytes]) -> list[list[str]]:
+    """The words of each line of a PLY's header; the file is left where its body begins."""
+    lines: list[list[str]] = []
+    for line in iter(file.readline, b""):
+        words = line.decode("ascii", "replace").split()
+        if words == ["end_header"]:
+            return lines
+        if words and words[0] in ("format", "element", "property"):
+            lines.append(words)
+    raise SourceError("its PLY header has no end_header")
+
+
+def _has_faces(path: Path) -> bool:
+    with path.open("rb") as file:
+        return any(words[0] == "element" and words[1] != "vertex" and int(words[2]) for words in _ply_header(file))
 
 
 def pcd_bytes(cloud: Cloud) -> bytes:
@@ -116,7 +157,7 @@ def _with_trimesh(path: Path, count: int) -> Cloud:
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_mesh()
     if isinstance(loaded, trimesh.PointCloud):
-        return read_ply(path) if path.suffix.lower() == ".ply" else Cloud(np.asarray(loaded.vertices, np.float32))
+        return Cloud(np.asarray(loaded.vertices, np.float32))
     if len(loaded.faces) == 0 or not float(loaded.area) > 0:
         raise SourceError(f"{path} holds neither points nor faces with an area; export it again")
     mesh = trimesh.Trimesh(loaded.vertices, loaded.faces, process=True)
@@ -163,18 +204,28 @@ def _read_npz(path: Path) -> Cloud:
 
 
 def _read_pcd(path: Path) -> Cloud:
-    head, _, body = path.read_bytes().partition(b"\nDATA ")
-    kind, _, body = body.partition(b"\n")
-    words = {line.split()[0]: line.split()[1:] for line in head.decode("ascii", "replace").splitlines() if line.strip()}
-    names, count = words["FIELDS"], int(words["POINTS"][0])
-    if kind.strip() == b"ascii":
-        rows = np.loadtxt(io.BytesIO(body), ndmin=2, max_rows=count)
-        return _from_columns({name: rows[:, k] for k, name in enumerate(names)})
-    if kind.strip() != b"binary":
-        raise SourceError(f"{path} is a compressed PCD; save it as binary or ascii PCD, or as PLY")
-    types = [_PCD_TYPES[pair] for pair in zip(words["TYPE"], words["SIZE"], strict=True)]
-    rows = np.frombuffer(body, np.dtype(list(zip(names, types, strict=True))), count)
-    return _from_columns({name: np.asarray(rows[name]) for name in names})  # type: ignore[call-overload]
+    words: dict[str, list[str]] = {}
+    with path.open("rb") as file:
+        for line in iter(file.readline, b""):
+            key, *rest = line.decode("ascii", "replace").split() or [""]
+            words[key] = rest
+            if key == "DATA":
+                break
+        kind, count = words["DATA"][0], int(words["POINTS"][0])
+        if kind not in ("ascii", "binary"):
+            raise SourceError(f"{path} is a compressed PCD; save it as binary or ascii PCD, or as PLY")
+        # Padding fields all have the name "_".
+        names = [f"_{k}" if name == "_" else name for k, name in enumerate(words["FIELDS"])]
+        repeats = [int(n) for n in words.get("COUNT", ["1"] * len(names))]
+        types = [f"<{kind.lower()}{size}" for kind, size in zip(words["TYPE"], words["SIZE"], strict=True)]
+        if kind == "ascii":
+            rows = np.loadtxt(file, ndmin=2, max_rows=count)
+            places = np.cumsum([0, *repeats])
+            return _from_columns({n: rows[:, k].astype(t) for n, k, t in zip(names, places, types, strict=False)})
+        columns = zip(names, types, repeats, strict=True)
+        fields = np.dtype([(name, form, (n,)[: n > 1]) for name, form, n in columns])
+        values = np.frombuffer(file.read(count * fields.itemsize), fields, count)
+        return _from_columns({name: values[name] for name in names})
 
 
 def _from_columns(columns: dict[str, np.ndarray]) -> Cloud:
@@ -185,9 +236,14 @@ def _from_columns(columns: dict[str, np.ndarray]) -> Cloud:
     if points is None:
         raise SourceError(f"wanted x, y and z, found {', '.join(columns)}")
     label = columns.get("label")
+    normals = together(("nx", "ny", "nz"), np.float32)
+    colors = together(("red", "green", "blue"), np.uint8)
+    if "rgb" in columns:  # PCD packs the three into the bits of one number
+        packed = columns["rgb"].astype("<f4" if columns["rgb"].dtype.kind == "f" else "<u4").view("<u4")
+        colors = np.stack([(packed >> shift & 255).astype(np.uint8) for shift in (16, 8, 0)], 1)
     return Cloud(
         points,
-        together(("nx", "ny", "nz"), np.float32),
-        together(("red", "green", "blue"), np.uint8),
+        normals if normals is not None else together(("normal_x", "normal_y", "normal_z"), np.float32),
+        colors,
         None if label is None else label > 0,
     )
