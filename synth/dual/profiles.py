@@ -243,11 +243,14 @@ def draw_profile(spec: DefectSpec, shape: np.random.Generator, height: np.random
     return _DRAW[spec.type](spec, shape, amplitude, metres)
 
 
-def volume(profile: Profile, cells: int = 400) -> float:
-    """Signed volume between the profile and a flat surface, cubic metres: + for material added."""
-    line = (np.arange(cells) + 0.5) / cells * 2 - 1
-    q = profile.reach * np.stack(np.meshgrid(line, line), -1)
-    return float(profile.at(q).height.sum() * (2 * profile.reach / cells) ** 2)
+def volume(profile: Profile) -> float:
+    """Signed volume between the profile and a flat surface, cubic metres: + for material added. A sum over squares,
+    small enough for the profile's finest detail."""
+    cells = 400 if isinstance(profile, Stroke | Pits) else 96
+    line = (np.arange(cells, dtype=np.float32) + np.float32(0.5)) * (2 / cells) - 1
+    line *= np.float32(profile.reach)
+    q = np.moveaxis(np.stack(np.meshgrid(line, line)), 0, -1)
+    return float(profile.at(q).height.sum(dtype=np.float64) * (2 * profile.reach / cells) ** 2)
 
 
 def log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, dijkstra, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
+from synth.dual.arrays import norm, unit
 from synth.dual.frame import tangent_frame
 from synth.errors import SampleError
 from synth.sample import Cloud
@@ -33,6 +34,11 @@ class Surface:
     tree: cKDTree
 
     @cached_property
+    def single_normals(self) -> np.ndarray:
+        """The normals (N, 3) in float32, as clouds have them."""
+        return self.normals.astype(np.float32)
+
+    @cached_property
     def graph(self) -> csr_matrix:
         """Distances between LINKS nearest neighbours that do not face away from each other; (N, N) sparse."""
         apart, near = self.tree.query(self.points, LINKS + 1, workers=-1)
@@ -52,7 +58,7 @@ class Surface:
         centre, normal = self.points[seed], self.normals[seed]
         ball = np.asarray(self.tree.query_ball_point(centre, reach))
         away = self.points[ball] - centre
-        distance = np.linalg.norm(away, axis=1)
+        distance = norm(away)
         if (self.normals[ball] @ normal).min() < 0.5:
             local = {int(point): k for k, point in enumerate(ball)}
             part = self.graph[ball][:, ball]
@@ -61,18 +67,17 @@ class Surface:
             ball, away, distance = ball[kept], away[kept], distance[kept]
         frame = np.stack(tangent_frame(normal))
         flat = away @ frame.T
-        length = np.linalg.norm(flat, axis=1)
+        length = norm(flat)
         return ball, flat * (distance / np.where(length > 0, length, 1))[:, None]
 
     def directions(self, members: np.ndarray, radius: float) -> np.ndarray:
         """Displacement directions (n, 3): normals of the points averaged over `radius`, so that a bump does not tear
         along an edge; only normals of the same side count."""
         k = int(np.clip((radius / self.spacing) ** 2 * 3, 1, 32))
-        _, near = self.tree.query(self.points[members], k, workers=-1)
+        _, near = self.tree.query(self.points[members], k)
         around = self.normals[near.reshape(len(members), k)]
         same = np.einsum("ikj,ij->ik", around, self.normals[members]) > 0.2
-        total = (around * same[..., None]).sum(1)
-        return total / np.linalg.norm(total, axis=1, keepdims=True)
+        return unit(np.einsum("ikj,ik->ij", around, same.astype(np.float64)))
 
 
 def prepare_surface(name: str, cloud: Cloud) -> Surface:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
+from synth.dual.arrays import cross, dot, norm, unit
 from synth.dual.bending import bent, turned
 from synth.dual.frame import tangent_frame
 from synth.dual.material import ABSORPTIONS
@@ -29,8 +30,14 @@ STRETCHED = 1.3
 """Factor of area from which points are added."""
 SQUEEZED = 0.7
 """Factor of area below which points are left out."""
+CLOSEST = 0.75
+"""Distance of an added point from all others, in spacings, at least."""
+DARTS = 12
+"""Places tried for each point that is wanted."""
 SEEN = 1e-6
 """Metres, times the diagonal in metres, from which a point counts as moved."""
+RING = 2.0
+"""Width, in spacings, of the ring of points around a defect that its stretched rim reaches to."""
 DISC = (0.75, 1.3)
 """Points around a seed, over those a disc of that radius has, between which a place counts as whole."""
 
@@ -50,7 +57,9 @@ class Marked:
         return Marked(*(getattr(self, name)[kept] for name in Marked.__slots__))
 
     def plus(self, other: Marked) -> Marked:
-        return Marked(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in Marked.__slots__))
+        """Both, in the number types of the first."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in Marked.__slots__)
+        return Marked(*(np.concatenate([own, more.astype(own.dtype, copy=False)]) for own, more in pairs))
 
 
 def draw_on_cloud(sample: Sample, specs: Sequence[DefectSpec], seed: int, surface: Surface | None = None) -> Sample:
@@ -63,12 +72,18 @@ def draw_on_cloud(sample: Sample, specs: Sequence[DefectSpec], seed: int, surfac
     if sample.cloud.colors is None and not all(spec.geometric for spec in specs):
         raise SampleError(f"{sample.id}: a stain shows in colours alone and this cloud has none; ask for another type")
     size = len(surface.points)
-    marked = Marked(surface.points, surface.normals, np.arange(size), np.zeros(size, np.int16), np.zeros(size))
+    marked = Marked(
+        points=sample.cloud.points,
+        normals=surface.single_normals,
+        source=np.arange(size, dtype=np.int32),
+        instance=np.zeros(size, np.int16),
+        height=np.zeros(size, np.float32),
+    )
     told = []
     for number, spec in enumerate(specs, start=1):
         marked, facts = _add(sample, surface, spec, seed, number, marked)
         told.append(facts)
-    return _finished(sample, marked, told, seed)
+    return finished_cloud(sample, marked, told, seed)
 
 
 def _add(
@@ -110,96 +125,141 @@ def _displaced(
     rng: np.random.Generator,
 ) -> Marked | str:
     """The cloud with one height profile at a seed point, or why not."""
-    members, q = surface.around(place, profile.reach)
+    # A ring of neighbours that stay goes along: the surface stretches between them and what moves, too.
+    members, q = surface.around(place, profile.reach + RING * surface.spacing)
+    inside = np.square(q).sum(1) <= profile.reach**2
     expected = np.pi * profile.reach**2 / _point_area(surface, place)
-    if spec.place != "edge" and not DISC[0] < len(members) / expected < DISC[1]:
+    if spec.place != "edge" and not DISC[0] < np.count_nonzero(inside) / expected < DISC[1]:
         return f"the part has no whole disc of {1e3 * profile.reach:.1f} mm there"
-    # Points added by an earlier defect come after the originals, which must win.
-    row_of = np.full(len(surface.points), -1)
-    row_of[marked.source[::-1]] = np.arange(len(marked.points))[::-1]
-    rows = row_of[members]
+    rows = members if number == 1 else _rows(surface, marked, members)
     if (rows < 0).any() or (marked.instance[rows] > 0).any():
         return "it met another defect"
     relief = profile.at(q)
-    gone = np.zeros(len(members), bool) if relief.gone is None else relief.gone
-    height = np.where(gone, 0.0, relief.height)
-    touched = np.abs(height) > SEEN * surface.diagonal
-    if not spec.geometric:
-        touched = relief.cover > 0.3
-    direction = surface.directions(members, 0.25 * profile.reach)
-    points, normals = marked.points.copy(), marked.normals.copy()
-    instance, heights = marked.instance.copy(), marked.height.copy()
-    points[rows] += height[:, None] * direction
-    instance[rows[touched]] = number
-    heights[rows] = height
+    gone = np.zeros(len(members), bool) if relief.gone is None else relief.gone & inside
+    height = np.where(gone | ~inside, 0.0, relief.height)
+    touched = np.abs(height) > SEEN * surface.diagonal if spec.geometric else inside & (relief.cover > 0.3)
     if gone.any():
-        rim = _rim(surface.points[members], gone, 3 * surface.spacing)
-        instance[rows[rim]] = number
-    changed = Marked(points, normals, marked.source, instance, heights)
-    added, dropped = _respaced(changed, rows[~gone], q[~gone], surface.spacing, number, rng)
-    keep = np.ones(len(points), bool)
-    keep[rows[gone]] = False
+        touched |= _rim(surface.points[members], gone, 3 * surface.spacing)
+    moves = height != 0
+    step = np.zeros((len(members), 3))
+    step[moves] = height[moves, None] * surface.directions(members[moves], 0.25 * profile.reach)
+    before = marked.only(rows)
+    own = np.where(touched, number, before.instance).astype(np.int16)
+    patch = Marked(before.points + step, before.normals, before.source, own, height)
+    patch, added, dropped = _respaced(patch, before.points, ~gone, q, surface.spacing, number, rng)
+    return _put(marked, rows, patch, added, np.concatenate([rows[gone], rows[dropped]]))
+
+
+def _rows(surface: Surface, marked: Marked, members: np.ndarray) -> np.ndarray:
+    """Where points of the surface are in the cloud under work, -1 for those that are gone."""
+    # Points added by an earlier defect come after the originals, which must win.
+    row_of = np.full(len(surface.points), -1)
+    row_of[marked.source[::-1]] = np.arange(len(marked.points))[::-1]
+    return row_of[members]
+
+
+def _put(marked: Marked, rows: np.ndarray, patch: Marked, added: Marked, dropped: np.ndarray) -> Marked:
+    """The cloud with its rows replaced by a patch, some points added at its end, some left out."""
+    whole = marked.plus(added)
+    for name in Marked.__slots__:
+        getattr(whole, name)[rows] = getattr(patch, name)
+    if len(dropped) == 0:
+        return whole
+    keep = np.ones(len(whole.points), bool)
     keep[dropped] = False
-    return changed.only(keep).plus(added)
+    return whole.only(keep)
 
 
 def _respaced(
-    marked: Marked, rows: np.ndarray, q: np.ndarray, spacing: float, number: int, rng: np.random.Generator
-) -> tuple[Marked, np.ndarray]:
-    """Points to add where triangles of neighbours (Delaunay in the tangent plane) grew, and rows to drop where they
-    shrank; normals of the displaced triangles are written into `marked`, which is the caller's own."""
-    empty = marked.only(np.zeros(len(marked.points), bool))
-    none = np.zeros(0, int)
-    if len(rows) < 4:
-        return empty, none
+    patch: Marked,
+    before: np.ndarray,
+    stays: np.ndarray,
+    q: np.ndarray,
+    spacing: float,
+    number: int,
+    rng: np.random.Generator,
+) -> tuple[Marked, Marked, np.ndarray]:
+    """The patch with the normals of its displaced triangles (Delaunay in the tangent plane, between points (n,) bool
+    that stay), points to add where these grew, and indices of points to drop where they shrank. before (n, 3): the
+    points as they were."""
+    empty, none = patch.only(np.zeros(len(stays), bool)), np.zeros(0, int)
+    corners = np.flatnonzero(stays)
+    if len(corners) < 4:
+        return patch, empty, none
     try:
-        triangles = Delaunay(q).simplices
+        triangles = corners[Delaunay(q[stays]).simplices]
     except QhullError:
-        return empty, none
-    corners = q[triangles]
-    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
-    triangles = triangles[sides < 6 * spacing]
-    own = (marked.instance[rows] == number)[triangles]
-    triangles = rows[triangles[own.any(1)]]
+        return patch, empty, none
+    sides = [np.square(q[triangles[:, k]] - q[triangles[:, k - 1]]).sum(1) for k in range(3)]
+    triangles = triangles[np.maximum.reduce(sides) < (6 * spacing) ** 2]
+    triangles = triangles[(patch.instance == number)[triangles].any(1)]
     if len(triangles) == 0:
-        return empty, none
-    a, b, c = (marked.points[triangles[:, k]] for k in range(3))
-    cross = np.cross(b - a, c - a)
-    area = 0.5 * np.linalg.norm(cross, axis=1)
-    before = marked.points - marked.height[:, None] * marked.normals
-    old = [before[triangles[:, k]] for k in range(3)]
-    old_area = 0.5 * np.linalg.norm(np.cross(old[1] - old[0], old[2] - old[0]), axis=1)
-    growth = area / np.maximum(old_area, 1e-18)
-    _turn_normals(marked, triangles, cross)
-    extra = np.where(growth > STRETCHED, 0.5 * (growth - 1), 0)
-    count = np.floor(np.minimum(extra, 20) + rng.random(len(extra))).astype(int)
-    which = np.repeat(np.arange(len(triangles)), count)
-    weights = rng.dirichlet((1, 1, 1), len(which))
-    picked = triangles[which]
+        return patch, empty, none
+    turned = _crossed(patch.points, triangles)
+    area, old_area = 0.5 * norm(turned), 0.5 * norm(_crossed(before, triangles))
+    patch = replace(patch, normals=_turned_normals(patch, triangles, turned))
+    new_area = np.where(area > STRETCHED * old_area, area - old_area, 0)
+    added = _filled(patch, triangles, new_area, old_area.sum() / len(triangles), spacing, number, rng)
+    squeezed = np.unique(triangles[area < SQUEEZED * old_area])
+    return patch, added, squeezed[rng.random(len(squeezed)) > 0.75]
+
+
+def _filled(
+    patch: Marked,
+    triangles: np.ndarray,
+    new_area: np.ndarray,
+    usual: float,
+    spacing: float,
+    number: int,
+    rng: np.random.Generator,
+) -> Marked:
+    """Points in stretched triangles: as many as their new area (t,) is worth at the usual area of a triangle, two of
+    which make a point; darts of which none falls nearer to another point than CLOSEST spacings."""
+    worth = new_area.sum() / (2 * usual) if usual > 0 else 0.0
+    wanted = int(worth + rng.random())
+    if wanted == 0:
+        return patch.only(np.zeros(len(patch.points), bool))
+    picked = triangles[rng.choice(len(triangles), DARTS * wanted, p=new_area / new_area.sum())]
+    weights = rng.dirichlet((1, 1, 1), len(picked))
 
     def mixed(values: np.ndarray) -> np.ndarray:
-        return np.einsum("nk,nkj->nj", weights, values[picked])
+        return np.einsum("nk,nk...->n...", weights, values[picked])
 
-    normals = mixed(marked.normals)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    nearest = picked[np.arange(len(which)), weights.argmax(1)]
-    heights = np.einsum("nk,nk->n", weights, marked.height[picked])
-    added = Marked(
-        mixed(marked.points), normals, marked.source[nearest], np.full(len(which), number, np.int16), heights
-    )
-    squeezed = np.unique(triangles[growth < SQUEEZED])
-    return added, squeezed[rng.random(len(squeezed)) > 0.75]
+    points = mixed(patch.points)
+    kept = _apart(points, patch.points, CLOSEST * spacing, wanted)
+    picked, weights = picked[kept], weights[kept]
+    nearest = picked[np.arange(len(kept)), weights.argmax(1)]
+    labels = np.full(len(kept), number, np.int16)
+    return Marked(points[kept], unit(mixed(patch.normals)), patch.source[nearest], labels, mixed(patch.height))
 
 
-def _turn_normals(marked: Marked, triangles: np.ndarray, cross: np.ndarray) -> None:
-    """Normals of the moved points from the triangles around them, on the side they were on."""
-    total = np.zeros_like(marked.points)
-    same = np.sign(np.einsum("ij,ij->i", cross, marked.normals[triangles[:, 0]]))
-    for corner in range(3):
-        np.add.at(total, triangles[:, corner], cross * same[:, None])
-    length = np.linalg.norm(total, axis=1)
-    moved = (length > 0) & (marked.height != 0)
-    marked.normals[moved] = total[moved] / length[moved, None]
+def _apart(darts: np.ndarray, points: np.ndarray, least: float, wanted: int) -> np.ndarray:
+    """Indices of the first `wanted` darts (n, 3) that keep `least` metres from the points and from each other."""
+    free = np.flatnonzero(np.isinf(cKDTree(points).query(darts, distance_upper_bound=least)[0]))
+    beside = cKDTree(darts[free]).query_ball_point(darts[free], least) if len(free) else []
+    open_still, kept = np.ones(len(free), bool), []
+    for dart, neighbours in enumerate(beside):
+        if open_still[dart]:
+            kept.append(free[dart])
+            open_still[neighbours] = False
+        if len(kept) == wanted:
+            break
+    return np.array(kept, int)
+
+
+def _crossed(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Normals (t, 3) of triangles (t, 3), twice as long as they are large."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    return cross(b - a, c - a)
+
+
+def _turned_normals(patch: Marked, triangles: np.ndarray, crossed: np.ndarray) -> np.ndarray:
+    """Normals (n, 3) of the moved points from the triangles around them, on the side they were on."""
+    crossed = crossed * np.sign(dot(crossed, patch.normals[triangles[:, 0]]))[:, None]
+    size = len(patch.points)
+    total = np.stack([np.bincount(triangles.ravel(), crossed[:, k].repeat(3), size) for k in range(3)], 1)
+    moved = total.any(1) & (patch.height != 0)
+    return np.where(moved[:, None], unit(total), patch.normals)
 
 
 def _cut_or_bent(
@@ -313,7 +373,8 @@ def _facts(spec: DefectSpec, profile: Profile, place: int, labels: int, attempt:
     return facts
 
 
-def _finished(sample: Sample, marked: Marked, told: list[dict[str, Any]], seed: int) -> Sample:
+def finished_cloud(sample: Sample, marked: Marked, told: list[dict[str, Any]], seed: int) -> Sample:
+    """The sample with the marked cloud; the records `told` are those of the instances, in their order."""
     assert sample.cloud is not None
     colors = None if sample.cloud.colors is None else sample.cloud.colors[marked.source]
     if colors is not None:
@@ -322,9 +383,8 @@ def _finished(sample: Sample, marked: Marked, told: list[dict[str, Any]], seed: 
             absorbed = np.array(ABSORPTIONS[rng.integers(len(ABSORPTIONS))])
             where = (marked.instance == number) & (facts["type"] == "stain")
             colors[where] = np.rint(colors[where] * np.exp(-absorbed / 2.2))
-    cloud = Cloud(
-        marked.points.astype(np.float32), marked.normals.astype(np.float32), colors, labels=marked.instance > 0
-    )
+    points, normals = (array.astype(np.float32, copy=False) for array in (marked.points, marked.normals))
+    cloud = Cloud(points, normals, colors, labels=marked.instance > 0)
     kinds = {facts["type"] for facts in told}
     dual = {"instances": marked.instance, "source_index": marked.source, "defects": told}
     defect = kinds.pop() if len(kinds) == 1 else "combined"

@@ -119,8 +119,17 @@ def test_the_other_side_of_a_thin_wall_stays():
 def test_spacing_is_kept_where_the_surface_stretches():
     sample, surface = ball()
     deep = spec("hole", radius_mm=(10, 10), amp_mm=(8, 8), profile=("flat",))
-    made = draw_on_cloud(sample, [deep], 2, surface)
-    assert len(made.cloud.points) > len(sample.cloud.points) + 20
+    # The wall: from the last points of the floor to the first beyond the rim, a slope 8 mm high and about 2 mm wide.
+    ring = np.pi * ((10 + 1) ** 2 - (10 - 1) ** 2)
+    new_area = ring * (np.hypot(8, 2) / 2 - 1)
+    worth = new_area * len(sample.cloud.points) / (4 * np.pi * 40**2)
+    for seed in range(5):
+        made = draw_on_cloud(sample, [deep], seed, surface)
+        assert 0.6 * worth < (~untouched(made)).sum() <= worth + 1
+        points = made.cloud.points.astype(float)
+        near = cKDTree(points).query(points[made.cloud.labels], 2)[0][:, 1]
+        assert np.percentile(near, 2) > 0.7 * surface.spacing  # none in clumps
+        assert np.percentile(near, 98) < 1.3 * surface.spacing  # nor far apart
     moved = draw_on_cloud(sample, [spec("bulge")], 2, surface)
     near = cKDTree(moved.cloud.points).query(moved.cloud.points, 2)[0][:, 1]
     assert np.median(near) == pytest.approx(surface.spacing, rel=0.2)
