@@ -33,6 +33,11 @@ class DualConfig(BaseModel):
         ge=-500,
         le=500,
     )
+    partial_view: bool = Field(
+        False,
+        description="Of point clouds, keep what a scanner sees from one random side that shows the defect; RGB-D scans "
+        "are seen from one side already.",
+    )
     draw_batch: int = Field(8, description="Samples drawn together.", json_schema_extra={"unit": "samples"}, ge=1)
 
     @model_validator(mode="after")

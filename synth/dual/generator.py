@@ -1,8 +1,8 @@
-"""`DualGenerator`: the synthesizer as one of the generators that a recipe names."""
+"""The synthesizer as one of the generators that a recipe names: `DualGenerator`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,15 +19,15 @@ from synth.sample import Sample
 GOODS_TRIED = 5
 
 
-class DualGenerator:
-    """Draws each request onto a good sample that the request's seed picks; another one where that has no room."""
+class DrawnOnGoods:
+    """Draws each request onto a good sample that the request's seed picks; another one where that has no room.
 
-    def __init__(self, config: DualConfig, folder: Path, seed: int) -> None:
-        self._synthesizers = {
-            name: DualSynthesizer(spec, 1e-3 * config.baseline_mm) for name, spec in config.specs().items()
-        }
-        shared = next(iter(self._synthesizers.values()))
-        for one in self._synthesizers.values():
+    synthesizers: by the name of the defect that is asked for."""
+
+    def __init__(self, synthesizers: Mapping[str, DualSynthesizer]) -> None:
+        self._synthesizers = synthesizers
+        shared = next(iter(synthesizers.values()))
+        for one in synthesizers.values():
             one.share(shared)
         self._goods: dict[str, list[Sample]] = {}
 
@@ -37,7 +37,7 @@ class DualGenerator:
         for good in sorted(goods, key=lambda one: one.id):
             if good.xyz is None and good.cloud is None:
                 raise GeneratorError(
-                    f"{good.id} has an image alone; kind: dual needs depth: read a source with xyz or clouds"
+                    f"{good.id} has an image alone, this generator needs depth: read a source with xyz or clouds"
                 )
             self._goods.setdefault(str(good.product), []).append(good)
 
@@ -48,7 +48,9 @@ class DualGenerator:
     def _draw(self, request: Request) -> Sample:
         goods = self._goods.get(request.product, [])
         if not goods or request.defect not in self._synthesizers:
-            raise GeneratorError(f"nothing is known of {request.product}/{request.defect}; check generator.types")
+            raise GeneratorError(
+                f"nothing is known of {request.product}/{request.defect}; check what the generator draws"
+            )
         order = np.random.default_rng([request.seed, 1]).permutation(len(goods))
         reason = ""
         for index in order[:GOODS_TRIED]:
@@ -73,3 +75,12 @@ class DualGenerator:
             "dual": drawn.meta["dual"],
         }
         return replace(drawn, id=request.id, image=image, mask=mask, defect=request.defect, split="train", meta=meta)
+
+
+class DualGenerator(DrawnOnGoods):
+    """The generator of kind "dual": the synthesizer's own defect types."""
+
+    def __init__(self, config: DualConfig, folder: Path, seed: int) -> None:
+        baseline = 1e-3 * config.baseline_mm
+        specs = config.specs().items()
+        super().__init__({name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})

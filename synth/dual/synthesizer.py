@@ -19,6 +19,7 @@ import numpy as np
 from synth.dual.arrays import grow
 from synth.dual.bending import bend_scene
 from synth.dual.dense import change, stack
+from synth.dual.partial import partial_view
 from synth.dual.patch import Patch, plan_patch, streams, surroundings
 from synth.dual.profiles import Hinge
 from synth.dual.result import Marks, put_back, record
@@ -43,12 +44,19 @@ class DualSynthesizer:
     """Draws defects of one spec, or of several in one sample, onto good samples.
 
     defects: a type of `synth.dual.spec.DEFAULTS`, a DefectSpec, or a sequence of both; for published schemes see
-    `synth.dual.presets.create`. `baseline` metres: where the sensor's projector stands (0 = no shadows)."""
+    `synth.dual.presets.create`. `baseline` metres: where the sensor's projector stands (0 = no shadows).
+    `partial`: of unorganised clouds, keep what is seen from one random side (see `synth.dual.partial`)."""
 
-    def __init__(self, defects: str | DefectSpec | Sequence[str | DefectSpec], baseline: float = BASELINE) -> None:
+    def __init__(
+        self,
+        defects: str | DefectSpec | Sequence[str | DefectSpec],
+        baseline: float = BASELINE,
+        partial: bool = False,
+    ) -> None:
         given = [defects] if isinstance(defects, str | DefectSpec) else list(defects)
         self.specs = [spec if isinstance(spec, DefectSpec) else _spec(spec) for spec in given]
         self.baseline = baseline
+        self.partial = partial
         self._scenes: Memory[Scene] = OrderedDict()
         self._surfaces: Memory[Surface] = OrderedDict()
 
@@ -56,7 +64,8 @@ class DualSynthesizer:
         """The sample with its defects: image, xyz or cloud, mask, and in meta `dual`: masks of each modality, core,
         instances and a record of every defect. GeneratorError, with the last reason, where no draw succeeds."""
         if sample.xyz is None and sample.cloud is not None:
-            return draw_on_cloud(sample, self.specs, seed, self.surface(sample))
+            drawn = draw_on_cloud(sample, self.specs, seed, self.surface(sample))
+            return partial_view(drawn, np.random.default_rng([seed, 80])) if self.partial else drawn
         return self.draw_on(self.scene(sample), sample, seed)
 
     def scene(self, sample: Sample) -> Scene:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from synth.dual.surface import Surface, outward_normals
 from synth.sample import Cloud
 
 SIDE = 256
@@ -50,17 +49,6 @@ def facing_defect(cloud: Cloud) -> np.ndarray:
     if np.linalg.norm(mean) < 1e-6:
         mean = cloud.points[cloud.labels].mean(0) - cloud.points.mean(0)
     return mean / max(np.linalg.norm(mean), 1e-9) + np.array([0.25, -0.2, 0.15])
-
-
-def seen_from(cloud: Cloud, surface: Surface, towards: np.ndarray, rng: np.random.Generator, sigma: float) -> Cloud:
-    """A single-sided scan of a cloud: points that face the direction (3,), with range noise of `sigma` metres along
-    it."""
-    view = towards / np.linalg.norm(towards)
-    normals = cloud.normals if cloud.normals is not None else outward_normals(surface.points, surface.tree)
-    kept = normals @ view > 0.1
-    noise = rng.normal(0, sigma, kept.sum())[:, None] * view
-    parts = [None if part is None else part[kept] for part in (cloud.normals, cloud.colors, cloud.labels)]
-    return Cloud((cloud.points[kept] + noise).astype(np.float32), *parts)
 
 
 def _nearest(rows: np.ndarray, columns: np.ndarray, towards: np.ndarray, side: int, block: int) -> np.ndarray:

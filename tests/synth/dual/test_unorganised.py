@@ -7,9 +7,13 @@ import pytest
 from scipy.spatial import Delaunay, cKDTree
 
 from synth.dual import DefectSpec, DualSynthesizer
+from synth.dual.config import DualConfig
+from synth.dual.generator import DualGenerator
+from synth.dual.partial import visible
 from synth.dual.surface import outward_normals, prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import SampleError
+from synth.generator import Request
 from synth.sample import Cloud, Sample
 from tests.synth.dual.scans import ball_cloud, scaled, slab_cloud
 
@@ -174,6 +178,49 @@ def test_two_defects_keep_apart():
     sample, surface = ball()
     made = draw_on_cloud(sample, [spec("dent"), spec("bulge")], 3, surface)
     assert set(np.unique(made.meta["dual"]["instances"])) == {0, 1, 2}
+
+
+def test_a_partial_view_keeps_what_one_side_shows_and_its_labels():
+    sample, surface = ball()
+    whole = draw_on_cloud(sample, [spec("bulge")], 4, surface)
+    shown = DualSynthesizer(spec("bulge"), partial=True).draw(sample, 4)
+    dual = shown.meta["dual"]
+    view = np.array(dual["view"])
+    # On a ball it is known what is seen: the half that faces the scanner, less what grazes.
+    facing = shown.cloud.points @ view / np.linalg.norm(shown.cloud.points, axis=1)
+    assert facing.min() > 0
+    assert 0.4 < len(shown.cloud.points) / len(whole.cloud.points) < 0.5
+    at = {tuple(point): k for k, point in enumerate(whole.cloud.points.tolist())}
+    kept = np.array([at[tuple(point)] for point in shown.cloud.points.tolist()])
+    assert np.array_equal(shown.cloud.labels, whole.cloud.labels[kept])
+    assert np.array_equal(dual["instances"], whole.meta["dual"]["instances"][kept])
+    assert shown.cloud.labels.sum() >= 0.5 * whole.cloud.labels.sum()
+    assert dual["defects"][0]["points"] == shown.cloud.labels.sum()
+    again = DualSynthesizer(spec("bulge"), partial=True).draw(sample, 4)
+    assert np.array_equal(again.cloud.points, shown.cloud.points)
+
+
+def test_a_recipe_asks_for_partial_views(tmp_path):
+    sizes = {}
+    for partial in (False, True):
+        config = DualConfig(types=("dent",), defects={"dent": {"radius_mm": (8, 12)}}, partial_view=partial)
+        generator = DualGenerator(config, tmp_path, seed=0)
+        generator.fit([], [ball()[0]])
+        made = generator.draw([Request("ball", "dent", 0)])[0]
+        sizes[partial] = len(made.cloud.points)
+        assert made.mask.any()
+    assert sizes[True] < 0.5 * sizes[False]
+
+
+def test_a_partial_view_hides_what_lies_behind():
+    # Two sheets that both face the scanner, the lower one half covered.
+    line = np.arange(0, 0.1, 0.001)
+    low = np.stack([*(a.ravel() for a in np.meshgrid(line, line)), np.zeros(line.size**2)], 1)
+    points = np.concatenate([low, low[low[:, 0] < 0.05] + [0, 0, 0.02]])
+    seen = visible(points, np.broadcast_to([0.0, 0, 1], points.shape), np.array([0.0, 0, 1]), 0.001)
+    covered = (points[:, 2] == 0) & (points[:, 0] < 0.048)
+    assert not seen[covered].any()
+    assert seen[(points[:, 2] > 0) | (points[:, 0] > 0.052)].all()
 
 
 def test_bad_clouds_are_refused_with_a_remedy():
