@@ -15,6 +15,7 @@ from synth.baselines.oversample import OversampleGenerator
 from synth.baselines.painter import PaintGenerator
 from synth.checks.ledger import LedgerRow, build_ledger, check_leaks, read_ledger
 from synth.dual.config import DualConfig
+from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError, SourceError
 from synth.generator import Generator, Progress
 from synth.recipe import Recipe, differences, load_recipe
@@ -35,6 +36,12 @@ def _dual(config: Any, folder: Path, seed: int) -> Generator:
     from synth.dual.generator import DualGenerator
 
     return DualGenerator(config, folder, seed)
+
+
+def _dual_preset(config: Any, folder: Path, seed: int) -> Generator:
+    from synth.dual.presets.generator import PresetGenerator
+
+    return PresetGenerator(config, folder, seed)
 
 
 def _cutpaste(config: Any, folder: Path, seed: int) -> Generator:
@@ -62,6 +69,7 @@ def _oversample(config: Any, folder: Path, seed: int) -> Generator:
 GENERATORS: dict[str, Callable[[Any, Path, int], Generator]] = {
     "seas": _seas,
     "dual": _dual,
+    "dual_preset": _dual_preset,
     "cutpaste": _cutpaste,
     "perlin": _perlin,
     "copy_paste": _copy_paste,
@@ -75,7 +83,7 @@ def prepare(recipe: Recipe, progress: Progress) -> tuple[Split, list[LedgerRow]]
     the ledger of all. SourceError where something asked for is missing, LeakError when a picture has two roles."""
     request = recipe.request
     samples = _counted(read_source(recipe.source), progress)
-    learns = not isinstance(recipe.generator, DualConfig)
+    learns = not isinstance(recipe.generator, DualConfig | DualPresetConfig)
     split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
     ledger = build_ledger(split)
     check_leaks(ledger)
@@ -114,11 +122,11 @@ def plan(recipe: Recipe, shots: Sequence[Sample], goods: Sequence[Sample] = ()) 
     quota = recipe.request.per_defect
     attempts = math.ceil(quota * recipe.request.max_attempts)
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
-    if isinstance(recipe.generator, DualConfig):
+    if isinstance(recipe.generator, DualConfig | DualPresetConfig):
         types = [name for name in recipe.generator.types if _asked(name, recipe.request.defects)]
         kinds = sorted({(str(good.product), name) for good in goods for name in types})
         if not kinds:
-            raise SourceError(f"none of {recipe.request.defects} is among generator.types: {recipe.generator.types}")
+            raise SourceError(f"none of {recipe.request.defects} is among those drawn: {recipe.generator.types}")
     taken: dict[str, tuple[str, str]] = {}
     for product, defect in kinds:
         name = file_name(f"{product}-{defect}").casefold()

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from synth.baselines.config import CopyPasteConfig, CutPasteConfig, OversampleConfig, PerlinConfig
 from synth.checks.config import ChecksConfig
 from synth.dual.config import DualConfig
+from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError
 from synth.recipe_errors import by_line, explain, nearest
 from synth.recipe_text import Draft, read_draft
@@ -29,7 +30,7 @@ from synth.sources import config as sources
 Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
-    SeasConfig | DualConfig | CutPasteConfig | PerlinConfig | CopyPasteConfig | OversampleConfig,
+    SeasConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | CopyPasteConfig | OversampleConfig,
     Field(discriminator="kind"),
 ]
 

@@ -88,10 +88,16 @@ def _shuffled_good(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     return recoloured(shuffled[:height, :width], _RECOLOUR, rng)
 
 
-def _from_folder(folder: Path) -> Texture:
+def texture_files(folder: Path) -> list[Path]:
+    """The pictures below a folder of textures; GeneratorError where there are none."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
         raise GeneratorError(f"generator.textures: no picture in {folder}; put textures there, or leave it out")
+    return files
+
+
+def _from_folder(folder: Path) -> Texture:
+    files = texture_files(folder)
 
     def texture(scene: Scene, rng: np.random.Generator) -> np.ndarray:
         picture = read_image(files[int(rng.integers(len(files)))])

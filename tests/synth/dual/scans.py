@@ -39,6 +39,15 @@ def ball_cloud(points: int = 4000, radius: float = 0.04, normals: bool = True, s
     return Sample(id="ball", cloud=cloud, product="ball")
 
 
+def egg_cloud(points: int = 4000, axes: tuple[float, float, float] = (0.06, 0.04, 0.025)) -> Sample:
+    """The ball stretched to half-axes in metres: closed, of known normals, with a length, a width and a thickness."""
+    ball = ball_cloud(points, 1.0)
+    assert ball.cloud is not None
+    normals = ball.cloud.points / np.float32(axes)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return Sample(id="egg", cloud=Cloud(ball.cloud.points * np.float32(axes), normals), product="egg")
+
+
 def slab_cloud(thickness: float = 0.002, side: float = 0.08, step: float = 0.001) -> Sample:
     """Both faces of a thin slab, normals up and down: a ball of points reaches through it."""
     line = np.arange(0, side, step)

@@ -1,0 +1,182 @@
+"""What schemes for image and depth share: what they see, what they give, and honest labels of it.
+
+A scheme's `alter` returns image and depth as its formulas have them. `settle` then keeps a change only where it can be
+seen, and labels exactly that: so a mask has recall and precision 1, whatever noise, texture or opacity did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from synth.baselines.perlin import texture_files
+from synth.dual.presets.texture import Texture, folder_texture, own_pieces
+from synth.dual.result import LEAST_AREA, Marks
+from synth.dual.scene import Scene
+from synth.dual.synthesizer import finished
+from synth.errors import GeneratorError
+from synth.sample import Sample
+
+ATTEMPTS = 20
+LEAST_DEPTH = 5e-5
+"""Metres of depth change that count at least, also where depth has no noise. [P]"""
+LEAST_TONE = 8
+"""Grey levels by which a channel has to change to count. [P]"""
+HEADROOM = 0.1
+"""Share of the normalised depth scale left free at either end (3DSR). [C]"""
+FLAT = 0.01
+"""Least span of the depth scale over the depth itself: a flat part has no range of its own. [P]"""
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A good scan as schemes see it: image float32 (H, W, 3) in [0, 1]; depth float32 (H, W) metres, 0 = no return;
+    foreground bool (H, W), only pixels with a return; `sigma` metres of depth noise; `pixel` metres across a pixel."""
+
+    image: np.ndarray
+    depth: np.ndarray
+    foreground: np.ndarray
+    sigma: float = 0.0
+    pixel: float = 1e-3
+
+    @classmethod
+    def of(cls, scene: Scene) -> View:
+        """The view of a prepared scene."""
+        depth = scene.xyz[..., 2]
+        pixel = float(np.median(depth[scene.foreground])) / scene.camera.fx
+        return cls(scene.image.astype(np.float32) / 255, depth, scene.foreground & scene.valid, scene.sigma, pixel)
+
+    def scale(self) -> tuple[float, float]:
+        """Depth z' on the scale of 3DSR is offset + z' * span: the part fills [HEADROOM, 1 - HEADROOM], so that bumps
+        and dents stay within [0, 1]. Returns (offset, span) in metres."""
+        low, high = self.depth[self.foreground].min(), self.depth[self.foreground].max()
+        span = max(float(high - low), FLAT * float(high)) / (1 - 2 * HEADROOM)
+        return 0.5 * float(low + high) - 0.5 * span, span
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """What a scheme made of a view: image float32 (H, W, 3), depth float32 (H, W) metres, `region` bool (H, W) in which
+    the scheme worked (the label of its paper), and `facts` of plain types for the record."""
+
+    image: np.ndarray
+    depth: np.ndarray
+    region: np.ndarray
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class OrganisedScheme(BaseModel):
+    """A scheme for an image with depth. Its numbers are its fields; `alter` is its formula."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+
+    textures: Path | None = Field(
+        None, description="Folder of texture pictures, DTD in the papers; none = the picture itself, cut and shuffled."
+    )
+    max_power: int = Field(5, description="Noise cells along an axis: 1 to 2 to this power. [C]", ge=0, le=5)
+
+    @field_validator("*")
+    @classmethod
+    def _ranges_rise(cls, value: Any) -> Any:
+        if isinstance(value, tuple) and len(value) == 2 and not value[0] <= value[1]:
+            raise ValueError(f"{value[0]} to {value[1]} is no range: give the smaller value first")
+        return value
+
+    @model_validator(mode="after")
+    def _textures_are_there(self) -> OrganisedScheme:
+        if self.textures is not None:
+            texture_files(self.textures)
+        return self
+
+    def alter(self, view: View, rng: np.random.Generator) -> Altered:
+        """One anomaly. GeneratorError where the view has no room for one."""
+        raise NotImplementedError
+
+    def texture(self) -> Texture:
+        """What is blended into images."""
+        return own_pieces if self.textures is None else partial(folder_texture, self.textures)
+
+
+def blend(image: np.ndarray, texture: np.ndarray, region: np.ndarray, kept: float) -> np.ndarray:
+    """DRAEM: I (1 - M) + M ((1 - beta) A + beta I), `kept` beta = the share of the original; (H, W[, 3])."""
+    where = region[..., None] if image.ndim == 3 else region
+    return np.where(where, (1 - kept) * texture + kept * image, image).astype(np.float32)
+
+
+def with_depth(xyz: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """The organised cloud (H, W, 3) with another depth (H, W), every pixel on its own ray: x' = x z' / z. Bit for bit
+    as before where depth is; (0, 0, 0) stays."""
+    before = xyz[..., 2]
+    changed = (depth != before) & (before > 0)
+    ratio = np.divide(depth, before, out=np.ones_like(before), where=changed)
+    return np.where(changed[..., None], xyz * ratio[..., None], xyz)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A labelled pair: image uint8 (H, W, 3), depth float32 (H, W), masks bool (H, W) of what changed in either."""
+
+    image: np.ndarray
+    depth: np.ndarray
+    geo: np.ndarray
+    rgb: np.ndarray
+
+
+def settle(image: np.ndarray, view: View, altered: Altered) -> Settled:
+    """Labels: depth changed by more than twice its noise and LEAST_DEPTH; a channel by more than LEAST_TONE. What
+    changed less is put back, so `image` uint8 and depth differ from the good ones exactly where labelled."""
+    geo = (np.abs(altered.depth - view.depth) > max(2 * view.sigma, LEAST_DEPTH)) & (view.depth > 0)
+    made = np.rint(255 * np.clip(altered.image, 0, 1)).astype(np.uint8)
+    rgb = np.abs(made.astype(np.int16) - image).max(-1) > LEAST_TONE
+    return Settled(
+        np.where(rgb[..., None], made, image), np.where(geo, altered.depth, view.depth).astype(np.float32), geo, rgb
+    )
+
+
+def draw_on_scene(scheme: OrganisedScheme, scene: Scene, sample: Sample, seed: int) -> Sample:
+    """The defective twin of a good sample; GeneratorError, with the last reason, where no attempt succeeds."""
+    view, reason = View.of(scene), "no attempt was made"
+    for attempt in range(ATTEMPTS):
+        try:
+            altered = scheme.alter(view, np.random.default_rng([seed, attempt]))
+        except GeneratorError as problem:
+            reason = str(problem)
+            continue
+        settled = settle(scene.image, view, altered)
+        area = int((settled.geo | settled.rgb).sum())
+        if area < LEAST_AREA:
+            reason = f"its mask has {area} px"
+            continue
+        cloud = with_depth(scene.xyz, settled.depth)
+        marks = _marks(view, settled)
+        told = {
+            "type": scheme.name,
+            "visible_in": _seen_in(settled),
+            "area_px": area,
+            "region_px": int(altered.region.sum()),
+            "attempt": attempt,
+            **altered.facts,
+        }
+        return finished(sample, settled.image, cloud, marks, [told], seed)
+    raise GeneratorError(f"{scene.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")
+
+
+def _marks(view: View, settled: Settled) -> Marks:
+    mask = settled.geo | settled.rgb
+    change = np.abs(settled.depth - view.depth)
+    core = settled.geo & (change >= 0.5 * change.max()) if settled.geo.any() else settled.rgb
+    return Marks(settled.geo, settled.rgb, core, mask.astype(np.int16))
+
+
+def _seen_in(settled: Settled) -> Literal["both", "rgb", "geo"]:
+    if settled.geo.any():
+        return "both" if settled.rgb.any() else "geo"
+    return "rgb"

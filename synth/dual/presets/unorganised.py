@@ -1,0 +1,135 @@
+"""What schemes for unorganised clouds share: what they give, and honest labels of it.
+
+Points are arrays (N, 3) float64 in any unit: every length of a scheme is relative to the size of the cloud. A label
+belongs to the point, by index; released code that looked labels up by position lost them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, field_validator
+from scipy.spatial import cKDTree
+
+from synth.dual.surface import NEIGHBOURS, Surface
+from synth.dual.unorganised import LEAST_LABELS, SEEN, Marked, finished_cloud
+from synth.errors import GeneratorError
+from synth.sample import Sample
+
+ATTEMPTS = 20
+MOST_LABELS = 0.6
+"""Share of the cloud that a defect may cover."""
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a scheme made of a cloud of N points: `offset` (N, 3) in the cloud's unit, zero for points that stay.
+
+    Unless given, `labels` (N,) bool are the points that move and all points are `kept` (N,) bool; `normals` (N, 3) are
+    fitted anew around labelled points. `facts` are plain types for the record."""
+
+    offset: np.ndarray
+    labels: np.ndarray | None = None
+    kept: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class CloudScheme(BaseModel):
+    """A scheme for unorganised clouds. Its numbers are its fields; `change` is its formula."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+
+    @field_validator("*")
+    @classmethod
+    def _ranges_rise(cls, value: Any) -> Any:
+        if isinstance(value, tuple) and not 0 <= value[0] <= value[1]:
+            raise ValueError(f"{value[0]} to {value[1]} is no range: give the smaller value first, none below 0")
+        return value
+
+    def change(self, surface: Surface, rng: np.random.Generator) -> Changed:
+        """One anomaly. GeneratorError where the cloud has no room for one."""
+        raise NotImplementedError
+
+
+def draw_on_surface(scheme: CloudScheme, surface: Surface, sample: Sample, seed: int) -> Sample:
+    """The defective twin of a good sample: points, normals, colours, labels, and in meta `dual` instances, source_index
+    and a record. GeneratorError, with the last reason, where no attempt succeeds."""
+    reason = "no attempt was made"
+    for attempt in range(ATTEMPTS):
+        try:
+            changed = scheme.change(surface, np.random.default_rng([seed, attempt]))
+        except GeneratorError as problem:
+            reason = str(problem)
+            continue
+        marked = _settled(surface, changed)
+        labels = int((marked.instance > 0).sum())
+        share = labels / max(len(marked.points), 1)
+        if labels < LEAST_LABELS or share > MOST_LABELS:
+            reason = f"it covers {labels} points, {share:.0%} of the cloud"
+            continue
+        told = {
+            "type": scheme.name,
+            "visible_in": "geo",
+            "points": labels,
+            "largest_mm": round(1e3 * float(np.linalg.norm(changed.offset, axis=1).max()), 4),
+            "attempt": attempt,
+            **changed.facts,
+        }
+        return finished_cloud(sample, marked, [told], seed)
+    raise GeneratorError(f"{sample.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")
+
+
+def _settled(surface: Surface, changed: Changed) -> Marked:
+    """The cloud after the change. Points that move less than SEEN times its size, or not at all in float32, stay."""
+    points = surface.points + changed.offset
+    moved = np.linalg.norm(changed.offset, axis=1) > SEEN * surface.diagonal
+    moved &= (points.astype(np.float32) != surface.points.astype(np.float32)).any(1)
+    points = np.where(moved[:, None], points, surface.points)
+    labels = moved if changed.labels is None else changed.labels
+    normals = changed.normals if changed.normals is not None else refitted_normals(points, surface.normals, moved)
+    everyone = np.arange(len(points))
+    marked = Marked(points, normals, everyone, labels.astype(np.int16), np.linalg.norm(changed.offset, axis=1))
+    return marked if changed.kept is None else marked.only(changed.kept)
+
+
+def refitted_normals(points: np.ndarray, normals: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Normals (N, 3) with those of points `where` (N,) bool fitted anew to their neighbours, on the side they were."""
+    members = np.flatnonzero(where)
+    if len(members) == 0:
+        return normals
+    near = cKDTree(points).query(points[members], min(NEIGHBOURS, len(points)), workers=-1)[1]
+    fitted = flat_direction(points[near])
+    fitted *= np.where(np.einsum("ij,ij->i", fitted, normals[members]) < 0, -1.0, 1.0)[:, None]
+    made = normals.copy()
+    made[members] = fitted
+    return made
+
+
+def flat_direction(groups: np.ndarray) -> np.ndarray:
+    """Unit direction (..., 3), of either sign, in which points (..., k, 3) spread least: their PCA normal."""
+    away = groups - groups.mean(-2, keepdims=True)
+    return np.linalg.eigh(np.einsum("...ki,...kj->...ij", away, away))[1][..., 0]
+
+
+def same_side(normals: np.ndarray, seed: int) -> np.ndarray:
+    """Points (N,) bool that face as the seed does: those of the far side of a thin wall do not."""
+    return normals @ normals[seed] > 0
+
+
+def nearest(distance: np.ndarray, count: int) -> np.ndarray:
+    """Indices (count,) of the smallest distances (N,), nearest first, equal ones by index."""
+    count = min(count, len(distance))
+    limit = np.partition(distance, count - 1)[count - 1]
+    near = np.flatnonzero(distance <= limit)
+    return near[np.argsort(distance[near], kind="stable")][:count]
+
+
+def drawn_sign(rng: np.random.Generator) -> float:
+    """+1 or -1."""
+    return 1.0 if rng.random() < 0.5 else -1.0
