@@ -82,4 +82,5 @@ class DualGenerator(DrawnOnGoods):
 
     def __init__(self, config: DualConfig, folder: Path, seed: int) -> None:
         baseline = 1e-3 * config.baseline_mm
-        super().__init__({name: DualSynthesizer(spec, baseline) for name, spec in config.specs().items()})
+        specs = config.specs().items()
+        super().__init__({name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})
