@@ -1,4 +1,5 @@
-# make demo   the main job on the built-in products: a labelled defect dataset in outputs/demo and a page to look at
+# make demo   the main job on the built-in products: a labelled defect dataset in outputs/demo, a page to look at, and
+#             a small verdict: do segmenters gain from it?
 # make test   lint, format, types and tests
 # Either works alone on a machine with Python 3.11, make, git and apt: it makes .venv and installs what is missing.
 
@@ -15,6 +16,8 @@ OPEN3D_LIBRARIES := libegl1 libusb-1.0-0 libgl1
 
 demo: $(INSTALLED)
 	$(BIN)/flawsmith demo
+	$(BIN)/flawsmith eval verdict outputs/demo --segmenter lfd --arm copy_paste --arm ours_real \
+		--set resolution=64 --set width=0.5 --set steps=120
 
 test: $(INSTALLED) .venv/browser
 	$(BIN)/ruff check .

@@ -34,7 +34,7 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     moments = []
     for _ in range(args.kills):
-        wait = rng.uniform(0.05, 0.3) * seconds
+        wait = rng.uniform(0.03, 0.17) * seconds
         moments.append(killed_after(wait, [*command, "--out", str(args.work / "killed")], args.work / "killed"))
     subprocess.run([*command, "--out", str(args.work / "killed")], check=True, stderr=subprocess.DEVNULL)
     whole, killed = (pq.read_table(args.work / name / "manifest.parquet") for name in ("whole", "killed"))

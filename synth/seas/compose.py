@@ -5,7 +5,8 @@ mask was requested, and the decoded picture really differs from the decoded good
 dropped. Nothing beyond a narrow feather around that mask is changed, so image and mask cannot tell different stories.
 
 Joining. The picture gets the difference decode(drawn) - decode(good) and not the decoded pixels: what the VAE loses of
-the surface's texture cancels, and where the difference fades out the good part's own bits remain.
+the surface's texture cancels, and where the difference fades out the good part's own bits remain. Structure that the
+drawing hides must not come back that way: there the picture gets the decoded drawing itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _SPECK = 0.05
 _MIN_CHANGE = 4.0
 _SLACK = 2.0
 _CLOSED = (2, 8)
+_DETAIL = 3.0
+_GRAIN = 4.0
 
 
 def neighbourhood(mask: np.ndarray, reach: float) -> np.ndarray:
@@ -91,7 +94,29 @@ def to_picture(mask: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.n
     return picture
 
 
-def difference(drawn: np.ndarray, good: np.ndarray, grey: bool) -> np.ndarray:
-    """drawn - good, (r, r, 3) float; grey: the channels' mean in each, so that a grey picture stays grey."""
-    change = drawn - good
-    return np.repeat(change.mean(axis=-1, keepdims=True), 3, axis=-1) if grey else change
+def join(
+    picture: np.ndarray, drawn: np.ndarray, good: np.ndarray, window: Window, alpha: np.ndarray, grey: bool
+) -> np.ndarray:
+    """A new picture (H, W, 3) uint8 with what was drawn in the window, weighted by `alpha` (H, W) in [0, 1].
+
+    drawn, good (r, r, 3) float, grey levels: the decoded drawing and good part. grey: a picture without colour stays
+    so. Bit-identical to `picture` wherever alpha is 0 and everywhere outside the window."""
+    if grey:
+        drawn, good = (np.repeat(plane.mean(axis=-1, keepdims=True), 3, axis=-1) for plane in (drawn, good))
+    rows, columns, change = lay_out((drawn - good).astype(np.float32), window, picture.shape)
+    before, kept = (lay_out(plane, window, picture.shape)[2] for plane in (good, kept_structure(drawn, good)))
+    own = picture[rows, columns].astype(np.float32)
+    change -= (1 - kept[..., None]) * (own - before)
+    result = picture.copy()
+    result[rows, columns] = np.rint(np.clip(own + alpha[rows, columns, None] * change, 0, 255)).astype(np.uint8)
+    return result
+
+
+def kept_structure(drawn: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """How much of the good part's structure the drawing still shows, (r, r) float32 in [0, 1].
+
+    The slope of the least-squares line from the detail of `good` to that of `drawn`, both (r, r, 3) float, over the
+    neighbourhood; detail of a few grey levels, such as grain, counts as kept. Rust over an edge hides it: 0."""
+    fine = [plane.mean(axis=-1) - ndimage.gaussian_filter(plane.mean(axis=-1), _DETAIL) for plane in (drawn, good)]
+    shared, own = (ndimage.gaussian_filter(a * fine[1], _DETAIL) for a in fine)
+    return np.clip((shared + _GRAIN**2) / (own + _GRAIN**2), 0, 1).astype(np.float32)

@@ -21,7 +21,7 @@ from synth.images import content_hash, read_mask
 from synth.run_folder import file_name
 from synth.sample import Sample
 from synth.seas.base import load_base
-from synth.seas.compose import certainty, change_level, difference, neighbourhood, to_picture, true_mask, visible_change
+from synth.seas.compose import certainty, change_level, join, neighbourhood, to_picture, true_mask, visible_change
 from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, Start, draw_windows
 from synth.seas.finetune import Finetuned, finetune, load_finetuned
@@ -29,7 +29,7 @@ from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
 from synth.seas.sketch import sketch
 from synth.seas.user_masks import list_masks, read_region, stretch
-from synth.seas.window import Window, cut, put_back, widest_window, window_for
+from synth.seas.window import Window, cut, widest_window, window_for
 
 _GOODS_TRIED = 5
 
@@ -137,7 +137,7 @@ class SeasGenerator:
             mask = cut(placement.mask, window, resolution)
             free = neighbourhood(mask, max(4.0, 0.08 * resolution))
             if self._config.sketch > 0:
-                rough = sketch(patch, placement, product.marks(request.defect), window, rng)
+                rough = sketch(patch, permitted, placement, product.marks(request.defect), window, rng)
                 mixed = patch + self._config.sketch * (rough.astype(np.float32) - patch)
                 sketched = np.rint(mixed).astype(np.uint8)
         start = Start(patch, sketched, free, request.defect, request.seed)
@@ -187,8 +187,8 @@ class SeasGenerator:
             alpha, before = neighbourhood(mask, reach) * plan.permitted, drawn.good
         else:
             alpha, before = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
-        changes = difference(drawn.picture, before, self._products[plan.request.product].grey)
-        image = put_back(picture, changes, plan.window, alpha)
+        grey = self._products[plan.request.product].grey
+        image = join(picture, drawn.picture, before, plan.window, alpha, grey)
         return Sample(
             id=plan.request.id,
             image=image,

@@ -22,13 +22,15 @@ _AT_EDGE = 0.012
 class Mark:
     """One defect, cropped. Angles in radians from the x axis towards larger rows; vectors are (row, column).
 
-    outline (h, w) bool; image (h, w, 3) uint8 or None for a drawn outline; size: larger extent of the outline over
-    the square root of the product's area; centre: place of the outline's middle in the product's bounding box, each
-    in [0, 1]; outward: unit vector towards the product's edge that the mark touches, None for one inside;
-    touches: reaches an edge; angle, elongation: of the ellipse with the same second moments."""
+    outline (h, w) bool; image (h, w, 3) uint8 and product (h, w) bool, where the part is in it, or None for a drawn
+    outline; size: larger extent of the outline over the square root of the product's area; centre: place of the
+    outline's middle in the product's bounding box, each in [0, 1]; outward: unit vector towards the product's edge that
+    the mark touches, None for one inside; touches: reaches an edge; angle, elongation: of the ellipse with the same
+    second moments."""
 
     outline: np.ndarray
     image: np.ndarray | None
+    product: np.ndarray | None
     size: float
     centre: tuple[float, float]
     outward: tuple[float, float] | None
@@ -94,7 +96,8 @@ def survey(product: np.ndarray) -> Ground:
 
 def describe(image: np.ndarray, mask: np.ndarray) -> Mark:
     """Lift the defect `mask` (H, W) bool, not empty, out of `image` (H, W, 3) uint8, with half its extent around."""
-    ground = survey(_product(image, mask))
+    product = _product(image, mask)
+    ground = survey(product)
     rows, columns = np.nonzero(mask)
     middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
     extent = max(np.ptp(rows), np.ptp(columns)) + 1
@@ -109,6 +112,7 @@ def describe(image: np.ndarray, mask: np.ndarray) -> Mark:
     return Mark(
         mask[area].copy(),
         image[area].copy(),
+        product[area].copy(),
         float(extent / ground.span),
         (float(centre[0]), float(centre[1])),
         outward,
@@ -129,7 +133,7 @@ def invent(styles: Sequence[Mark], rng: np.random.Generator) -> Mark:
     outline = draw(side, length, length / style.elongation, style.angle, rng)
     rows, columns = np.nonzero(outline)
     angle, elongation = _ellipse(rows, columns)
-    return Mark(outline, None, style.size, style.centre, style.outward, style.touches, angle, elongation)
+    return Mark(outline, None, None, style.size, style.centre, style.outward, style.touches, angle, elongation)
 
 
 def turn_limit(marks: Sequence[Mark]) -> float:

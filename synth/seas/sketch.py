@@ -21,16 +21,22 @@ _DEPTHS = 5
 
 
 def sketch(
-    good: np.ndarray, placement: Placement, marks: Sequence[Mark], window: Window, rng: np.random.Generator
+    good: np.ndarray,
+    product: np.ndarray,
+    placement: Placement,
+    marks: Sequence[Mark],
+    window: Window,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """The window patch `good` (r, r, 3) uint8 with a rough defect under the requested mask; same shape and dtype.
 
-    marks: the shots' marks of the type, for the shade where the placement's own mark has no pixels."""
+    product (H, W) bool is where the part is in the whole picture; marks: the shots' marks of the type, for the shade
+    where the placement's own mark has no pixels."""
     side = good.shape[0]
     mask = cut(placement.mask, window, side)
     base = good.astype(np.float32)
     if placement.mark is not None and placement.mark.image is not None and placement.warp is not None:
-        drawn = _transplant(base, mask, placement.mark, placement.warp, window)
+        drawn = _transplant(base, cut(product, window, side), mask, placement.mark, placement.warp, window)
     else:
         drawn = _shaded(base, mask, marks[int(rng.integers(len(marks)))], rng)
     weight = ndimage.gaussian_filter(mask.astype(np.float32), 0.7)[..., None]
@@ -52,9 +58,12 @@ def shade_profile(mark: Mark) -> tuple[np.ndarray, float]:
     return profile, float((inside - profile[level]).std())
 
 
-def _transplant(base: np.ndarray, mask: np.ndarray, mark: Mark, warp: Warp, window: Window) -> np.ndarray:
+def _transplant(
+    base: np.ndarray, product: np.ndarray, mask: np.ndarray, mark: Mark, warp: Warp, window: Window
+) -> np.ndarray:
     """The mark's pixels in the window, (r, r, 3) float: the shot's deviation from its own surroundings, scaled by the
-    ratio of light, on top of the good part smoothed as coarsely as those surroundings."""
+    ratio of light, on top of the good part smoothed as coarsely as those surroundings. What is not product, such as
+    the table behind it, takes no part in either."""
     assert mark.image is not None
     side = base.shape[0]
     pitch = window.side / side
@@ -67,9 +76,11 @@ def _transplant(base: np.ndarray, mask: np.ndarray, mark: Mark, warp: Warp, wind
     if shrink > 1:
         colours = ndimage.gaussian_filter(colours, (0.5 * (shrink - 1), 0.5 * (shrink - 1), 0))
     shot, around = (_sampled(plane, points) for plane in (colours, outside))
-    smooth = _blurred(base, 0.15 * _reach(mask))
+    within = _sampled(ndimage.binary_dilation(mark.outline)[..., None].astype(np.float32), points)
+    smooth, _ = _blurred_within(base, product, 0.15 * _reach(mask))
     light = float(smooth[mask].mean() / max(around[mask].mean(), 1.0))
-    return smooth + np.clip(light, 0.5, 2.0) * (shot - around)
+    defect = smooth + np.clip(light, 0.5, 2.0) * (shot - around)
+    return base + within * (defect - base)
 
 
 def _shaded(base: np.ndarray, mask: np.ndarray, style: Mark, rng: np.random.Generator) -> np.ndarray:
@@ -92,12 +103,10 @@ def _around(mark: Mark) -> np.ndarray:
     end), spread inwards by normalised smoothing; (h, w, 3) float."""
     assert mark.image is not None
     image, outline = mark.image.astype(np.float32), mark.outline
-    known = ~ndimage.binary_dilation(outline, iterations=2)
-    if not known.any():
-        known = ~outline if not outline.all() else outline
+    sides = (~ndimage.binary_dilation(outline, iterations=2) & mark.product, ~outline & mark.product, ~outline, outline)
+    known = next(side for side in sides if side.any())
     width = max(2.0, 0.15 * _reach(outline))
-    weight = _blurred(known[..., None].astype(np.float32), width) + 1e-6
-    spread = _blurred(image * known[..., None], width) / weight
+    spread, weight = _blurred_within(image, known, width)
     nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
     # Far inside a large mark the smoothing sees nothing: there the nearest surroundings serve, smoothed.
     far = _blurred(image[tuple(nearest)], width)
@@ -112,6 +121,12 @@ def _reach(mask: np.ndarray) -> int:
 
 def _blurred(image: np.ndarray, width: float) -> np.ndarray:
     return ndimage.gaussian_filter(image, (width, width, 0), mode="nearest", truncate=3)
+
+
+def _blurred_within(image: np.ndarray, region: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the region's pixels around each place, (h, w, 3), and the share that they have there, (h, w, 1)."""
+    weight = _blurred(region[..., None].astype(np.float32), width) + 1e-6
+    return _blurred(image * region[..., None], width) / weight, weight
 
 
 def _sampled(image: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -49,16 +49,6 @@ def lay_out(patch: np.ndarray, window: Window, shape: tuple[int, ...]) -> tuple[
     return rows, columns, full[top : top + rows.stop - rows.start, left : left + columns.stop - columns.start]
 
 
-def put_back(image: np.ndarray, difference: np.ndarray, window: Window, alpha: np.ndarray) -> np.ndarray:
-    """A new image with `difference` (r, r, 3) float, grey levels, added in the window, weighted by `alpha` (H, W) in
-    [0, 1]. Bit-identical to `image` wherever alpha is 0 and everywhere outside the window."""
-    rows, columns, inner = lay_out(difference.astype(np.float32), window, image.shape)
-    changed = image[rows, columns] + alpha[rows, columns, None] * inner
-    result = image.copy()
-    result[rows, columns] = np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
-    return result
-
-
 def resample(array: np.ndarray, side: int) -> np.ndarray:
     """Resize a square array (s, s) or (s, s, C) to (side, side[, C]); rules as in `cut`."""
     size = array.shape[0]

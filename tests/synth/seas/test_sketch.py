@@ -28,7 +28,8 @@ def test_the_sketch_keeps_the_defects_contrast_in_another_light_and_the_good_par
     placed = place(marks, np.ones(good.shape[:2], dtype=bool), rng)
     window = window_for(placed.mask, 64, rng)
     patch, mask = cut(good, window, 64), cut(placed.mask, window, 64)
-    result = sketch(patch, Placement(placed.mask) if drawn_outline else placed, marks, window, rng)
+    everywhere = np.ones(good.shape[:2], dtype=bool)
+    result = sketch(patch, everywhere, Placement(placed.mask) if drawn_outline else placed, marks, window, rng)
     inside, outside = ndimage.binary_erosion(mask, iterations=3), ~ndimage.binary_dilation(mask, iterations=4)
     wanted = surface - 50 if drawn_outline else surface / 2
     assert result[inside].mean() == pytest.approx(wanted, abs=8)
@@ -48,4 +49,19 @@ def test_a_mark_that_fills_its_picture_still_gives_a_sketch() -> None:
     rng = np.random.default_rng(0)
     placed = place([mark], np.ones((60, 70), dtype=bool), rng)
     window = window_for(placed.mask, 32, rng)
-    assert sketch(np.full((32, 32, 3), 90, np.uint8), placed, [mark], window, rng).shape == (32, 32, 3)
+    patch, everywhere = np.full((32, 32, 3), 90, np.uint8), np.ones((60, 70), dtype=bool)
+    assert sketch(patch, everywhere, placed, [mark], window, rng).shape == (32, 32, 3)
+
+
+def test_the_table_beside_the_part_takes_no_part_in_the_light() -> None:
+    shot, mask = np.full((120, 120, 3), 20, dtype=np.uint8), np.zeros((120, 120), dtype=bool)
+    shot[30:90, 30:90], mask[34:66, 34:66] = 200, True
+    shot[mask] = 110
+    good, product = np.full((120, 120, 3), 20, dtype=np.uint8), np.zeros((120, 120), dtype=bool)
+    good[20:100, 20:100], product[20:100, 20:100] = 200, True
+    rng = np.random.default_rng(1)
+    placed = place([describe(shot, mask)], product, rng)
+    window = window_for(placed.mask, 64, rng)
+    result = sketch(cut(good, window, 64), product, placed, [], window, rng)
+    inside = ndimage.binary_erosion(cut(placed.mask, window, 64), iterations=3)
+    assert np.abs(result[inside].astype(int) - 110).mean() < 10

@@ -9,7 +9,6 @@ from synth.errors import GeneratorError
 from synth.seas.window import (
     Window,
     cut,
-    put_back,
     resample,
     window_anywhere,
     window_for,
@@ -55,31 +54,6 @@ def test_shrinking_averages_and_keeps_the_mean() -> None:
     image = _noise(64, 64)
     assert resample(image, 16).mean() == pytest.approx(image.mean(), abs=1.0)
     assert np.array_equal(resample(image[..., 0].astype(np.float32), 64), image[..., 0])
-
-
-@pytest.mark.parametrize("window", [Window(3, 5, 20), Window(-8, 40, 30), Window(-20, -10, 90)])
-def test_put_back_leaves_every_pixel_without_alpha_bit_identical(
-    window: Window,
-) -> None:
-    image, patch = _noise(37, 53), _noise(32, 32, seed=1).astype(np.float32) - 128
-    alpha = np.zeros((37, 53), dtype=np.float32)
-    alpha[10:20, 43:50] = 0.7
-    before = image.copy()
-    result = put_back(image, patch, window, alpha)
-    assert np.array_equal(result[alpha == 0], image[alpha == 0])
-    assert np.array_equal(image, before)
-    if window.side != 20:
-        assert (result != image).any()
-
-
-def test_putting_back_the_difference_to_another_image_gives_that_image() -> None:
-    image, other = _noise(37, 53), _noise(37, 53, seed=1)
-    window = Window(-3, 20, 40)
-    difference = cut(other, window, 40).astype(np.float32) - cut(image, window, 40)
-    result = put_back(image, difference, window, np.ones((37, 53), dtype=np.float32))
-    rows, columns = window.overlap(image.shape)
-    assert np.array_equal(result[rows, columns], other[rows, columns])
-    assert np.array_equal(result[:, :20], image[:, :20])
 
 
 @given(st.integers(0, 10_000), st.integers(1, 300), st.integers(1, 97))
