@@ -70,7 +70,7 @@ def make_split(
             raise SourceError(f"{sample.id} has no picture or no mask; give both")
         if sample.id in hashes:
             raise SourceError(f"two samples have the id {sample.id}; ids must differ")
-        hashes[sample.id] = perceptual_hash(sample.image)
+        hashes[sample.id] = likeness(sample)
         if sample.defect is not None and not sample.mask.any():
             blank.add(sample.id)
         known = replace(sample, meta={"sha256": content_hash(sample.image), **sample.meta})
@@ -95,6 +95,13 @@ def make_split(
     elif not split.goods:
         raise SourceError("the source holds no good samples to draw defects onto; name a folder that has some")
     return split
+
+
+def likeness(sample: Sample) -> np.ndarray:
+    """The perceptual hash by which copies of a sample are found; blank for a cloud, whose copies have equal points:
+    pictures of the points of two parts of one design look alike. The sample needs its image."""
+    assert sample.image is not None
+    return perceptual_hash(sample.image if sample.cloud is None else np.zeros_like(sample.image))
 
 
 def roles_of(kinds: Sequence[tuple[Kind, str]]) -> list[str]:

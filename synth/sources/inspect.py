@@ -15,11 +15,10 @@ import numpy as np
 from synth.checks.ledger import LedgerRow, Twins, find_twins
 from synth.errors import SourceError
 from synth.generator import Progress
-from synth.images import perceptual_hash
 from synth.sources import list_tree
 from synth.sources.config import FolderSource
 from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, load
-from synth.split import roles_of
+from synth.split import likeness, roles_of
 
 MANY = 0.6
 """Share of a picture from which a mask is suspicious."""
@@ -115,10 +114,10 @@ class _Seen:
         except SourceError as problem:
             self.problems.append(_as_problem(problem, entry.file, entry.mask))
             return
-        assert sample.image is not None
+        assert sample.image is not None  # every layout gives one, of the points where there is no picture
         assert sample.mask is not None
         file, kind = str(entry.file), (entry.product, entry.defect)
-        thumbnail = perceptual_hash(sample.image).tobytes()
+        thumbnail = likeness(sample).tobytes()
         self.rows.append(LedgerRow(entry.id, file, entry.split, *kind, sample.meta["sha256"], thumbnail))
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
         self.colour[entry.product][bool((sample.image != sample.image[..., :1]).any())] += 1
@@ -153,7 +152,8 @@ def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = 
         *_colour_problems(listing, seen),
     ]
     files, _ = files_below(listing.root)
-    ignored = Counter(file.suffix.lower() or file.name for file in files if not is_picture(file))
+    read = {file for entry in listing.entries for file in (entry.file, entry.xyz)}
+    ignored = Counter(f.suffix.lower() or f.name for f in files if not is_picture(f) and f not in read)
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
     return Report(str(path), listing.layout, kinds, dict(seen.sizes), grey, colour, dict(ignored), tuple(problems))
 
@@ -196,8 +196,13 @@ def _count_problems(listing: Listing, kinds: Sequence[Kind]) -> Iterator[Problem
     root = str(listing.root)
     if not kinds:
         return
+    # The dual-modality synthesizer learns from no shots, but needs the geometry of good parts.
+    lacking: Any = "warning" if any(entry.xyz or entry.cloud for entry in listing.entries) else "error"
     if not any(kind.defect for kind in kinds):
-        yield Problem(root, "shows no defect", "add a folder <defect type>/ of 3 or more pictures with masks")
+        remedy = "add a folder <defect type>/ of 3 or more pictures with masks"
+        if lacking == "warning":
+            remedy += ", or draw without shots: generator kind dual"
+        yield Problem(root, "shows no defect", remedy, lacking)
     for product in sorted({kind.product for kind in kinds}):
         goods = sum(kind.train for kind in kinds if kind.product == product and kind.defect is None)
         if goods == 0:
@@ -209,7 +214,7 @@ def _count_problems(listing: Listing, kinds: Sequence[Kind]) -> Iterator[Problem
         if kind.defect is None or kind.train >= FEW_SHOTS:
             continue
         what = f"has {kind.train} shot{'s' * (kind.train != 1)} of {kind.product}/{kind.defect}"
-        severity: Any = "error" if kind.train < LEAST_SHOTS else "warning"
+        severity: Any = lacking if kind.train < LEAST_SHOTS else "warning"
         yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
 
 

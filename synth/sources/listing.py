@@ -103,6 +103,7 @@ def load(entry: Entry) -> Sample:
             "file": str(entry.file),
             "mask_file": None if entry.mask is None else str(entry.mask),
             "sha256": content_hash(image),
+            "entry": entry,
         },
     )
 
@@ -139,24 +140,24 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
         product=entry.product,
         defect=entry.defect,
         split=entry.split,
-        meta={"file": str(entry.file), "mask_file": None, "sha256": content_hash(cloud.points)},
+        meta={"file": str(entry.file), "mask_file": None, "sha256": content_hash(cloud.points), "entry": entry},
     )
 
 
 def reopen(sample: Sample) -> Sample:
-    """A sample of a folder with its pixels, read again where they were let go. Raises SourceError where the file has
-    changed since."""
+    """A sample of a folder with its pixels and points, read again where they were let go. Raises SourceError where the
+    file has changed since."""
     if sample.image is not None:
         return sample
-    image = read_image(sample.meta["file"])
-    if content_hash(image) != sample.meta["sha256"]:
-        raise SourceError(
-            f"{sample.meta['file']} changed while it was being read; run again when the folder is at rest"
-        )
-    mask_file = sample.meta["mask_file"]
-    size = image.shape[:2]
-    mask = np.broadcast_to(np.False_, size) if mask_file is None else read_mask(mask_file, size)
-    return replace(sample, image=image, mask=mask)
+    file = sample.meta["file"]
+    changed = SourceError(f"{file} changed while it was being read; run again when the folder is at rest")
+    try:
+        again = load(sample.meta["entry"])
+    except SourceError as problem:
+        raise changed from problem
+    if again.meta["sha256"] != sample.meta["sha256"]:
+        raise changed
+    return replace(sample, image=again.image, mask=again.mask, xyz=again.xyz, cloud=again.cloud)
 
 
 def open_root(root: str | Path) -> Path:

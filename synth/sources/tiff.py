@@ -23,7 +23,7 @@ def read_xyz(path: str | Path) -> np.ndarray:
     path = Path(path)
     try:
         values = _decoded(path)
-    except (OSError, ValueError, struct.error, zlib.error, tifffile.TiffFileError) as problem:
+    except (OSError, ValueError, LookupError, struct.error, zlib.error, tifffile.TiffFileError) as problem:
         raise SourceError(f"{path} cannot be read as a TIFF ({problem}); copy it again") from problem
     if values.ndim != 3 or values.shape[-1] != 3:
         raise SourceError(f"{path} is {values.shape}, wanted height x width x 3 coordinates")
@@ -42,12 +42,10 @@ def read_xyz(path: str | Path) -> np.ndarray:
 
 
 def xyz_bytes(xyz: np.ndarray) -> bytes:
-    """The file of an organised cloud (H, W, 3) float32: deflated, no predictor, so that every reader opens it; the same
-    cloud gives the same bytes."""
+    """The file of an organised cloud (H, W, 3) float32, not compressed: deflating would take most of the
+    time that making and saving a pair takes. The same cloud gives the same bytes."""
     buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer, xyz, photometric="rgb", compression="zlib", compressionargs={"level": 1}, metadata=None, software=""
-    )
+    tifffile.imwrite(buffer, xyz, photometric="rgb", metadata=None, software="")
     return buffer.getvalue()
 
 

@@ -1,0 +1,142 @@
+"""Miniature trees of Real3D-AD and Anomaly-ShapeNet, written as their authors lay them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synth.errors import SourceError
+from synth.pipeline import run
+from synth.recipe import Recipe
+from synth.sample import Cloud
+from synth.sources import list_tree, read, recognise
+from synth.sources.inspect import inspect
+from synth.sources.points import pcd_bytes
+from tests.synth.dual.scans import ball_cloud
+
+POINTS = ball_cloud(600, radius=0.015).cloud.points
+
+
+def pcd(path: Path, points: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pcd_bytes(Cloud(points.astype(np.float32))))
+    return path
+
+
+def truth(path: Path, points: np.ndarray, separator: str) -> Path:
+    """x y z label in rows, in another order than the cloud's and with one point more."""
+    rows = np.column_stack([points, points[:, 2] > np.quantile(points[:, 2], 0.95)])[::-1]
+    rows = np.vstack([rows, [*points[:3].mean(0), 0]])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(path, rows, fmt=["%.9g"] * 3 + ["%d"], delimiter=separator)
+    return path
+
+
+def real3d_tree(root: Path) -> Path:
+    """<class>/{train, test, gt}, millimetres; `_cut` marks a scan of one side."""
+    for name in ("car", "gem"):
+        for k in range(4):
+            pcd(root / name / "train" / f"{100 + k}_template.pcd", 1000 * POINTS + k + 1)
+        for stem in ("105_good", "112_bulge", "117_sink_cut"):
+            pcd(root / name / "test" / f"{stem}.pcd", 1000 * POINTS)
+            if "good" not in stem:
+                truth(root / name / "gt" / f"{stem}.txt", 1000 * POINTS, " ")
+    return root
+
+
+def shapenet_tree(root: Path) -> Path:
+    """pcd/<class>/{train, test, GT}; no unit."""
+    for name in ("ashtray0", "cap3"):
+        for k in range(4):
+            pcd(root / "pcd" / name / "train" / f"{name}_template{k}.pcd", POINTS + 0.001 * (k + 1))
+        for stem in ("positive0", "bulge0", "scratch11"):
+            pcd(root / "pcd" / name / "test" / f"{name}_{stem}.pcd", POINTS)
+            if "positive" not in stem:
+                truth(root / "pcd" / name / "GT" / f"{name}_{stem}.txt", POINTS, ",")
+    return root / "pcd"
+
+
+@pytest.mark.parametrize(
+    ("build", "kinds"),
+    [(real3d_tree, {None, "bulge", "sink"}), (shapenet_tree, {None, "bulge", "scratch"})],
+)
+def test_a_tree_is_recognised_and_read_whole(tmp_path, build, kinds):
+    root = build(tmp_path)
+    assert recognise(root) == "clouds"
+    samples = list(read(root))
+    assert len(samples) == 2 * (4 + 3)
+    assert len({sample.id for sample in samples}) == len(samples)
+    assert {sample.product for sample in samples} == {folder.name for folder in root.iterdir()}
+    assert {sample.defect for sample in samples} == kinds
+    for sample in samples:
+        assert sample.split == ("train" if "template" in sample.id else "test")
+        assert np.ptp(sample.cloud.points, axis=0).max() == pytest.approx(0.03, rel=0.01)  # metres
+        assert sample.image is not None
+
+
+@pytest.mark.parametrize("build", [real3d_tree, shapenet_tree])
+def test_points_and_labels_of_a_defect_are_those_of_its_rows(tmp_path, build):
+    found = [sample for sample in read(build(tmp_path)) if sample.defect is not None]
+    assert len(found) == 4
+    for sample in found:
+        points, labels = sample.cloud.points, sample.cloud.labels
+        assert len(points) == len(POINTS) + 1  # as the rows, not as the pcd
+        np.testing.assert_allclose(points[:-1][::-1], POINTS, atol=1e-7)
+        np.testing.assert_array_equal(labels[:-1][::-1], POINTS[:, 2] > np.quantile(POINTS[:, 2], 0.95))
+
+
+def test_goods_have_no_labels_and_a_limit_keeps_the_first_by_name(tmp_path):
+    samples = list(read(shapenet_tree(tmp_path), good_limit=2))
+    goods = [s for s in samples if s.defect is None]
+    assert sum(s.split == "train" for s in goods) == 4
+    assert all(s.cloud.labels is None for s in goods)
+
+
+def test_one_class_alone_may_be_renamed(tmp_path):
+    root = real3d_tree(tmp_path) / "car"
+    assert {sample.product for sample in read(root, "clouds", product="auto")} == {"auto"}
+    assert {sample.defect for sample in read(root, "clouds")} == {None, "bulge", "sink"}
+
+
+def test_a_defect_without_rows_is_told_with_what_is_wanted(tmp_path):
+    root = real3d_tree(tmp_path)
+    (root / "gem" / "gt" / "112_bulge.txt").unlink()
+    (problem,) = list_tree(root).errors
+    assert "112_bulge.pcd" in str(problem)
+    assert "gt/112_bulge.txt" in str(problem)
+    with pytest.raises(SourceError, match=r"112_bulge\.pcd: has no labels"):
+        next(read(root))
+
+
+def test_a_folder_of_mixed_files_is_one_product(tmp_path):
+    (tmp_path / "deep").mkdir()
+    pcd(tmp_path / "a.pcd", 1000 * POINTS)
+    np.savetxt(tmp_path / "deep" / "b.xyz", POINTS)
+    (tmp_path / "LICENSE.txt").write_text("free\n")
+    samples = list(read(tmp_path, product="ball"))
+    assert [(s.product, s.defect, s.split) for s in samples] == [("ball", None, "train")] * 2
+    for sample in samples:
+        np.testing.assert_allclose(sample.cloud.points, POINTS, atol=1e-6)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(SourceError, match="no point cloud and no mesh"):
+        list_tree(empty, "clouds")
+
+
+def test_a_run_on_templates_of_real3d_leaves_the_source_as_it_was(tmp_path):
+    root = real3d_tree(tmp_path / "real3d")
+    before = {path: path.read_bytes() for path in root.rglob("*.*")}
+    blocks = {
+        "name": "gems",
+        "source": {"kind": "clouds", "root": str(root)},
+        "generator": {"kind": "dual", "types": ["dent"], "draw_batch": 1},
+        "request": {"per_defect": 1},
+        "checks": {"min_on_product": 0, "min_area": 1},
+        "output": {"format": "ply"},
+    }
+    assert inspect(root).usable
+    finished = run(Recipe.model_validate(blocks), tmp_path / "out")
+    assert sorted(sample.product for sample in finished.samples()) == ["car", "gem"]
+    assert before == {path: path.read_bytes() for path in root.rglob("*.*")}
