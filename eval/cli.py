@@ -75,9 +75,12 @@ def verdict(
     from eval.verdict import verdict as reach
 
     campaign = Campaign(parse_settings(names, settings), tuple(arms or ARMS), seeds)
+    folder = out or _beside(path, "verdict")
     with Bars() as bars:
-        judged = reach(path, campaign, out or _beside(path, "verdict"), bars)
+        judged = reach(path, campaign, folder, bars)
     tell(judged, as_json)
+    if not as_json:
+        tell(f"by defect type and size, with a plot: {folder / 'verdict.md'}", as_json)
 
 
 def parse_settings(names: list[str], settings: list[str]) -> dict[str, dict[str, Any]]:

@@ -152,7 +152,7 @@ def _standing(measured: Measured, segmenter: str, arm: str) -> Standing:
     keys += ["image_auroc", "image_ap", "false_area"] if measured.goods else []
     figures = {key: float(measured.table(key, segmenter, arm).mean()) for key in keys}
     figures["best_iou"] = _mean_over(measured.table("best_iou", segmenter, arm)[:, judged], strata)
-    return Standing(segmenter, arm, bootstrap(table, strata), figures)
+    return Standing(segmenter, arm, bootstrap(table, strata).within(0, 1), figures)
 
 
 def _mean_over(table: np.ndarray, strata: Sequence[str]) -> float:

@@ -11,7 +11,7 @@ so where trainings agree the interval errs on the wide side.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -38,6 +38,10 @@ class Interval:
     def evidence(self) -> str:
         """What an interval of a gain says: "helps", "hurts", or "no evidence" where it holds 0."""
         return "helps" if self.low > 0 else "hurts" if self.high < 0 else "no evidence"
+
+    def within(self, least: float, most: float) -> Interval:
+        """The same, its ends no further out than the figure itself can lie."""
+        return replace(self, low=max(self.low, least), high=min(self.high, most))
 
     def to_json(self) -> dict[str, float | int]:
         return asdict(self)
