@@ -1,4 +1,4 @@
-"""Train the bundled base from nothing: `python -m synth.seas.pretrain --work DIR`.
+"""Train the bundled base: `python -m synth.seas.pretrain --work DIR`, from nothing or on from another with `--start`.
 
 Four stages, each resumable: pictures (rendered, captioned), the VAE, their latents, the U-Net with its text encoder.
 Every random number of a step comes from (seed, stage, step), so an interrupted training ends as an uninterrupted one.
@@ -26,7 +26,7 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 
-from synth.seas.base import BUNDLED, TINY, build_untrained
+from synth.seas.base import BUNDLED, TINY, build_untrained, load_base
 from synth.seas.captioned import make_captioned, vocabulary
 from synth.seas.vae_start import start_as_thumbnail
 
@@ -40,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and the log")
     parser.add_argument("--export", type=Path, default=BUNDLED, help="where the finished base goes")
+    parser.add_argument("--start", help="base to go on from, as `tiny`; its VAE stays as it is")
     parser.add_argument("--pictures", type=int, default=16_000)
     parser.add_argument("--vae-steps", type=int, default=1_500)
     parser.add_argument("--unet-steps", type=int, default=1_800)
@@ -50,10 +51,29 @@ def main() -> None:
     corpus = Corpus(args.work / "pictures", args.pictures, TINY.resolution, args.seed)
     corpus.render()
     pipeline = build_untrained(TINY, args.seed, vocabulary()).to(args.device)
-    train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
+    if args.start:
+        take_over(pipeline, load_base(args.start))
+    else:
+        train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
     latents, marks = encode(pipeline.vae, corpus, args.work / "latents.pt")
     train_unet(pipeline, latents, marks, corpus.captions(), args.unet_steps, args.work, args.seed)
     export(pipeline, args.export)
+
+
+@torch.no_grad()
+def take_over(pipeline: StableDiffusionPipeline, older: StableDiffusionPipeline) -> None:
+    """Give `pipeline` all weights of an older base of the same shape; words that both know keep their embeddings, by
+    name, since a larger vocabulary numbers them anew."""
+    pipeline.vae.load_state_dict(older.vae.state_dict())
+    pipeline.unet.load_state_dict(older.unet.state_dict())
+    new, old = pipeline.tokenizer.get_vocab(), older.tokenizer.get_vocab()
+    rows = pipeline.text_encoder.get_input_embeddings().weight.clone()
+    known = [(new[word], number) for word, number in old.items() if word in new]
+    to, of = (list(numbers) for numbers in zip(*known, strict=True))
+    rows[to] = older.text_encoder.get_input_embeddings().weight[of].to(rows)
+    state = older.text_encoder.state_dict()
+    names = [name for name, values in state.items() if values.shape[:1] == (len(old),)]
+    pipeline.text_encoder.load_state_dict({**state, **dict.fromkeys(names, rows)})
 
 
 class Corpus:
