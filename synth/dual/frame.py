@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
-from synth.dual.arrays import Array, dot, namespace, slopes, unit
+from synth.dual.arrays import Array, cross, dot, namespace, norm, slopes, unit
 from synth.errors import SampleError
 
 JUMP = 3e-3
@@ -62,25 +62,34 @@ def normals(xyz: np.ndarray, valid: np.ndarray, sigma: float) -> np.ndarray:
     span a depth step.
 
     From differences of the cloud under a Gaussian of `sigma` px over valid pixels alone, blur(x V) / blur(V)."""
-    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma, truncate=3)
-    spread = ndimage.gaussian_filter(xyz * valid[..., None], (sigma, sigma, 0), truncate=3)
-    even = spread / np.maximum(weight, 1e-6)[..., None]
-    down = ndimage.correlate1d(even, [-0.5, 0, 0.5], axis=0, mode="nearest")
-    right = ndimage.correlate1d(even, [-0.5, 0, 0.5], axis=1, mode="nearest")
-    normal = np.cross(right, down)
-    normal *= -np.sign(np.einsum("ijk,ijk->ij", normal, even))[..., None]
-    known = valid & (ndimage.uniform_filter(valid.astype(np.float32), 3) > 4.5 / 9) & ~edges(xyz, valid)
-    return (unit(normal) * known[..., None]).astype(np.float32)
+    side = 2 * int(3 * sigma + 0.5) + 1
+
+    def blurred(image: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT)
+
+    counted = valid.astype(np.float32)
+    even = blurred(xyz * counted[..., None]) / np.maximum(blurred(counted), 1e-6)[..., None]
+    step = np.array([-0.5, 0, 0.5], np.float32)
+    still = np.ones(1, np.float32)
+    down = cv2.sepFilter2D(even, -1, still, step, borderType=cv2.BORDER_REPLICATE)
+    right = cv2.sepFilter2D(even, -1, step, still, borderType=cv2.BORDER_REPLICATE)
+    normal = cross(right, down)
+    normal *= -np.sign(dot(normal, even))[..., None]
+    around = cv2.blur(counted, (3, 3), borderType=cv2.BORDER_REFLECT)
+    known = valid & (around > 4.5 / 9) & ~edges(xyz, valid)
+    return unit(normal) * known[..., None]
 
 
 def edges(xyz: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Pixels (H, W) bool next to a depth step of more than JUMP and of ten times the usual distance of neighbours."""
     depth = xyz[..., 2]
     beside = valid[::4, 1:] & valid[::4, :-1]
-    apart = np.linalg.norm((xyz[::4, 1:] - xyz[::4, :-1])[beside], axis=-1)
+    apart = norm((xyz[::4, 1:] - xyz[::4, :-1])[beside])
     limit = max(JUMP, 10 * float(np.median(apart)) if apart.size else 0.0)
-    nearest = ndimage.minimum_filter(np.where(valid, depth, np.inf), 3)
-    return valid & (ndimage.maximum_filter(np.where(valid, depth, -np.inf), 3) - nearest > limit)
+    far = np.float32(np.finfo(np.float32).max / 4)
+    square = np.ones((3, 3), np.uint8)
+    nearest = cv2.erode(np.where(valid, depth, far), square)
+    return valid & (cv2.dilate(np.where(valid, depth, -far), square) - nearest > limit)
 
 
 def tangent_frame(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -47,12 +47,13 @@ def estimate_light(normal: np.ndarray, image: np.ndarray, where: np.ndarray) -> 
     (H, W) bool; l = c / |c|, ambient = c0 / (c0 + |c|).
 
     Falls back to a lamp above and behind the camera where the fit is poor, or lights the part from behind."""
-    known = where & normal.any(-1)
-    n = normal[known].astype(np.float64)[:: max(1, int(known.sum()) // 50_000)]
+    known = np.flatnonzero(where & (dot(normal, normal) > 0))
+    some = known[:: max(1, len(known) // 50_000)]
     fallback = Light((0.0, -0.6, -0.8), 0.4)
-    if len(n) < 100:
+    if len(some) < 100:
         return fallback
-    grey = to_linear(image[known]).mean(-1).astype(np.float64)[:: max(1, int(known.sum()) // 50_000)]
+    n = normal.reshape(-1, 3)[some].astype(np.float64)
+    grey = to_linear(image.reshape(-1, 3)[some]).mean(-1).astype(np.float64)
     design = np.column_stack([np.ones(len(n)), n])
     found, *_ = np.linalg.lstsq(design, grey, rcond=None)
     spread = float(((grey - grey.mean()) ** 2).sum())

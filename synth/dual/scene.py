@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
+from synth.dual.arrays import dot, norm
 from synth.dual.frame import Camera, edges, fit_camera, normals
 from synth.dual.light import Light, estimate_light
 from synth.dual.plane import Plane, fit_plane
@@ -21,7 +23,7 @@ BACKGROUND = 5e-3
 """Height above the background plane in metres from which a pixel is part."""
 LEAST_SHARE = 0.002
 """Pieces smaller than this share of the frame are no parts."""
-CLOSING = np.ones((3, 3), bool)
+CLOSING = np.ones((3, 3), np.uint8)
 OFF_RAY = 0.5
 """Deviation in px from a pinhole at which image and cloud no longer belong together."""
 
@@ -95,9 +97,10 @@ def prepare(sample: Sample, meta: Mapping[str, Any] | None = None) -> Scene:
         foreground = find_foreground(xyz, valid, plane, max(BACKGROUND, 6 * sigma, 5 * plane.spread if plane else 0.0))
     spacing = float(np.median(xyz[..., 2][foreground])) / camera.fx
     normal = normals(xyz, valid, float(np.clip(2.5 * np.sqrt(sigma / spacing), 1.5, 4.0)))
-    part, count = ndimage.label(foreground)
-    room = ndimage.distance_transform_edt(np.pad(foreground & ~edges(xyz, valid), 1))[1:-1, 1:-1]
-    facing = -np.einsum("ijk,ijk->ij", normal, xyz) / np.maximum(np.linalg.norm(xyz, axis=-1), 1e-9)
+    part, _ = ndimage.label(foreground)
+    inner = np.pad((foreground & ~edges(xyz, valid)).astype(np.uint8), 1)
+    room = cv2.distanceTransform(inner, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    facing = -dot(normal, xyz) / np.maximum(norm(xyz), np.float32(1e-9))
     usable = foreground & (facing > 0)
     allowed = known.get("allowed")
     seats = np.flatnonzero(usable if allowed is None else usable & np.asarray(allowed))
@@ -111,11 +114,11 @@ def prepare(sample: Sample, meta: Mapping[str, Any] | None = None) -> Scene:
         valid=valid,
         foreground=foreground,
         part=part.astype(np.int32),
-        room=room.astype(np.float32),
+        room=np.ascontiguousarray(room),
         normal=normal,
         facing=facing.astype(np.float32),
         seats=seats,
-        diagonal=tuple(_diagonal(xyz[part == k + 1]) for k in range(count)),
+        diagonal=tuple(_diagonal(xyz[box][part[box] == k]) for k, box in enumerate(ndimage.find_objects(part), 1)),
         camera=camera,
         plane=plane,
         sigma=sigma,
@@ -129,7 +132,10 @@ def find_foreground(xyz: np.ndarray, valid: np.ndarray, plane: Plane | None, abo
     specks dropped. Every valid pixel where there is no plane or nothing stands on it."""
     if plane is None:
         return valid
-    found = ndimage.binary_closing(valid & (plane.height(xyz) > above), CLOSING, iterations=3) & valid
+    raised = (valid & (plane.height(xyz) > above)).astype(np.uint8)
+    wide = cv2.dilate(raised, CLOSING, iterations=3)
+    closed = cv2.erode(wide, CLOSING, iterations=3, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    found = closed.astype(bool) & valid
     labels, _ = ndimage.label(found)
     area = np.bincount(labels.ravel())
     area[0] = 0
@@ -172,5 +178,5 @@ def _camera(name: str, xyz: np.ndarray, valid: np.ndarray) -> Camera:
 
 
 def _diagonal(points: np.ndarray) -> float:
-    low, high = np.percentile(points, (1, 99), axis=0)
+    low, high = np.percentile(points[:: max(1, len(points) // 20_000)], (1, 99), axis=0)
     return float(np.linalg.norm(high - low))

@@ -9,16 +9,16 @@ specs and the seed alone. Random draws of a defect come from child streams of it
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from synth.dual.arrays import grow
 from synth.dual.bending import bend_scene
 from synth.dual.dense import change, stack
+from synth.dual.memory import Memory
 from synth.dual.partial import partial_view
 from synth.dual.patch import Patch, plan_patch, streams, surroundings
 from synth.dual.profiles import Hinge
@@ -27,17 +27,12 @@ from synth.dual.scene import Scene, prepare
 from synth.dual.spec import DEFAULTS, DefectSpec
 from synth.dual.surface import Surface, prepare_surface
 from synth.dual.unorganised import draw_on_cloud
-from synth.errors import GeneratorError
+from synth.errors import GeneratorError, SampleError
 from synth.sample import Sample
 
 ATTEMPTS = 20
 BASELINE = 0.1
 """Metres from the camera to the projector, to its right."""
-KEPT = 16
-"""Prepared samples kept in memory."""
-
-Prepared = TypeVar("Prepared")
-Memory = OrderedDict[str, tuple[Sample, Prepared]]
 
 
 class DualSynthesizer:
@@ -57,8 +52,8 @@ class DualSynthesizer:
         self.specs = [spec if isinstance(spec, DefectSpec) else _spec(spec) for spec in given]
         self.baseline = baseline
         self.partial = partial
-        self._scenes: Memory[Scene] = OrderedDict()
-        self._surfaces: Memory[Surface] = OrderedDict()
+        self._scenes: Memory[Scene] = Memory(prepare)
+        self._surfaces: Memory[Surface] = Memory(_prepared_surface)
 
     def draw(self, sample: Sample, seed: int) -> Sample:
         """The sample with its defects: image, xyz or cloud, mask, and in meta `dual`: masks of each modality, core,
@@ -69,12 +64,12 @@ class DualSynthesizer:
         return self.draw_on(self.scene(sample), sample, seed)
 
     def scene(self, sample: Sample) -> Scene:
-        """The sample's image and organised cloud prepared; the last KEPT ones are remembered."""
-        return _remembered(self._scenes, sample, prepare)
+        """The sample's image and organised cloud prepared, or remembered (see `synth.dual.memory`)."""
+        return self._scenes.get(sample)
 
     def surface(self, sample: Sample) -> Surface:
-        """The sample's unorganised cloud prepared; the last KEPT ones are remembered."""
-        return _remembered(self._surfaces, sample, lambda one: prepare_surface(one.id, one.cloud))
+        """The sample's unorganised cloud prepared, or remembered (see `synth.dual.memory`)."""
+        return self._surfaces.get(sample)
 
     def share(self, other: DualSynthesizer) -> None:
         """Remember prepared samples together with another synthesizer."""
@@ -159,16 +154,10 @@ def finished(
     )
 
 
-def _remembered(memory: Memory[Prepared], sample: Sample, prepare_it: Callable[[Any], Prepared]) -> Prepared:
-    known = memory.get(sample.id)
-    if known is not None and known[0] is sample:
-        memory.move_to_end(sample.id)
-        return known[1]
-    made = prepare_it(sample)
-    memory[sample.id] = (sample, made)
-    if len(memory) > KEPT:
-        memory.popitem(last=False)
-    return made
+def _prepared_surface(sample: Sample) -> Surface:
+    if sample.cloud is None:
+        raise SampleError(f"{sample.id} has no unorganised cloud")
+    return prepare_surface(sample.id, sample.cloud)
 
 
 def _spec(name: str) -> DefectSpec:

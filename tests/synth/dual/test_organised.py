@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from synth.dual import DEFAULTS, DefectSpec, DualSynthesizer
 from synth.dual.displace import lift, lift_iterated
 from synth.dual.frame import Camera, fit_camera
 from synth.dual.light import Light, shading_change, to_bytes, to_linear
+from synth.dual.memory import Memory
 from synth.dual.scene import prepare
 from synth.errors import GeneratorError, SampleError
 from synth.sample import Sample
@@ -240,6 +242,22 @@ def test_bad_scans_are_refused_with_a_remedy():
             DualSynthesizer("dent").draw(sample, seed=0)
     with pytest.raises(GeneratorError, match="did you mean 'dent'"):
         DualSynthesizer("dentt")
+
+
+def test_what_is_worked_out_of_a_scan_is_remembered_by_its_content(monkeypatch):
+    prepared = []
+    memory = Memory(lambda sample: prepared.append(sample.id) or len(prepared))
+    first, same, other = plate(), replace(plate(), id="copied", xyz=plate().xyz.copy()), plate(seed=1)
+    assert [memory.get(one) for one in (first, first, same, other, first)] == [1, 1, 1, 2, 1]
+    assert prepared == ["plate0", "plate1"]
+    assert memory.get(replace(first, meta={"sigma_z": 1e-4})) == 3
+    changed = replace(first, image=first.image.copy())
+    changed.image[0, 0] += 1
+    assert memory.get(changed) == 4
+    monkeypatch.setattr("synth.dual.memory.KEPT_BYTES", 3 * first.xyz.nbytes)
+    memory.get(plate(seed=2))
+    assert memory.get(changed) == 4  # used last: still there
+    assert memory.get(other) == 6  # forgotten, worked out again
 
 
 def test_the_part_is_found_before_its_table():
