@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -32,14 +33,16 @@ def encoded_extras(sample: Sample) -> dict[str, tuple[str, bytes]]:
         files["cloud"] = ("_cloud.ply", ply_bytes(sample.cloud))
     dual = sample.meta.get("dual", {})
     if "mask_geo" in dual:
-        files["masks"] = ("_masks.png", png_bytes(packed_masks(dual)))
+        files["masks"] = ("_masks.png", png_bytes(packed_masks(dual), even=True))
     return files
 
 
 def packed_masks(dual: dict[str, np.ndarray]) -> np.ndarray:
     """The masks of a synthesized sample as one picture, uint8 (H, W, 3)."""
-    number = np.clip(dual["instances"], 0, 127) + 128 * dual["mask_core"]
-    return np.stack([dual["mask_geo"] * 255, dual["mask_rgb"] * 255, number], -1).astype(np.uint8)
+    number = np.minimum(dual["instances"], 127).astype(np.uint8)
+    number[dual["mask_core"]] += 128
+    geo, rgb = (dual[name].view(np.uint8) * np.uint8(255) for name in ("mask_geo", "mask_rgb"))
+    return cv2.merge([geo, rgb, number])
 
 
 def read_masks(path: Path) -> dict[str, np.ndarray]:
