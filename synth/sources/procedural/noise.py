@@ -96,3 +96,91 @@ def soft_step(distance: np.ndarray, width: float) -> np.ndarray:
     """1 inside (negative distance), 0 outside, a smooth ramp `width` px wide across the edge."""
     t = np.clip(0.5 - distance / max(width, 1e-6), 0.0, 1.0)
     return t * t * (3 - 2 * t)
+
+
+def clouds(shape: Shape, rng: np.random.Generator, scale: float) -> np.ndarray:
+    """Smooth blobs of about `scale` px, near unit deviation, float32 (H, W): cubic B-splines on a coarse random grid.
+
+    Far cheaper than `band_field` where scale is several px; below 2 px use that."""
+    sixth = round(6 * np.log2(max(scale, 1.0)))  # few scales, so that their weights are reused
+    rows, columns = (_spline_weights(length, sixth, int(rng.integers(4))) for length in shape)
+    coarse = rng.standard_normal((rows.shape[1], columns.shape[1]), dtype=np.float32)
+    return 2.1 * (rows @ coarse @ columns.T)  # B-splines average: a sum over 4 x 4 knots has deviation 0.48
+
+
+@lru_cache(maxsize=512)
+def _spline_weights(length: int, sixth: int, shift: int) -> np.ndarray:
+    """Cubic B-spline weights (length, knots) of knots 2^(sixth/6) px apart, the first moved by shift/4 of that."""
+    position = np.arange(length) / 2 ** (sixth / 6) + shift / 4
+    away = np.abs(position[:, None] - (np.arange(int(position[-1]) + 4) - 1))
+    inner, outer = 2 / 3 - away**2 + away**3 / 2, (2 - away) ** 3 / 6
+    return np.where(away < 1, inner, np.where(away < 2, outer, 0.0)).astype(np.float32)
+
+
+def cells(shape: Shape, rng: np.random.Generator, pitch: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voronoi cells of one random point in each square of a grid `pitch` px wide (Worley 1996).
+
+    Number of the cell at each pixel, int32 (H, W), below `256`; distances to the nearest and second nearest point in
+    px, float32 (H, W)."""
+    rows, columns = grid(shape)
+    jitter = rng.uniform(0, 1, (2, 16, 16)).astype(np.float32)
+    y, x = rows / np.float32(pitch), columns / np.float32(pitch)
+    row, column = np.floor(y).astype(np.int32), np.floor(x).astype(np.int32)
+    y, x = y - row, x - column
+    number = np.zeros(shape, dtype=np.int32)
+    first, second = np.full(shape, np.inf, dtype=np.float32), np.full(shape, np.inf, dtype=np.float32)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            own = ((row + down) % 16) * 16 + (column + right) % 16
+            away = (jitter[0].ravel()[own] + (down - y)) ** 2 + (jitter[1].ravel()[own] + (right - x)) ** 2
+            nearer = away < first
+            second = np.where(nearer, first, np.minimum(second, away))
+            number, first = np.where(nearer, own, number), np.where(nearer, away, first)
+    return number, np.sqrt(first) * np.float32(pitch), np.sqrt(second) * np.float32(pitch)
+
+
+def profile(rng: np.random.Generator, count: int, scale: float) -> np.ndarray:
+    """Smooth random numbers of unit deviation, float32 (count,), alike over about `scale` steps."""
+    steps = rng.standard_normal(count + 8, dtype=np.float32)
+    smooth = ndimage.gaussian_filter1d(steps, scale, mode="wrap")[4:-4]
+    return (smooth - smooth.mean()) / max(float(smooth.std()), 1e-8)
+
+
+def near_curve(points: np.ndarray, shape: Shape, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """`curve_distance` to a fraction of a pixel and at a tenth of the cost, but only up to `reach` px: inf beyond.
+
+    points (n, 2); both float32 (H, W)."""
+    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    along = np.linspace(0, lengths[-1], int(lengths[-1] / min(max(reach / 8, 0.4), 2.0)) + 2)
+    rows, columns = (np.interp(along, lengths, points[:, axis])[:, None, None] for axis in (0, 1))
+    span = np.arange(-int(np.ceil(reach)), int(np.ceil(reach)) + 1)
+    r = np.rint(rows).astype(np.int64) + span[:, None]
+    c = np.rint(columns).astype(np.int64) + span
+    away = np.hypot(r - rows, c - columns)
+    seen = (r >= 0) & (r < shape[0]) & (c >= 0) & (c < shape[1]) & (away <= reach)
+    order = np.broadcast_to(np.arange(len(along))[:, None, None], away.shape)[seen]
+    # Distance in the high digits, the curve's sample in the low ones: one minimum finds both.
+    nearest = np.full(shape[0] * shape[1], np.iinfo(np.int64).max)
+    np.minimum.at(nearest, (r * shape[1] + c)[seen], (away[seen] * 4096).astype(np.int64) * len(along) + order)
+    hit = nearest < np.iinfo(np.int64).max
+    distance = np.where(hit, nearest // len(along) / 4096, np.inf).astype(np.float32).reshape(shape)
+    return distance, (np.where(hit, nearest % len(along), 0) / (len(along) - 1)).astype(np.float32).reshape(shape)
+
+
+def blob(
+    centre: np.ndarray, radii: tuple[float, float], angle: float, rough: float, shape: Shape, rng: np.random.Generator
+) -> np.ndarray:
+    """`blob_distance` with its rim read from a table: a quarter of the cost, other random draws."""
+    rows, columns = grid(shape)
+    y, x = rows - np.float32(centre[0]), columns - np.float32(centre[1])
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    u, v = (cos * x + sin * y) / np.float32(radii[0]), (cos * y - sin * x) / np.float32(radii[1])
+    distance = np.hypot(u, v)
+    if rough:
+        orders = np.arange(2, 8)
+        turns = np.arange(512)[:, None] * (2 * np.pi / 512) * orders + rng.uniform(0, 2 * np.pi, 6)
+        rim = np.maximum(1 + np.sin(turns) @ (rng.normal(0, rough, 6) / np.sqrt(orders)), 0.25).astype(np.float32)
+        distance = distance - rim[((np.arctan2(v, u) + np.pi) * (511 / (2 * np.pi))).astype(np.int16)]
+    else:
+        distance = distance - 1
+    return distance * np.float32(np.sqrt(radii[0] * radii[1]))
