@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from synth.dual import DualSynthesizer
+from synth.dual.frame import fit_camera
 from synth.errors import SourceError
+from synth.pipeline import run
+from synth.recipe import load_recipe
 from synth.sample import Sample
 from synth.sources.procedural import PRODUCTS, make_part, read_procedural
 from synth.sources.procedural.line import HEIGHT_STEP, MAX_AREA, MIN_AREA, MIN_CONTRAST, changed, contrast
@@ -232,3 +236,36 @@ def test_a_wrong_request_is_refused_before_anything_is_rendered(call, words):
 def test_reading_is_lazy():
     endless = read_procedural(("tile",), goods=10**9, size=64)
     assert [sample.id for sample in islice(endless, 2)] == ["tile-good-train-0000", "tile-good-train-0001"]
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_product_carries_a_defect_in_image_and_depth_alike(product):
+    good = make_part(product, None, 3, SIZE)
+    camera, error = fit_camera(good.xyz, good.xyz[..., 2] > 0)
+    assert error < 0.01
+    assert good.meta["camera"] == pytest.approx((camera.fx, camera.fy, camera.cx, camera.cy), abs=0.05)
+    made = DualSynthesizer("dent").draw(good, seed=1)
+    dual = made.meta["dual"]
+    assert dual["mask_geo"].any()
+    assert not (made.mask & ~good.meta["foreground"]).any()
+    far = ~ndimage.binary_dilation(made.mask, iterations=3)
+    np.testing.assert_array_equal(made.xyz[far], good.xyz[far])
+    np.testing.assert_array_equal(made.image[far], good.image[far])
+    deeper = made.xyz[..., 2] - good.xyz[..., 2]
+    assert (deeper[dual["mask_core"] & (made.xyz[..., 2] > 0)] > 0).mean() > 0.9
+
+
+def test_the_demo_in_3d_makes_rgbd_pairs_of_at_least_four_types(tmp_path):
+    whole = load_recipe("demo_3d")
+    types, products = whole.generator.types, whole.source.products
+    assert len(types) >= 4
+    assert len(types) * len(products) * whole.request.per_defect == 24
+    small = load_recipe("demo_3d", ["source.size=128", "source.goods=2", "request.per_defect=1"])
+    finished = run(small, tmp_path / "demo_3d")
+    samples = list(finished.samples())
+    assert {(s.product, s.defect) for s in samples} == {(p, t) for p in products for t in types}
+    for sample in samples:
+        assert sample.xyz.shape == sample.image.shape
+        assert sample.mask.any()
+    page = (finished.folder.report / "index.html").read_text()
+    assert all(sample.id in page for sample in samples)

@@ -1,0 +1,25 @@
+"""Pictures of clouds."""
+
+import numpy as np
+
+from synth.dual.view import facing_defect, picture
+from synth.sample import Cloud
+from tests.synth.dual.scans import ball_cloud
+
+
+def test_the_far_side_of_a_closed_cloud_does_not_show_through():
+    ball = ball_cloud(20_000).cloud
+    colors = np.where(ball.points[:, 2:] > 0, [[255, 0, 0]], [[0, 0, 255]]).astype(np.uint8)
+    image, _ = picture(Cloud(ball.points, ball.normals, colors), np.array([0.0, 0.0, 1.0]), side=201)
+    rows, columns = np.mgrid[:201, :201] - 100
+    inside = np.hypot(rows, columns) < 85
+    assert (image[inside][:, 2] > 0).mean() < 0.001  # places that no point of the near side covers
+
+
+def test_the_labelled_points_are_seen_from_where_a_cloud_faces_its_defect():
+    ball = ball_cloud(5000).cloud
+    labels = ball.points @ np.array([0.6, -0.8, 0.0], np.float32) > 0.038
+    marked = Cloud(ball.points, ball.normals, labels=labels)
+    seen, hidden = (picture(marked, way * facing_defect(marked))[1].sum() for way in (1, -1))
+    assert seen > 50
+    assert hidden == 0
