@@ -65,6 +65,14 @@ def test_noise_covers_what_was_measured_of_the_published_one():
     assert 0.8 < np.abs(drawn).max() <= 1.01
 
 
+def test_noise_is_no_finer_than_its_cells():
+    # One cell over the frame: a step of 1 / 64 of it changes little.
+    coarse = [turned_noise((64, 96), np.random.default_rng(seed), max_power=0) for seed in range(40)]
+    assert max(np.abs(np.diff(one, axis=0)).max() for one in coarse) < 0.08
+    fine = [turned_noise((64, 96), np.random.default_rng(seed), max_power=5) for seed in range(40)]
+    assert max(np.abs(np.diff(one, axis=0)).max() for one in fine) > 0.5
+
+
 def test_three_values_and_pieces_by_area():
     noise = np.float32([[0.7, 0.7, 0.1, -0.7], [0.7, 0.0, 0.0, -0.2], [0.0, 0.0, 0.9, 0.0]])
     where = np.ones((3, 4), bool)
