@@ -124,7 +124,7 @@ def _candidate(folder: RunFolder, record: Record, start: RealImage | None, side:
     box = close_up(mask)
     files = {"after": f"../{record.files[0]}"}
     before = None
-    if start is not None:
+    if start is not None and "cloud" not in record.extras:  # a cloud is shown from where its defect is seen best
         files["before"] = f"../{start.image}"
         before = data_uri(cut_out(_fitted(_pixels(folder, start.image), image), box), side)
     scores = {name: f"{value:.1f}" if name == "contrast" else f"{value:.2f}" for name, value in record.scores.items()}
