@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from synth.images import read_image
 from synth.seas.base import load_base
@@ -48,12 +49,12 @@ def main() -> None:
     figures: dict[str, object] = {"load_seconds": round(time.perf_counter() - started, 2)}
     side = pipeline.vae.config.sample_size
     rendered = np.stack([make_captioned(UNSEEN + i, side).image for i in range(64)])
-    figures["psnr_rendered"], decoded = reconstruct(pipeline, rendered)
-    sheets = {"rendered": (rendered, decoded)}
+    sheets = {"rendered": (rendered, reconstruct(pipeline, rendered))}
     if args.images:
         windows = np.stack([random_window(path, side, np.random.default_rng(i)) for i, path in enumerate(args.images)])
-        figures["psnr_images"], decoded = reconstruct(pipeline, windows)
-        sheets["images"] = (windows, decoded)
+        sheets["images"] = (windows, reconstruct(pipeline, windows))
+        figures["contrast_kept_by_4_px"] = contrast_kept(pipeline, windows)
+    figures |= {name: likeness(*pair) for name, pair in sheets.items()}
     print(json.dumps(figures))
     if args.sheets:
         args.sheets.mkdir(parents=True, exist_ok=True)
@@ -71,13 +72,33 @@ def random_window(path: Path, side: int, rng: np.random.Generator) -> np.ndarray
 
 
 @torch.inference_mode()
-def reconstruct(pipeline: StableDiffusionPipeline, images: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean PSNR in dB of decode(encode(x)) over uint8 (N, H, W, 3), and what was decoded."""
+def reconstruct(pipeline: StableDiffusionPipeline, images: np.ndarray) -> np.ndarray:
+    """decode(encode(x)) of uint8 (N, H, W, 3), the same shape and type."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
     decoded = torch.cat([pipeline.vae(part).sample for part in pixels.split(16)]).clamp(-1, 1)
-    psnr = -10 * torch.log10((decoded - pixels).square().mean((1, 2, 3)) / 4)
-    back = ((decoded + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-    return round(float(psnr.mean()), 2), back
+    return ((decoded + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def likeness(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    """Mean PSNR in dB and SSIM of uint8 pictures (N, H, W, 3)."""
+    psnr = [peak_signal_noise_ratio(one, other) for one, other in zip(before, after, strict=True)]
+    ssim = [structural_similarity(one, other, channel_axis=2) for one, other in zip(before, after, strict=True)]
+    return {"psnr": round(float(np.mean(psnr)), 2), "ssim": round(float(np.mean(ssim)), 3)}
+
+
+def contrast_kept(pipeline: StableDiffusionPipeline, images: np.ndarray, wide: int = 4) -> dict[str, float]:
+    """Share of its contrast that a mark keeps in the VAE: a dark line and a dot, `wide` px wide, in the middle of
+    uint8 pictures (N, H, W, 3)."""
+    rows, columns = (np.arange(side) - (side - 1) / 2 for side in images.shape[1:3])
+    line = (np.abs(rows[:, None] + 0.3 * columns) * np.cos(np.arctan(0.3)) < wide / 2) & (np.abs(columns) < 30)
+    dot = np.hypot(rows[:, None], columns) <= wide / 2
+    plain = reconstruct(pipeline, images).astype(float)
+    kept = {}
+    for name, mark in (("line", line), ("dot", dot)):
+        marked = np.where(mark[..., None], 0.6 * images, images).round().astype(np.uint8)
+        change = (reconstruct(pipeline, marked) - plain)[:, mark].mean()
+        kept[name] = round(float(change / (marked.astype(float) - images)[:, mark].mean()), 2)
+    return kept
 
 
 def sample_sheet(pipeline: StableDiffusionPipeline, each: int) -> np.ndarray:
