@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
+from synth.sources.listing import Entry, Listing, Problem, is_picture
+from synth.sources.product_tree import list_products, product_folders
 
 SPLITS = {"train": "train", "validation": "train", "test": "test"}
 TREE = "wanted train/good/rgb and train/good/xyz in a product's folder"
 
 
 def is_mvtec_3d(root: Path) -> bool:
-    return bool(_product_folders(root))
+    return bool(product_folders(root, _is_product))
 
 
 def list_mvtec_3d(
@@ -32,31 +32,21 @@ def list_mvtec_3d(
     exclude: Sequence[str] = (),
 ) -> Listing:
     """Every product of the tree, or the named ones. `product` renames the only product."""
-    root = open_root(root)
-    folders = {folder.resolve().name: folder for folder in _product_folders(root)}
-    if not folders:
-        raise SourceError(f"{root} is no MVTec 3D-AD tree; {TREE}")
-    files, problems = files_below(root, exclude)
-    for name in () if products == "all" else products:
-        if name not in folders:
-            problems.append(Problem(str(root), f"has no product {name!r}", f"products here: {', '.join(folders)}"))
-    entries: list[Entry] = []
-    for name, folder in folders.items():
-        if products != "all" and name not in products:
-            continue
-        own = product if product and len(folders) == 1 else name
-        below = [file for file in files if file.is_relative_to(folder)]
-        for made in _entries(folder, own, below):
-            if isinstance(made, Entry):
-                entries.append(made)
-            else:
-                problems.append(made)
-    entries.sort(key=lambda entry: entry.id)
-    return Listing("mvtec_3d", root, limit_goods(entries, good_limit), tuple(problems))
+    return list_products(
+        "mvtec_3d",
+        root,
+        _is_product,
+        _entries,
+        f"MVTec 3D-AD tree; {TREE}",
+        product=product,
+        products=products,
+        good_limit=good_limit,
+        exclude=exclude,
+    )
 
 
-def _product_folders(root: Path) -> list[Path]:
-    return [f for f in (root, *sorted(root.iterdir())) if (f / "train" / "good" / "xyz").is_dir()]
+def _is_product(folder: Path) -> bool:
+    return (folder / "train" / "good" / "xyz").is_dir()
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:

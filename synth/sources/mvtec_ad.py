@@ -10,19 +10,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
+from synth.sources.listing import Entry, Listing, Problem, is_picture
+from synth.sources.product_tree import list_products, product_folders
 
 TREE = "wanted train/good, test/<type> and ground_truth/<type> in a product's folder"
 
 
 def is_mvtec_ad(root: Path) -> bool:
-    return bool(_product_folders(root))
+    return bool(product_folders(root, _is_product))
 
 
 def list_mvtec_ad(
@@ -34,34 +33,17 @@ def list_mvtec_ad(
     exclude: Sequence[str] = (),
 ) -> Listing:
     """Every product of the tree, or the named ones. `product` renames the only product."""
-    root = open_root(root)
-    folders = _product_folders(root)
-    if not folders:
-        raise SourceError(f"{root} is no MVTec AD tree; {TREE}, or use layout folder")
-    files, problems = files_below(root, exclude)
-    found = {folder.resolve().name: folder for folder in folders}
-    for name in [] if products == "all" else products:
-        if name not in found:
-            close = difflib.get_close_matches(name, found, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"products here: {', '.join(found)}"
-            problems.append(Problem(str(root), f"has no product {name!r}", hint))
-    entries: list[Entry] = []
-    for name, folder in found.items():
-        if products != "all" and name not in products:
-            continue
-        below = [file for file in files if file.is_relative_to(folder)]
-        own = product if product and len(found) == 1 else name
-        for made in _entries(folder, own, below):
-            if isinstance(made, Entry):
-                entries.append(made)
-            else:
-                problems.append(made)
-    entries = sorted(entries, key=lambda entry: entry.id)
-    return Listing("mvtec_ad", root, limit_goods(entries, good_limit), tuple(problems))
-
-
-def _product_folders(root: Path) -> list[Path]:
-    return [folder for folder in (root, *sorted(root.iterdir())) if _is_product(folder)]
+    return list_products(
+        "mvtec_ad",
+        root,
+        _is_product,
+        _entries,
+        f"MVTec AD tree; {TREE}, or use layout folder",
+        product=product,
+        products=products,
+        good_limit=good_limit,
+        exclude=exclude,
+    )
 
 
 def _is_product(folder: Path) -> bool:
