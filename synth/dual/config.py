@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,6 +38,10 @@ class DualConfig(BaseModel):
         False,
         description="Of point clouds, keep what a scanner sees from one random side that shows the defect; RGB-D scans "
         "are seen from one side already.",
+    )
+    legal_region: Path | None = Field(
+        None,
+        description="Picture that is white where defects may lie on scans, all of one camera; none = the whole part.",
     )
     draw_batch: int = Field(8, description="Samples drawn together.", json_schema_extra={"unit": "samples"}, ge=1)
 

@@ -15,6 +15,7 @@ from synth.errors import GeneratorError
 from synth.generator import Progress, Request
 from synth.images import content_hash
 from synth.sample import Sample
+from synth.user_masks import read_region, stretch
 
 GOODS_TRIED = 5
 
@@ -84,3 +85,18 @@ class DualGenerator(DrawnOnGoods):
         baseline = 1e-3 * config.baseline_mm
         specs = config.specs().items()
         super().__init__({name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})
+        self._region = None if config.legal_region is None else read_region(config.legal_region)
+
+    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the goods, each with its legal region. GeneratorError for one without geometry, or for a legal region
+        on clouds, which have no picture that it could be laid over."""
+        if self._region is not None:
+            goods = [self._restricted(good) for good in goods]
+        super().fit(shots, goods, progress)
+
+    def _restricted(self, good: Sample) -> Sample:
+        if good.xyz is None:
+            raise GeneratorError(f"{good.id} is a cloud; generator.legal_region is for RGB-D scans, leave it out")
+        assert self._region is not None
+        height, width = good.xyz.shape[:2]
+        return replace(good, meta={**good.meta, "allowed": stretch(self._region, (height, width))})

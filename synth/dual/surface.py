@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from synth.dual.arrays import norm, unit
 from synth.dual.frame import tangent_frame
+from synth.dual.spec import Place
 from synth.errors import SampleError
 from synth.sample import Cloud
 
@@ -37,6 +38,21 @@ class Surface:
     def single_normals(self) -> np.ndarray:
         """The normals (N, 3) in float32, as clouds have them."""
         return self.normals.astype(np.float32)
+
+    @cached_property
+    def bend(self) -> np.ndarray:
+        """How much the surface turns around each point, (N,): 1 - |mean normal of the NEIGHBOURS nearest|."""
+        _, near = self.tree.query(self.points, min(NEIGHBOURS, len(self.points)), workers=-1)
+        return 1 - norm(self.normals[near].mean(1))
+
+    def seats(self, place: Place) -> np.ndarray:
+        """Indices of the points that a rule of placing allows: the more curved half of them, the flatter half, or all
+        ("edge" and "mask" need more than the surface)."""
+        if place not in ("curved", "flat"):
+            return np.arange(len(self.points))
+        limit = np.median(self.bend)
+        chosen = np.flatnonzero(self.bend > limit if place == "curved" else self.bend <= limit)
+        return chosen if len(chosen) else np.arange(len(self.points))
 
     @cached_property
     def graph(self) -> csr_matrix:

@@ -19,7 +19,7 @@ from synth.dual.frame import tangent_frame
 from synth.dual.material import ABSORPTIONS
 from synth.dual.patch import streams
 from synth.dual.profiles import Face, Hinge, Profile, Spot, Stroke, draw_profile, volume
-from synth.dual.spec import AREA, DefectSpec
+from synth.dual.spec import AREA, DefectSpec, Place
 from synth.dual.surface import Surface, prepare_surface
 from synth.errors import GeneratorError, SampleError
 from synth.sample import Cloud, Sample
@@ -96,9 +96,7 @@ def _add(
     for attempt in range(ATTEMPTS):
         rngs = streams(seed + 1_000_003 * (number - 1), attempt)
         profile = _dense_enough(draw_profile(spec, rngs["shape"], rngs["height"], factor), surface)
-        place = int(rngs["placement"].integers(len(surface.points)))
-        if spec.place == "edge":
-            place = int(surface.tree.query(_extreme(surface, rngs["placement"]))[1])
+        place = _seat(sample, surface, spec.place, rngs["placement"])
         if isinstance(profile, Hinge | Face):
             changed = _cut_or_bent(surface, profile, place, number, marked, rngs["noise"])
         else:
@@ -339,6 +337,24 @@ def _point_area(surface: Surface, place: int) -> float:
     """Area of surface for each point, square metres, from the points next to one."""
     apart = surface.tree.query(surface.points[place], 17)[0][-1]
     return float(np.pi * apart**2 / 16)
+
+
+def _seat(sample: Sample, surface: Surface, place: Place, rng: np.random.Generator) -> int:
+    """A point to put a defect at. Where the sample's meta["allowed"], bool (N,), names points, it is one of those."""
+    allowed = sample.meta.get("allowed")
+    if allowed is None and place == "mask":
+        raise SampleError(f"{sample.id}: place 'mask' needs a bool (N,) mask of points in the sample's meta['allowed']")
+    if place == "edge" and allowed is None:
+        return int(surface.tree.query(_extreme(surface, rng))[1])
+    seats = surface.seats(place)
+    if allowed is not None:
+        mine = np.asarray(allowed, bool)
+        if mine.shape != (len(surface.points),) or not mine.any():
+            raise SampleError(
+                f"{sample.id}: meta['allowed'] is {mine.shape} with {mine.sum()} True, wanted one a point"
+            )
+        seats = seats[mine[seats]] if mine[seats].any() else np.flatnonzero(mine)
+    return int(seats[rng.integers(len(seats))])
 
 
 def _extreme(surface: Surface, rng: np.random.Generator) -> np.ndarray:

@@ -28,8 +28,8 @@ from synth.seas.finetune import Finetuned, finetune, load_finetuned
 from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
 from synth.seas.sketch import sketch
-from synth.seas.user_masks import list_masks, read_region, stretch
 from synth.seas.window import Window, cut, widest_window, window_for
+from synth.user_masks import list_masks, read_region, stretch
 
 _GOODS_TRIED = 5
 
