@@ -10,7 +10,7 @@ import numpy as np
 
 from synth.dual.config import DualConfig
 from synth.dual.synthesizer import DualSynthesizer
-from synth.dual.view import facing_defect, picture
+from synth.dual.view import picture_of_defect
 from synth.errors import GeneratorError
 from synth.generator import Progress, Request
 from synth.images import content_hash
@@ -68,7 +68,7 @@ class DrawnOnGoods:
     def _named(self, drawn: Sample, good: Sample, request: Request) -> Sample:
         image, mask = drawn.image, drawn.mask
         if drawn.xyz is None and drawn.cloud is not None:
-            image, mask = picture(drawn.cloud, facing_defect(drawn.cloud))
+            image, mask = picture_of_defect(drawn.cloud)
         meta = {
             "seed": request.seed,
             "start": good.meta.get("sha256") or (None if good.image is None else content_hash(good.image)),

@@ -9,6 +9,7 @@ from synth.sample import Cloud
 
 SIDE = 256
 GROUND = 236
+DIRECTIONS = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], float)
 SAME_SURFACE = 0.04
 """Distance along the line of sight, over the cloud's extent, up to which two points belong to one surface."""
 
@@ -39,6 +40,15 @@ def picture(cloud: Cloud, towards: np.ndarray | None = None, side: int = SIDE) -
     mask = np.zeros((side, side), bool)
     mask[known] = labels[seen[known]]
     return image, mask
+
+
+def picture_of_defect(cloud: Cloud) -> tuple[np.ndarray, np.ndarray]:
+    """`picture` from where the labelled points face; where something hides them from there, from the side of
+    DIRECTIONS that shows the most of them."""
+    shown = picture(cloud, facing_defect(cloud))
+    if shown[1].any():
+        return shown
+    return max((picture(cloud, side) for side in DIRECTIONS), key=lambda pair: int(pair[1].sum()))
 
 
 def facing_defect(cloud: Cloud) -> np.ndarray:

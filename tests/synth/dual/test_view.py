@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synth.dual.view import facing_defect, picture
+from synth.dual.view import facing_defect, picture, picture_of_defect
 from synth.sample import Cloud
 from tests.synth.dual.scans import ball_cloud
 
@@ -23,3 +23,15 @@ def test_the_labelled_points_are_seen_from_where_a_cloud_faces_its_defect():
     seen, hidden = (picture(marked, way * facing_defect(marked))[1].sum() for way in (1, -1))
     assert seen > 50
     assert hidden == 0
+
+
+def test_a_defect_behind_a_shield_is_shown_from_its_side():
+    ball = ball_cloud(5000).cloud
+    labels = ball.points[:, 2] > 0.035
+    side = np.linspace(-0.12, 0.12, 120)
+    shield = np.stack([*(a.ravel() for a in np.meshgrid(side, side)), np.full(side.size**2, 0.1)], 1)
+    points = np.concatenate([ball.points, shield]).astype(np.float32)
+    normals = np.concatenate([ball.normals, np.broadcast_to([0, 0, 1], shield.shape)]).astype(np.float32)
+    marked = Cloud(points, normals, labels=np.append(labels, np.zeros(len(shield), bool)))
+    assert not picture(marked, facing_defect(marked))[1].any()
+    assert picture_of_defect(marked)[1].sum() > 20
