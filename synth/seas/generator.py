@@ -24,6 +24,7 @@ from synth.seas.base import load_base
 from synth.seas.compose import certainty, change_level, join, neighbourhood, to_picture, true_mask, visible_change
 from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, Start, draw_windows
+from synth.seas.edges import edge_level, tighten
 from synth.seas.finetune import Finetuned, finetune, load_finetuned
 from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
@@ -65,6 +66,7 @@ class Product:
         self.grey = all(_is_grey(good) for good in self.goods)
         self._shots = sorted(shots, key=lambda shot: shot.id)
         self._marks: dict[str, list[Mark]] = {}
+        self._edge_levels: dict[str, float] = {}
 
     def marks(self, defect: str) -> list[Mark]:
         """The marks of one defect type, lifted out of its shots on first use."""
@@ -74,6 +76,12 @@ class Product:
         if not self._marks[defect]:
             raise GeneratorError(f"no shot of {defect!r}; known types: {sorted({str(s.defect) for s in self._shots})}")
         return self._marks[defect]
+
+    def edge_level(self, defect: str) -> float:
+        """Where the outlines of this type's shots lie, as a share of their marks' strength."""
+        if defect not in self._edge_levels:
+            self._edge_levels[defect] = edge_level(self.marks(defect))
+        return self._edge_levels[defect]
 
 
 class SeasGenerator:
@@ -187,8 +195,10 @@ class SeasGenerator:
             alpha, before = neighbourhood(mask, reach) * plan.permitted, drawn.good
         else:
             alpha, before = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
-        grey = self._products[plan.request.product].grey
-        image = join(picture, drawn.picture, before, plan.window, alpha, grey)
+        product = self._products[plan.request.product]
+        image = join(picture, drawn.picture, before, plan.window, alpha, product.grey)
+        if self._config.preserve_background:
+            mask = tighten(mask, picture, image, product.edge_level(str(plan.request.defect)))
         return Sample(
             id=plan.request.id,
             image=image,
