@@ -15,12 +15,13 @@ from scipy import ndimage
 
 from synth.seas.marks import Mark
 
+RIM = 2.0
+"""Depth in px to which a mask may be tightened; a tenth of a wide mark's width more."""
 _BLUR = 0.5
 _RING = (4, 10)
 _STANDS_OUT = 3.0
 _LEVELS = (0.1, 0.7)
 _UNKNOWN = 0.3
-_RIM = 2.0
 _CLOSED = 8
 _PASSES = 2
 
@@ -49,7 +50,7 @@ def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: floa
     smooth = ndimage.gaussian_filter(change, np.clip(_BLUR * width / 4, _BLUR, 4 * _BLUR))
     kept = inner
     for _ in range(_PASSES):  # the strength of a loose mask is too low
-        kept = inner & ((smooth >= level * _strength(change, kept)) | (depth > _RIM + width / 10))
+        kept = inner & ((smooth >= level * _strength(change, kept)) | (depth > RIM + width / 10))
     reach = int(min(width / 4, _CLOSED))
     disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach + 0.5
     closed = ndimage.binary_closing(np.pad(kept, reach), disc)[

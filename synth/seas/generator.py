@@ -24,7 +24,7 @@ from synth.seas.base import load_base
 from synth.seas.compose import certainty, change_level, join, neighbourhood, to_picture, true_mask, visible_change
 from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, Start, draw_windows
-from synth.seas.edges import edge_level, tighten
+from synth.seas.edges import RIM, edge_level, tighten
 from synth.seas.finetune import Finetuned, finetune, load_finetuned
 from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
@@ -189,16 +189,13 @@ class SeasGenerator:
         asked = plan.placement.mask if self._config.mask_mode == "request" else None
         found = self._found(plan, drawn, asked)
         mask = to_picture(found.defect, plan.window, picture.shape)
-        if self._config.preserve_background:
-            mask &= plan.permitted
-            reach = max(3.0, self._config.feather * plan.window.side)
-            alpha, before = neighbourhood(mask, reach) * plan.permitted, drawn.good
-        else:
-            alpha, before = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
         product = self._products[plan.request.product]
-        image = join(picture, drawn.picture, before, plan.window, alpha, product.grey)
         if self._config.preserve_background:
-            mask = tighten(mask, picture, image, product.edge_level(str(plan.request.defect)))
+            level = product.edge_level(str(plan.request.defect))
+            image, mask = self._laid_in(plan, drawn, mask & plan.permitted, level, product.grey)
+        else:
+            everywhere, before = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
+            image = join(picture, drawn.picture, before, plan.window, everywhere, product.grey)
         return Sample(
             id=plan.request.id,
             image=image,
@@ -219,6 +216,20 @@ class SeasGenerator:
                 "changed": {"inside": found.change, "level": found.level},
             },
         )
+
+    def _laid_in(
+        self, plan: Plan, drawn: Drawn, mask: np.ndarray, level: float, grey: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The good part with what was drawn under the loose mask (H, W), and the mask as tight as the shots' own; what
+        was drawn farther off than the rim that tightening takes, and the feather, is left out again."""
+        picture = plan.good.image
+        assert picture is not None
+        reach = max(3.0, self._config.feather * plan.window.side)
+        alpha = neighbourhood(mask, reach) * plan.permitted
+        loose = join(picture, drawn.picture, drawn.good, plan.window, alpha, grey)
+        tight = tighten(mask, picture, loose, level)
+        alpha = np.minimum(alpha, neighbourhood(tight, reach + RIM))
+        return join(picture, drawn.picture, drawn.good, plan.window, alpha, grey), tight
 
     def _found(self, plan: Plan, drawn: Drawn, asked: np.ndarray | None) -> Found:
         """Read the defect off a drawn window; asked (H, W) bool is the requested mask, if there was one."""

@@ -17,6 +17,7 @@ from synth.seas import generator as room
 from synth.seas.base import MICRO, build_untrained
 from synth.seas.compose import neighbourhood
 from synth.seas.config import SeasConfig
+from synth.seas.edges import RIM
 from synth.seas.generator import SeasGenerator
 
 SETTINGS = {
@@ -95,7 +96,7 @@ def test_away_from_the_mask_every_bit_is_the_good_parts(folder: Path, mode: str)
     samples = _open(folder, mask_mode=mode).draw(REQUESTS)
     assert any(sample.mask.any() for sample in samples)
     for sample in samples:
-        reach = max(3.0, 0.02 * sample.meta["window"][2])
+        reach = max(3.0, 0.02 * sample.meta["window"][2]) + RIM
         far = neighbourhood(sample.mask, reach) == 0
         assert np.array_equal(sample.image[far], sample.meta["start_image"][far])
         assert sample.mask.any() == (sample.image != sample.meta["start_image"]).any()
