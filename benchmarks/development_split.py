@@ -13,10 +13,13 @@ from pathlib import Path
 
 
 def cut(shots: dict[str, list[str]], every: int) -> dict[str, dict[str, list[str]]]:
-    """Every so-many-th shot of each type, and good image, becomes a test picture; the others stay what they are."""
+    """The last one in so many shots of each type, and good images, become test pictures; the others stay what they are.
+
+    Neighbours in a list are often takes of one part, so the cut is made once and not between all of them."""
+    kept = {kind: len(names) - len(names) // every for kind, names in shots.items()}
     return {
-        "shots": {kind: [n for i, n in enumerate(names) if i % every != every - 1] for kind, names in shots.items()},
-        "test": {kind: names[every - 1 :: every] for kind, names in shots.items()},
+        "shots": {kind: names[: kept[kind]] for kind, names in shots.items()},
+        "test": {kind: names[kept[kind] :] for kind, names in shots.items()},
     }
 
 

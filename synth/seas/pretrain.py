@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=16_000)
     parser.add_argument("--vae-steps", type=int, default=1_500)
     parser.add_argument("--unet-steps", type=int, default=1_800)
+    parser.add_argument("--batch", type=int, default=16, help="pictures a U-Net step; a GPU wants some hundreds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
@@ -56,7 +57,7 @@ def main() -> None:
     else:
         train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
     latents, marks = encode(pipeline.vae, corpus, args.work / "latents.pt")
-    train_unet(pipeline, latents, marks, corpus.captions(), args.unet_steps, args.work, args.seed)
+    train_unet(pipeline, latents, marks, corpus.captions(), args.unet_steps, args.work, args.seed, args.batch)
     export(pipeline, args.export)
 
 
@@ -167,9 +168,10 @@ def train_unet(
     steps: int,
     work: Path,
     seed: int,
-    batch: int = 16,
+    batch: int,
 ) -> None:
     """U-Net and text encoder together; ends with their averaged weights in the pipeline."""
+    latents, marks = latents.to(pipeline.device), marks.to(pipeline.device)
     model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
     average = EMAModel(model.parameters(), decay=0.999)
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-4, weight_decay=1e-3, fused=True)
@@ -192,7 +194,8 @@ def train_unet(
         average.step(model.parameters())
         if step % 50 == 0:
             seconds = time.monotonic() - started
-            log(work, stage="unet", step=step, of=steps, loss=float(losses.mean()), norm=norm, seconds=seconds)
+            loss = float(losses.detach().mean())
+            log(work, stage="unet", step=step, of=steps, batch=batch, loss=loss, norm=norm, seconds=seconds)
     average.copy_to(model.parameters())
 
 
@@ -201,11 +204,12 @@ def _diffusion_losses(
 ) -> Tensor:
     """min-SNR-5 weighted v-prediction error, one number a sample (B,); marked latents count MARK_WEIGHT more.
 
-    marks (B, 1, h, w): share of marked pixels under each latent."""
+    marks (B, 1, h, w): share of marked pixels under each latent. On a GPU the networks run in bfloat16."""
     device, scheduler = pipeline.device, pipeline.scheduler
     latents, marks, ids, t, noise = (x.to(device) for x in (latents, marks, ids, t, noise))
-    words = pipeline.text_encoder(ids).last_hidden_state
-    guess = pipeline.unet(scheduler.add_noise(latents, noise, t), t, words).sample
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        words = pipeline.text_encoder(ids).last_hidden_state
+        guess = pipeline.unet(scheduler.add_noise(latents, noise, t), t, words).sample.float()
     error = (guess - scheduler.get_velocity(latents, noise, t)).square()
     weight = 1 + MARK_WEIGHT * (4 * marks).clamp(max=1)
     error = (error * weight).mean((1, 2, 3)) / weight.mean((1, 2, 3))

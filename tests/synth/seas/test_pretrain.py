@@ -1,9 +1,13 @@
-"""Training of the base: another base's weights go over to a larger vocabulary."""
+"""Training of the base: another base's weights go over to a larger vocabulary; a killed training goes on."""
 
+from functools import partial
+
+import pytest
 import torch
 
+from synth.seas import pretrain
 from synth.seas.base import MICRO, build_untrained
-from synth.seas.pretrain import take_over
+from synth.seas.pretrain import take_over, train_unet
 
 
 def test_words_that_an_older_base_knows_mean_the_same_after_its_weights_are_taken_over() -> None:
@@ -21,3 +25,36 @@ def test_words_that_an_older_base_knows_mean_the_same_after_its_weights_are_take
     for part in ("unet", "vae"):
         old, new = (getattr(pipeline, part).state_dict() for pipeline in (older, newer))
         assert all(torch.equal(old[name], new[name]) for name in old)
+
+
+def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(pretrain, "resumed", partial(pretrain.resumed, every=2))
+    side = MICRO.latent_size
+    latents = torch.randn(6, 4, side, side, generator=torch.Generator().manual_seed(0))
+    marks = torch.zeros(6, 1, side, side)
+    marks[:3, :, 2:4] = 1
+    captions = ["a rubber", "a rubber with defect", "a good part"] * 2
+
+    def trained(work):
+        work.mkdir(exist_ok=True)
+        pipeline = build_untrained(MICRO, words=("rubber",))
+        before = pipeline.unet.conv_in.weight.detach().clone()
+        train_unet(pipeline, latents, marks, captions, steps=6, work=work, seed=0, batch=3)
+        assert not torch.equal(before, pipeline.unet.conv_in.weight)
+        return {**pipeline.unet.state_dict(), **pipeline.text_encoder.state_dict()}
+
+    whole = trained(tmp_path / "whole")
+    losses, calls = pretrain._diffusion_losses, []
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return losses(*args)
+
+    monkeypatch.setattr(pretrain, "_diffusion_losses", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "killed")
+    again = trained(tmp_path / "killed")
+    assert len(calls) == 4 + 4
+    assert all(torch.equal(again[name], value) for name, value in whole.items())
