@@ -70,7 +70,8 @@ class Run:
         return [journal.result(*stream) for stream in sorted(streams)]
 
     def samples(self) -> Iterator[Sample]:
-        """The accepted samples with their pixels; meta carries seed, index, window, start, scores and files."""
+        """The accepted samples with their pixels; meta carries generator, seed, index, window, start,
+        scores and files."""
         for record in self.manifest:
             image, mask = (self.path / name for name in record.files)
             xyz, cloud = read_extras(self.path, record.extras)
@@ -89,6 +90,7 @@ class Run:
                     "window": record.window,
                     "start": record.start,
                     "start_file": record.start_file,
+                    "generator": self.recipe.generator.kind,
                     "scores": record.scores,
                     "file": str(image),
                     "mask_file": str(mask),

@@ -15,7 +15,7 @@ class TrainingConfig(BaseModel):
     resolution: int = Field(128, description="Pictures are squeezed to this side, in px.", ge=32, multiple_of=32)
     steps: int = Field(600, description="Optimiser steps.", ge=1)
     batch: int = Field(8, description="Pictures a step.", ge=2)
-    learning_rate: float = Field(1e-3, description="Highest rate of AdamW.", gt=0)
+    learning_rate: float = Field(3e-3, description="Highest rate of AdamW.", gt=0)
     weight_decay: float = Field(1e-2, description="Weight decay of AdamW.", ge=0)
     loss: Literal["bce_dice", "ohem", "focal_tversky"] = Field(
         "bce_dice", description="A loss of eval.segmenters.losses."

@@ -1,7 +1,11 @@
 """Training pictures: squeezed once, kept in memory, augmented through albumentations one batch ahead of the optimiser.
 
-Batch k is always the same, whatever happened before: its pictures come from an endless row of shuffled rounds, and each
-picture's augmentation is seeded by (seed, its number in that row).
+Half of every batch shows a defect: types take turns, so that a rare one weighs as much as a common one, and within a
+type real and synthetic pictures take turns, so that no number of synthetic ones crowds the real ones out. Arms of a
+verdict then differ in their pictures alone, and not in how often they show a defect.
+
+Batch k is always the same, whatever happened before: the pictures of a group come from an endless row of shuffled
+rounds, and each place's augmentation is seeded by (seed, its number).
 """
 
 from __future__ import annotations
@@ -29,7 +33,10 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 class Pool:
     """Samples squeezed to (r, r), images (N, r, r, 3) uint8 and masks (N, r, r) bool. A mask pixel is defect where at
-    least half of what lies under it is; a defect that would vanish by that rule keeps its most covered pixel."""
+    least half of what lies under it is; a defect that would vanish by that rule keeps its most covered pixel.
+
+    goods: rows of good pictures; defective: for each product and type the rows of its real and its synthetic pictures,
+    the latter being those that name their generator."""
 
     def __init__(self, samples: Sequence[Sample], resolution: int) -> None:
         if not samples:
@@ -37,6 +44,13 @@ class Pool:
         pairs = [squeeze(sample, resolution) for sample in samples]
         self.images = np.stack([image for image, _ in pairs])
         self.masks = np.stack([mask for _, mask in pairs])
+        self.goods = np.array([row for row, sample in enumerate(samples) if sample.defect is None], int)
+        by_type: dict[tuple[str, str], dict[bool, list[int]]] = {}
+        for row, sample in enumerate(samples):
+            if sample.defect is not None:
+                origins = by_type.setdefault((str(sample.product), sample.defect), {})
+                origins.setdefault("generator" in sample.meta, []).append(row)
+        self.defective = [[np.array(origins[k]) for k in sorted(origins)] for _, origins in sorted(by_type.items())]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,26 +78,41 @@ class Feed:
 
     def batch(self, number: int) -> Batch:
         """Batch `number`, from its number and the seed alone."""
-        pairs = [self._one(place) for place in range(number * self._batch, (number + 1) * self._batch)]
+        good = self._batch // 2 if self._pool.defective else self._batch
+        good = good if len(self._pool.goods) else 0
+        marked = self._batch - good
+        rows = [self._defective(turn) for turn in range(number * marked, (number + 1) * marked)]
+        rows += [self._taken(self._pool.goods, 0, turn) for turn in range(number * good, (number + 1) * good)]
+        pairs = [self._augmented(row, number * self._batch + place) for place, row in enumerate(rows)]
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
-    def _one(self, place: int) -> Batch:
-        rounds, position = divmod(place, len(self._pool))
-        order = np.random.default_rng((self._seed, rounds)).permutation(len(self._pool))
-        index = int(order[position])
-        self._augment.set_random_seed(int(np.random.SeedSequence((self._seed, place)).generate_state(1)[0]))
-        made = self._augment(image=self._pool.images[index], mask=self._pool.masks[index].astype(np.uint8))
+    def _defective(self, turn: int) -> int:
+        """The row of the defective picture whose turn it is."""
+        own, kind = divmod(turn, len(self._pool.defective))
+        origins = self._pool.defective[kind]
+        own, origin = divmod(own, len(origins))
+        return self._taken(origins[origin], 1 + 2 * kind + origin, own)
+
+    def _taken(self, rows: np.ndarray, group: int, turn: int) -> int:
+        rounds, position = divmod(turn, len(rows))
+        return int(np.random.default_rng((self._seed, group, rounds)).permutation(rows)[position])
+
+    def _augmented(self, row: int, number: int) -> Batch:
+        self._augment.set_random_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
+        made = self._augment(image=self._pool.images[row], mask=self._pool.masks[row].astype(np.uint8))
         return made["image"], made["mask"] > 0
 
 
 def augmentation() -> albumentations.Compose:
-    """Turns, mirror images, small shifts and changes of light: what leaves a defect a defect."""
+    """What differs between two photographs of one kind of part: mirrored, nudged, lit otherwise, a little out of focus.
+    No quarter turns: they would mix up the directions of the surface's grain, which few shots cannot afford."""
     mirrored = cv2.BORDER_REFLECT_101
     return albumentations.Compose(
         [
-            albumentations.SquareSymmetry(p=1),
+            albumentations.HorizontalFlip(p=0.5),
+            albumentations.VerticalFlip(p=0.5),
             albumentations.Affine(
-                scale=(0.8, 1.25), rotate=(-20, 20), translate_percent=(-0.1, 0.1), border_mode=mirrored, p=0.7
+                scale=(0.9, 1.1), rotate=(-5, 5), translate_percent=(-0.05, 0.05), border_mode=mirrored, p=0.5
             ),
             albumentations.RandomBrightnessContrast(0.2, 0.2, p=0.5),
             albumentations.GaussianBlur(sigma_limit=(0.3, 1.0), p=0.1),

@@ -34,6 +34,8 @@ _AUXILIARY = 0.4
 _WARMUP = 0.05
 _LAST = 0.01
 _CLIP = 5.0
+_DEFECT_ODDS = math.log(0.1)
+_LEAST_DEVIATION = 4.0
 _PREDICTED_AT_ONCE = 16
 
 
@@ -68,10 +70,15 @@ class State:
 
 
 def new_network(build: Callable[[Any], nn.Module], config: TrainingConfig) -> nn.Module:
-    """A network with weights from the config's seed."""
+    """A network with weights from the config's seed, which expects little defect anywhere before it has learnt any (the
+    prior of Lin et al. 2017, section 4.1): learning that first would take it a hundred steps."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return build(config)
+        network = build(config)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.out_channels == 1 and layer.bias is not None:
+            nn.init.constant_(layer.bias, _DEFECT_ODDS)
+    return network
 
 
 def train(
@@ -177,8 +184,11 @@ def _look(network: nn.Module, state: State, held: Pool, types: Sequence[str]) ->
 
 
 def _pixels(images: np.ndarray, device: torch.device) -> Tensor:
-    """uint8 (B, r, r, 3) -> float32 (B, 3, r, r), about zero mean and unit deviation."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25)
+    """uint8 (B, r, r, 3) -> float32 (B, 3, r, r), each picture with zero mean and unit deviation: how long it was
+    exposed says nothing about its defects. Pictures without contrast keep their few grey levels small."""
+    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
+    deviation, mean = torch.std_mean(pixels, (1, 2, 3), keepdim=True)
+    return (pixels - mean) / deviation.clamp(min=_LEAST_DEVIATION)
 
 
 def _keep(folder: Path | None, network: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> None:

@@ -1,4 +1,6 @@
 import json
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,16 +80,40 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same():
     assert not np.allclose(maps[0], maps[2])
 
 
-def test_batches_are_shuffled_rounds_and_depend_on_their_number_alone():
-    pool = Pool(TRAIN, 32)
-    feed = Feed(pool, 6, seed=5)
+def test_a_batch_depends_on_its_number_alone():
+    feed = Feed(Pool(TRAIN, 32), 6, seed=5)
     number = feed.batch(7)
     assert all(np.array_equal(a, b) for a, b in zip(number, list(feed.batches(5, 9))[2], strict=True))
-    plain = Feed(pool, 6, seed=5)
-    plain._augment.transforms = []
-    seen = np.concatenate([plain.batch(k)[0] for k in range(3)])
-    assert sorted(image.tobytes() for image in seen) == sorted(image.tobytes() for image in pool.images)
-    assert not np.array_equal(plain.batch(0)[0], plain.batch(3)[0])
+    assert not np.array_equal(number[0], Feed(Pool(TRAIN, 32), 6, seed=6).batch(7)[0])
+
+
+def rows(samples: list[Sample], batches: int, size: int) -> list[list[str]]:
+    """Names of the samples that the first batches hold, pictures as they are."""
+    feed = Feed(Pool(samples, 32), size, seed=5)
+    feed._augment.transforms = []
+    names = {squeeze(sample, 32)[0].tobytes(): sample.id for sample in samples}
+    return [[names[image.tobytes()] for image in feed.batch(number)[0]] for number in range(batches)]
+
+
+def test_half_of_a_batch_is_defective_and_every_picture_comes_once_a_round():
+    first = rows(TRAIN, 12, 4)
+    good = {sample.id for sample in TRAIN if sample.defect is None}
+    assert all(sum(name in good for name in batch) == 2 for batch in first)
+    seen = [name for batch in first[:6] for name in batch if name not in good]
+    assert sorted(seen) == sorted({sample.id for sample in TRAIN} - good)
+    seen = [name for batch in first[:3] for name in batch if name in good]
+    again = [name for batch in first[3:6] for name in batch if name in good]
+    assert set(seen) == set(again) == good
+    assert seen != again
+
+
+def test_types_take_turns_and_real_pictures_are_not_crowded_out():
+    pits = [sample(seed) for seed in range(3)]
+    dents = [sample(10 + seed, "dent") for seed in range(7)]
+    made = [replace(sample(50 + seed), meta={"generator": "seas"}) for seed in range(30)]
+    seen = [name for batch in rows([*pits, *dents, *made], 10, 8) for name in batch]
+    kinds = {one.id: kind for kind, group in (("pit", pits), ("dent", dents), ("made", made)) for one in group}
+    assert Counter(kinds[name] for name in seen) == {"dent": 40, "pit": 20, "made": 20}
 
 
 def test_augmentation_moves_picture_and_mask_together():
