@@ -17,7 +17,7 @@ OPEN3D_LIBRARIES := libegl1 libusb-1.0-0 libgl1
 demo: $(INSTALLED)
 	$(BIN)/flawsmith demo
 	$(BIN)/flawsmith eval verdict outputs/demo --segmenter lfd --arm copy_paste --arm ours_real \
-		--set resolution=64 --set width=0.5 --set steps=120
+		--set resolution=64 --set steps=120
 
 test: $(INSTALLED) .venv/browser
 	$(BIN)/ruff check .

@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from eval.arms import CONTROL_SEED, build_arms, check_arms
-from eval.metrics import aupro, auroc, average_precision, best_iou, f1_max, iou, size_bin
+from eval.metrics import aupro, auroc, average_precision, best_iou, iou, size_bin
+from eval.metrics.pooled import pool
+from eval.metrics.ranking import count
 from eval.segmenters import configure
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.segmenter import Segmenter
@@ -139,13 +141,14 @@ def measure(segmenter: Segmenter, defective: Sequence[Sample], goods: Sequence[S
     masks += [np.zeros(found.shape, bool) for found in maps[len(defective) :]]
     threshold, split = segmenter.trained.threshold, len(defective)
     pairs = list(zip(maps[:split], masks[:split], strict=True))
+    pixels = count(*pool(maps, masks))
     figures: dict[str, Any] = {
         "iou": [iou(m >= threshold, mask) for m, mask in pairs],
         "best_iou": [best_iou(m, mask)[0] for m, mask in pairs],
         "false_area": [float((m >= threshold).mean()) for m in maps[split:]],
-        "pixel_auroc": auroc(maps, masks),
-        "pixel_ap": average_precision(maps, masks),
-        "pixel_f1_max": f1_max(maps, masks),
+        "pixel_auroc": pixels.auroc(),
+        "pixel_ap": pixels.average_precision(),
+        "pixel_f1_max": pixels.f1_max(),
         "aupro_30": aupro(maps, masks, 0.3),
         "trained": segmenter.trained.to_json(),
     }

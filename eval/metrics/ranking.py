@@ -20,7 +20,8 @@ from eval.metrics.pooled import Arrays, pool
 @dataclass(frozen=True, slots=True)
 class Counts:
     """At the K distinct scores of the positives, from the highest down: thresholds (K,), true positives with a score
-    of at least it (K,), false positives at least it and above it (K,), and the totals of both classes."""
+    of at least it (K,), false positives at least it and above it (K,), and the totals of both classes. One sort serves
+    all figures of a ranking."""
 
     thresholds: np.ndarray
     tp: np.ndarray
@@ -28,6 +29,27 @@ class Counts:
     fp_above: np.ndarray
     positives: int
     negatives: int
+
+    def auroc(self) -> float:
+        """As `auroc`."""
+        if not self.positives or not self.negatives:
+            return undefined("AUROC", "both classes")
+        at_score = np.diff(self.tp, prepend=0)
+        below = self.negatives - (self.fp + self.fp_above) / 2
+        return float((at_score * below).sum() / (self.positives * self.negatives))
+
+    def average_precision(self) -> float:
+        """As `average_precision`."""
+        if not self.positives:
+            return undefined("average precision", "a defect")
+        precision = self.tp / (self.tp + self.fp)
+        return float((np.diff(self.tp, prepend=0) * precision).sum() / self.positives)
+
+    def f1_max(self) -> float:
+        """As `f1_max`."""
+        if not self.positives:
+            return undefined("F1-max", "a defect")
+        return float((2 * self.tp / (self.tp + self.fp + self.positives)).max())
 
 
 def count(scores: np.ndarray, labels: np.ndarray) -> Counts:
@@ -50,34 +72,22 @@ def auroc(scores: Arrays, labels: Arrays) -> float:
 
     The probability that a defect scores above a good one, ties counting half (Mann and Whitney 1947). NaN, with a
     warning, where one class is absent."""
-    counts = count(*pool(scores, labels))
-    if not counts.positives or not counts.negatives:
-        return undefined("AUROC", "both classes")
-    at_score = np.diff(counts.tp, prepend=0)
-    below = counts.negatives - (counts.fp + counts.fp_above) / 2
-    return float((at_score * below).sum() / (counts.positives * counts.negatives))
+    return count(*pool(scores, labels)).auroc()
 
 
 def average_precision(scores: Arrays, labels: Arrays) -> float:
     """sum_n (R_n - R_(n-1)) P_n over the distinct scores, without interpolation; chance = share of defects. NaN, with
     a warning, where there is no defect."""
-    counts = count(*pool(scores, labels))
-    if not counts.positives:
-        return undefined("average precision", "a defect")
-    precision = counts.tp / (counts.tp + counts.fp)
-    return float((np.diff(counts.tp, prepend=0) * precision).sum() / counts.positives)
+    return count(*pool(scores, labels)).average_precision()
 
 
 def f1_max(scores: Arrays, labels: Arrays) -> float:
     """Largest F1 = 2 P R / (P + R) over all thresholds, in [0, 1]. An oracle's figure: the threshold is chosen on the
     labels that judge it. NaN, with a warning, where there is no defect."""
-    counts = count(*pool(scores, labels))
-    if not counts.positives:
-        return undefined("F1-max", "a defect")
-    return float((2 * counts.tp / (counts.tp + counts.fp + counts.positives)).max())
+    return count(*pool(scores, labels)).f1_max()
 
 
 def undefined(metric: str, wanted: str) -> float:
     """NaN, and a warning that names the metric and what it needs."""
-    warnings.warn(f"{metric} is undefined here: it needs {wanted}", stacklevel=3)
+    warnings.warn(f"{metric} is undefined here: it needs {wanted}", stacklevel=4)
     return float("nan")

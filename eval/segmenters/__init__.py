@@ -2,10 +2,12 @@
 
 | name      | what it is                                                                        | parameters    |
 |-----------|-----------------------------------------------------------------------------------|---------------|
-| bisenetv2 | two branches, detail and meaning (Yu et al. 2021); the usual judge of such data    | 3.5 M         |
-| lfd       | mostly low-level features, little context, in the manner of LFD-RoadSeg            | 0.9 M         |
+| bisenetv2 | two branches, detail and meaning (Yu et al. 2021); the usual judge of such data    | 3.5 M x w^2   |
+| lfd       | mostly low-level features, little context, in the manner of LFD-RoadSeg            | 0.9 M x w^2   |
 | upernet   | pyramid pooling over a ConvNeXt, ResNet or Swin backbone (Xiao et al. 2018)        | by its `size` |
 | segformer | a transformer with a light decoder (Xie et al. 2021)                               | by its `size` |
+
+w is `width`, the share of the published channels, 0.5 by default.
 """
 
 from __future__ import annotations

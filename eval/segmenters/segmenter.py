@@ -12,10 +12,12 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from eval.segmenters import SEGMENTERS, configure
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.feed import squeeze
+from eval.segmenters.start import begin
 from eval.segmenters.training import Progress, Trained, new_network, probabilities, train
 from synth.atomic import replacing
 from synth.errors import EvalError
@@ -31,6 +33,7 @@ class Segmenter:
     def __init__(self, name: str, config: TrainingConfig) -> None:
         self.name, self.config = name, config
         self._network = new_network(SEGMENTERS[name][1], config)
+        begin(self._network, name, config)
         self._trained: Trained | None = None
 
     @property
@@ -57,13 +60,17 @@ class Segmenter:
         maps = probabilities(self._network, images)
         return [_enlarged(found, sample) for found, sample in zip(maps, samples, strict=True)]
 
+    def weights(self) -> dict[str, Tensor]:
+        """The network's weights by name."""
+        return {key: value.detach().cpu() for key, value in self._network.state_dict().items()}
+
     def save(self, folder: str | Path) -> None:
         """Weights (safetensors) and everything else (JSON), into `folder`."""
         folder = Path(folder)
         settings: dict[str, Any] = {"name": self.name, "config": self.config.model_dump(mode="json")}
         settings["trained"] = self.trained.to_json()
         with replacing(folder / _WEIGHTS) as temporary:
-            save_file({key: value.contiguous() for key, value in self._network.state_dict().items()}, temporary)
+            save_file({key: value.contiguous() for key, value in self.weights().items()}, temporary)
         with replacing(folder / _SETTINGS) as temporary:
             temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 

@@ -1,0 +1,38 @@
+"""Where a segmenter's training begins: weights that already know procedural marks, where the package has some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from eval.segmenters.config import TrainingConfig
+from synth.atomic import replacing
+
+if TYPE_CHECKING:
+    from eval.segmenters.segmenter import Segmenter
+
+FOLDER = Path(__file__).parent / "weights"
+
+
+def shipped(name: str, config: TrainingConfig) -> Path:
+    """The file of a network's first weights; each width has its own."""
+    return FOLDER / f"{name}-{getattr(config, 'width', 1):g}.safetensors"
+
+
+def begin(network: nn.Module, name: str, config: TrainingConfig) -> None:
+    """Give the network its first weights where its config asks for them and the package has them."""
+    path = shipped(name, config)
+    if getattr(config, "start", "random") == "marks" and path.is_file():
+        network.load_state_dict(load_file(path))
+
+
+def write(segmenter: Segmenter, path: Path) -> None:
+    """The weights of a trained segmenter as half-precision safetensors."""
+    path.parent.mkdir(exist_ok=True)
+    weights = segmenter.weights()
+    half = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in weights.items()}
+    with replacing(path) as temporary:
+        save_file(half, temporary)
