@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, Start, draw_windows
 from synth.seas.edges import RIM, edge_level, tighten
 from synth.seas.finetune import Finetuned, finetune, load_finetuned
+from synth.seas.grain import is_directed
 from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
 from synth.seas.sketch import sketch
@@ -33,6 +35,7 @@ from synth.seas.window import Window, cut, widest_window, window_for
 from synth.user_masks import list_masks, read_region, stretch
 
 _GOODS_TRIED = 5
+_GOODS_FELT = 20
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,12 @@ class Product:
         self._shots = sorted(shots, key=lambda shot: shot.id)
         self._marks: dict[str, list[Mark]] = {}
         self._edge_levels: dict[str, float] = {}
+
+    @cached_property
+    def directed(self) -> bool:
+        """Whether the good parts' grain has a direction, by up to `_GOODS_FELT` of them."""
+        felt = [good.image for good in self.goods[:: max(1, len(self.goods) // _GOODS_FELT)] if good.image is not None]
+        return is_directed((image, foreground(image)) for image in felt)
 
     def marks(self, defect: str) -> list[Mark]:
         """The marks of one defect type, lifted out of its shots on first use."""
@@ -174,7 +183,7 @@ class SeasGenerator:
     ) -> Placement:
         marks = product.marks(defect)
         if self._config.masks is None:
-            return place(marks, permitted, rng)
+            return place(marks, permitted, rng, directed=product.directed)
         files = list_masks(self._config.masks, defect)
         path = files[rng.integers(len(files))]
         mask = stretch(read_mask(path), (permitted.shape[0], permitted.shape[1])) & permitted

@@ -16,6 +16,7 @@ from synth.foreground import foreground
 
 _GRID = 256
 _AT_EDGE = 0.012
+_ALONG_GRAIN = 0.21
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,13 +137,15 @@ def invent(styles: Sequence[Mark], rng: np.random.Generator) -> Mark:
     return Mark(outline, None, None, style.size, style.centre, style.outward, style.touches, angle, elongation)
 
 
-def turn_limit(marks: Sequence[Mark]) -> float:
+def turn_limit(marks: Sequence[Mark], directed: bool = False) -> float:
     """How far, in radians, marks of one type may be turned: half a turn to either side, but no further than the
     circular standard deviation of their angles (at least 3 degrees) where three or more are elongated and lie alike,
-    that is, where the resultant of their doubled angles is longer than 0.75."""
+    that is, where the resultant of their doubled angles is longer than 0.75. On a surface whose grain is directed,
+    12 degrees at most."""
     angles = np.array([mark.angle for mark in marks if mark.elongation > 2])
     resultant = np.abs(np.exp(2j * angles).mean()) if len(angles) >= 3 else 0.0
-    return float(max(0.05, np.sqrt(-2 * np.log(resultant)) / 2)) if resultant > 0.75 else np.pi
+    limit = max(0.05, np.sqrt(-2 * np.log(resultant)) / 2) if resultant > 0.75 else np.pi
+    return float(min(limit, _ALONG_GRAIN) if directed else limit)
 
 
 def _product(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from synth.seas.marks import Ground, Mark, invent, survey, turn_limit
 
 _TRIES = 80
 _FEW_SHOTS = 4
+_LEAST_SPREAD = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,14 @@ class Placement:
 
 
 def place(
-    marks: Sequence[Mark], product: np.ndarray, rng: np.random.Generator, allowed: np.ndarray | None = None
+    marks: Sequence[Mark],
+    product: np.ndarray,
+    rng: np.random.Generator,
+    allowed: np.ndarray | None = None,
+    directed: bool = False,
 ) -> Placement:
-    """Put a mark of one type on a good part. product, allowed (H, W) bool; the mask never leaves either.
+    """Put a mark of one type on a good part. product, allowed (H, W) bool; the mask never leaves either. directed: the
+    surface's grain has a direction, along which marks stay.
 
     With fewer than four marks every other outline is a new one in their style. A try counts when nine tenths of the
     mark (half for one that reaches an edge) lie where they may; later tries are smaller. GeneratorError when 80 tries
@@ -65,7 +71,7 @@ def place(
         raise GeneratorError(
             "no place for a defect: the legal region and the product share no pixel; widen generator.legal_region"
         )
-    ground, limit = survey(product), turn_limit(marks)
+    ground, limit = survey(product), turn_limit(marks, directed)
     for attempt in range(_TRIES):
         drawn = len(marks) < _FEW_SHOTS and rng.uniform() < 0.5
         mark = invent(marks, rng) if drawn else marks[int(rng.integers(len(marks)))]
@@ -92,7 +98,7 @@ def _draw_warp(
     turn = rng.uniform(-limit, limit)
     anchor = _middle(mark.outline)
     if mark.outward is None:
-        target = _inner_place(marks, ground, rng)
+        target = _inner_place(mark, marks, ground, rng)
     else:
         wanted = mirror @ np.array(mark.outward)
         target, turn = _edge_place(wanted, ground, limit, rng)
@@ -102,17 +108,19 @@ def _draw_warp(
     return Warp(target, anchor, np.linalg.inv(forward), _draw_waves(extent, rng))
 
 
-def _inner_place(marks: Sequence[Mark], ground: Ground, rng: np.random.Generator) -> np.ndarray:
-    """A pixel (2,) near where one of the marks sits on its product; anywhere on it when fewer than three are known.
+def _inner_place(mark: Mark, marks: Sequence[Mark], ground: Ground, rng: np.random.Generator) -> np.ndarray:
+    """A pixel (2,) near where the mark sits on its product; anywhere when fewer than three are known.
 
-    A kernel density estimate: a mark's place plus normal jitter of Scott's width, at least a twentieth."""
-    inner = np.array([mark.centre for mark in marks if mark.outward is None])
+    A kernel density estimate whose width is half the distance to the mark's k-th neighbour, k = sqrt(n) / 2 (Breiman et
+    al. 1977), so that marks in the corners stay there while evenly spread ones spread."""
+    inner = np.array([one.centre for one in marks if one.outward is None])
     if len(inner) < 3:
         cells = np.argwhere(ground.region)
         return (cells[rng.integers(len(cells))] + rng.uniform(size=2)) / ground.scale - 0.5
-    width = np.maximum(0.05, inner.std(axis=0) * len(inner) ** (-1 / 6))
-    relative = inner[rng.integers(len(inner))] + rng.normal(size=2) * width
-    return ground.place(np.where((relative < 0) | (relative > 1), rng.uniform(size=2), relative))
+    away = np.sort(np.linalg.norm(inner - np.array(mark.centre), axis=1))
+    width = max(_LEAST_SPREAD, away[max(1, round(np.sqrt(len(inner)) / 2))] / 2)
+    relative = np.array(mark.centre) + rng.normal(size=2) * width
+    return ground.place(np.where((relative < 0) | (relative > 1), mark.centre, relative))
 
 
 def _edge_place(
@@ -120,12 +128,12 @@ def _edge_place(
 ) -> tuple[np.ndarray, float]:
     """A pixel on the product's edge and the turn that makes the mark face out of it there.
 
-    Edges that ask for a turn within `limit` (plus 10 degrees) come first; if there is none, any edge serves."""
+    Edges that ask for a turn within `limit` (plus 10 degrees); if there is none, those that ask for the least."""
     bearing = np.arctan2(ground.outward[:, 0], ground.outward[:, 1])
     # A turn by +t carries the direction (row, column) at angle b to angle b + t.
     turns = np.angle(np.exp(1j * (bearing - np.arctan2(outward[0], outward[1]))))
-    fitting = np.flatnonzero(np.abs(turns) <= limit + 0.18)
-    chosen = int(rng.choice(fitting)) if fitting.size else int(rng.integers(len(turns)))
+    fitting = np.flatnonzero(np.abs(turns) <= max(limit, np.abs(turns).min()) + 0.18)
+    chosen = int(rng.choice(fitting))
     pixel = (ground.edge[chosen] + rng.uniform(size=2)) / ground.scale - 0.5
     return pixel, float(turns[chosen])
 

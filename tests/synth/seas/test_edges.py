@@ -62,6 +62,21 @@ def test_a_thin_line_halves() -> None:
     assert tight[:, 12:52].any(axis=0).all()
 
 
+def test_the_outline_of_a_faint_wide_mark_does_not_fray() -> None:
+    y, x = np.mgrid[:90, :120]
+    frayed = (np.abs(y - 45) < 22) & (np.abs(x - 60) < 40) & ((x // 3) % 2 == 0)
+    loose = frayed | ((np.abs(y - 45) < 19) & (np.abs(x - 60) < 37))
+    before = np.full((90, 120, 3), 120, np.uint8)
+    after = np.where(loose[..., None], 130, before).astype(np.uint8)
+
+    def border(mask: np.ndarray) -> int:
+        return int((mask ^ ndimage.binary_erosion(mask)).sum())
+
+    tight = tighten(loose, before, after, 0.3)
+    assert overlap(tight, loose) > 0.9
+    assert border(tight) < 0.7 * border(loose)
+
+
 def test_what_lies_deep_stays_and_a_mask_never_vanishes() -> None:
     mask = np.zeros((80, 80), bool)
     mask[10:70, 10:70] = True
@@ -69,7 +84,7 @@ def test_what_lies_deep_stays_and_a_mask_never_vanishes() -> None:
     after = before.copy()
     after[10:40, 10:70] = 60
     assert tighten(mask, before, after, 0.5)[20:60, 20:60].all()
-    assert np.array_equal(tighten(mask, before, before, 0.5), mask)
+    assert overlap(tighten(mask, before, before, 0.5), mask) > 0.99
     speck = np.zeros((80, 80), bool)
     speck[5, 5] = True
     assert np.array_equal(tighten(speck, before, before, 0.5), speck)

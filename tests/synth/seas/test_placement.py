@@ -1,5 +1,7 @@
 """Requested masks: never empty, never off the product or the legal region, sized and seated like the shots'."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,6 +90,40 @@ def test_marks_that_lie_alike_are_turned_little_and_others_freely() -> None:
     assert turn_limit(alike) < 0.1
     assert turn_limit(mixed) == np.pi
     assert turn_limit(alike[:2]) == np.pi
+
+
+def test_marks_on_directed_grain_stay_along_it_whatever_their_own_angles() -> None:
+    lying = [_shot((120, 90), (slice(at, at + 3), slice(20, 70))) for at in (20, 50, 80)]
+    standing = [_shot((120, 90), (slice(20, 70), slice(at, at + 3))) for at in (20, 45, 70)]
+    marks, product = [*lying, *standing], np.ones((240, 180), dtype=bool)
+    assert turn_limit(marks) == np.pi
+    assert turn_limit(marks, directed=True) < 0.25
+
+    def slant(directed: bool) -> float:
+        """The largest angle, over 30 places, between a mark and the nearer of the picture's axes."""
+        placed = [place(marks, product, np.random.default_rng(s), directed=directed).mask for s in range(30)]
+        angles = [np.arctan2(*np.linalg.svd(np.argwhere(m) - np.argwhere(m).mean(0))[2][0]) for m in placed]
+        return max(abs(np.angle(np.exp(4j * angle))) / 4 for angle in angles)
+
+    assert slant(directed=True) < 0.4
+    assert slant(directed=False) > 0.5
+
+
+def test_marks_in_corners_stay_in_corners() -> None:
+    corners = [(6, 6), (6, 72), (104, 6), (104, 72)]
+    marks = [_shot((120, 90), (slice(r + d, r + d + 8), slice(c + d, c + d + 8))) for r, c in corners for d in (0, 2)]
+    assert all(mark.outward is None for mark in marks)
+    product = np.ones((240, 180), dtype=bool)
+    middles = [ndimage.center_of_mass(place(marks, product, np.random.default_rng(s)).mask) for s in range(30)]
+    away = np.abs(np.array(middles) / product.shape - 0.5)
+    assert away.min() > 0.2
+
+
+def test_a_mark_whose_edge_is_not_there_takes_the_edge_that_asks_for_the_least_turn() -> None:
+    slanted = replace(_edge(), outward=(-np.sqrt(0.8), np.sqrt(0.2)))
+    product = np.ones((240, 180), dtype=bool)
+    masks = [place([slanted] * 5, product, np.random.default_rng(s), directed=True).mask for s in range(30)]
+    assert all(mask[:3].any() or mask[-3:].any() for mask in masks)
 
 
 def test_a_region_without_the_product_is_named_as_the_fault() -> None:
