@@ -29,7 +29,7 @@ from synth.errors import EvalError
 from synth.sample import Sample
 
 Progress = Callable[[str, int, int], None]
-THRESHOLDS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
+THRESHOLDS = (0.02, 0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)))
 _AUXILIARY = 0.4
 _WARMUP = 0.05
 _LAST = 0.01
