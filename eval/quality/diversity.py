@@ -11,6 +11,8 @@ import numpy as np
 
 from synth.errors import EvalError
 
+_LEAST_DEVIATION = 0.3
+
 
 def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Euclidean distance of every vector of x (n, D) to every one of y (m, D): (n, m) float64."""
@@ -21,10 +23,14 @@ def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def standardised(shots: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """All feature sets (n, D) with the shots' mean taken off and divided by the shots' deviation, dimension by
-    dimension: figures of different networks become comparable in size. A dimension in which the shots do not differ
-    counts nothing."""
+    dimension: figures of different networks become comparable in size.
+
+    By no less than 0.3 of the root mean square deviation: a dimension that hardly differs among few shots would
+    otherwise speak louder than all the others as soon as anything else touches it."""
     mean, deviation = shots.mean(0, dtype=float), shots.std(0, dtype=float)
-    weight = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-8)
+    least = _LEAST_DEVIATION * float(np.sqrt(np.square(deviation).mean()))
+    scale = np.maximum(deviation, least)
+    weight = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 1e-8)
     return [(features - mean) * weight for features in (shots, *others)]
 
 

@@ -4,7 +4,7 @@ from scipy import linalg
 
 from eval.quality import frechet_distance, kid, precision_recall, squared_mmd
 from eval.quality.distances import kernel
-from eval.quality.diversity import intra_cluster_diversity
+from eval.quality.diversity import intra_cluster_diversity, standardised
 from synth.errors import EvalError
 
 
@@ -100,3 +100,14 @@ def test_diversity_is_nought_for_repeated_shots_and_that_of_the_shots_for_new_on
     assert np.isnan(intra_cluster_diversity(shots, shots))
     with pytest.raises(EvalError, match="0 generated"):
         intra_cluster_diversity(shots[:0], shots)
+
+
+def test_a_dimension_that_is_dead_among_the_shots_does_not_drown_the_others():
+    rng = np.random.default_rng(8)
+    shots, same, dead = rng.normal(size=(60, 40)), rng.normal(size=(60, 40)), np.arange(40) == 7
+    shots, same = (np.where(dead, scale * features, features) for features, scale in ((shots, 1e-6), (same, 0.5)))
+    theirs, ours = standardised(shots, same)
+    assert np.abs(theirs[:, ~dead].std(0) - 1).max() < 1e-6
+    assert 0.5 < ours[:, dead].std() < 4
+    assert kid(ours, theirs).value < 0.5
+    assert not standardised(np.ones((5, 3)), np.zeros((5, 3)))[1].any()
