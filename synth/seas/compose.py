@@ -11,6 +11,9 @@ drawing hides must not come back that way: there the picture gets the decoded dr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 from scipy import ndimage
 
@@ -60,10 +63,18 @@ def true_mask(sure: np.ndarray, threshold: float, change: np.ndarray, level: flo
     """Pixels that are defect, (r, r) bool: certainty > threshold, change > level and free to change. Gaps and notches
     narrower than four pixels, or an eighth of the mark's width, are closed within what was free. Then `tidy`."""
     seen = (sure > threshold) & (change > level) & free
-    reach = int(np.clip(seen.sum() ** 0.5 / 16, *_CLOSED))
+    closed = with_disc(ndimage.binary_closing, seen, np.clip(seen.sum() ** 0.5 / 16, *_CLOSED), "constant")
+    return tidy(closed & free)
+
+
+def with_disc(
+    operation: Callable[..., np.ndarray], mask: np.ndarray, radius: float, beyond: Literal["constant", "edge"]
+) -> np.ndarray:
+    """A morphological operation with a disc of `radius` px; beyond the array lies nothing, or its border again."""
+    reach = int(radius)
     disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach + 0.5
-    closed = ndimage.binary_closing(np.pad(seen, reach), disc)
-    return tidy(closed[reach:-reach, reach:-reach] & free)
+    padded = operation(np.pad(mask, reach, mode=beyond), disc)
+    return padded[reach : reach + mask.shape[0], reach : reach + mask.shape[1]]
 
 
 def tidy(mask: np.ndarray) -> np.ndarray:

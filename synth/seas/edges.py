@@ -8,12 +8,12 @@ share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
 
+from synth.seas.compose import with_disc
 from synth.seas.marks import Mark
 
 RIM = 2.0
@@ -53,23 +53,13 @@ def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: floa
     kept = inner
     for _ in range(_PASSES):  # the strength of a loose mask is too low
         kept = inner & ((smooth >= level * _strength(change, kept)) | (depth > RIM + width / 10))
-    closed = _with_disc(ndimage.binary_closing, kept, min(width / 4, _CLOSED), "constant")
+    closed = with_disc(ndimage.binary_closing, kept, min(width / 4, _CLOSED), "constant")
     kept = ndimage.binary_fill_holes(closed) & inner
     # Annotators draw smooth lines; the change's own outline frays where a mark is faint.
-    kept = _with_disc(ndimage.binary_opening, kept, min(width / 8, _SMOOTHED), "edge")
+    kept = with_disc(ndimage.binary_opening, kept, min(width / 8, _SMOOTHED), "edge")
     tight = np.zeros_like(mask)
     tight[rows, columns] = kept if kept.any() else inner
     return tight
-
-
-def _with_disc(
-    operation: Callable[..., np.ndarray], mask: np.ndarray, radius: float, beyond: Literal["constant", "edge"]
-) -> np.ndarray:
-    """A morphological operation with a disc of `radius` px; beyond the array lies nothing, or its border again."""
-    reach = int(radius)
-    disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach + 0.5
-    padded = operation(np.pad(mask, reach, mode=beyond), disc)
-    return padded[reach : reach + mask.shape[0], reach : reach + mask.shape[1]]
 
 
 def _level_of(mark: Mark) -> float | None:
