@@ -33,7 +33,7 @@ class Counts:
     def auroc(self) -> float:
         """As `auroc`."""
         if not self.positives or not self.negatives:
-            return undefined("AUROC", "both classes")
+            return undefined("AUROC", "both classes", 4)
         at_score = np.diff(self.tp, prepend=0)
         below = self.negatives - (self.fp + self.fp_above) / 2
         return float((at_score * below).sum() / (self.positives * self.negatives))
@@ -41,14 +41,14 @@ class Counts:
     def average_precision(self) -> float:
         """As `average_precision`."""
         if not self.positives:
-            return undefined("average precision", "a defect")
+            return undefined("average precision", "a defect", 4)
         precision = self.tp / (self.tp + self.fp)
         return float((np.diff(self.tp, prepend=0) * precision).sum() / self.positives)
 
     def f1_max(self) -> float:
         """As `f1_max`."""
         if not self.positives:
-            return undefined("F1-max", "a defect")
+            return undefined("F1-max", "a defect", 4)
         return float((2 * self.tp / (self.tp + self.fp + self.positives)).max())
 
 
@@ -87,7 +87,7 @@ def f1_max(scores: Arrays, labels: Arrays) -> float:
     return count(*pool(scores, labels)).f1_max()
 
 
-def undefined(metric: str, wanted: str) -> float:
-    """NaN, and a warning that names the metric and what it needs."""
-    warnings.warn(f"{metric} is undefined here: it needs {wanted}", stacklevel=4)
+def undefined(metric: str, wanted: str, stacklevel: int = 3) -> float:
+    """NaN, and a warning that names the metric and what it needs; it points `stacklevel` calls up."""
+    warnings.warn(f"{metric} is undefined here: it needs {wanted}", stacklevel=stacklevel)
     return float("nan")
