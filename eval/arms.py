@@ -110,7 +110,7 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
 
 def _small(sample: Sample, resolution: int) -> Sample:
     image, mask = squeeze(sample, resolution)
-    origin = {key: sample.meta[key] for key in ("generator",) if key in sample.meta}  # real ones name none
+    origin = {key: value for key, value in sample.meta.items() if key == "generator"}  # real ones name none
     return replace(sample, image=image, mask=mask, xyz=None, cloud=None, meta=origin)
 
 

@@ -12,7 +12,7 @@ from synth.sources.folder import list_folder
 from synth.sources.listing import Listing, reopen, samples
 from tests.synth.trees import blob, folder_tree, picture, save, write_split
 
-REAL = Path("/work/shared/data/magnetic_tile")
+REAL = Path(__file__).parents[3].parent / "shared" / "data" / "magnetic_tile"
 
 
 def kinds(listing: Listing) -> dict[str, tuple[str | None, str, str | None]]:
