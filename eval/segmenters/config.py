@@ -24,25 +24,22 @@ class TrainingConfig(BaseModel):
     seed: int = Field(0, description="Start of weights, order and augmentation.", ge=0)
 
 
-class MarksFirst(TrainingConfig):
-    """What the convolutional networks share: shipped weights to start from."""
+class ConvolutionalConfig(TrainingConfig):
+    """What the two convolutional networks share."""
 
+    width: float = Field(0.5, description="Channels, as a share of the published ones.", gt=0, le=2)
     start: Literal["marks", "random"] = Field(
         "marks",
         description="First weights: those that know procedural marks, which the package has for width 0.5, or random.",
     )
 
 
-class BiSeNetV2Config(MarksFirst):
+class BiSeNetV2Config(ConvolutionalConfig):
     """BiSeNetV2."""
 
-    width: float = Field(0.5, description="Channels, as a share of the published ones.", gt=0, le=2)
 
-
-class LfdConfig(MarksFirst):
+class LfdConfig(ConvolutionalConfig):
     """The light network."""
-
-    width: float = Field(0.5, description="Channels, as a share of the usual ones.", gt=0, le=4)
 
 
 class UPerNetConfig(TrainingConfig):

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from eval.segmenters import create
+from eval.segmenters.config import ConvolutionalConfig
 from eval.segmenters.start import shipped, write
 from synth.sample import Sample
 from synth.seas.captioned import make_captioned
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2_000)
     args = parser.parse_args()
     segmenter = create(args.segmenter, steps=args.steps, validate_every=250, start="random")
+    assert isinstance(segmenter.config, ConvolutionalConfig)
     with ProcessPoolExecutor() as pool:
         render = partial(captioned, segmenter.config.resolution)
         samples = list(pool.map(render, range(args.pictures), chunksize=100))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from eval.segmenters.config import TrainingConfig
+from eval.segmenters.config import ConvolutionalConfig, TrainingConfig
 from synth.atomic import replacing
 
 if TYPE_CHECKING:
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "weights"
 
 
-def shipped(name: str, config: TrainingConfig) -> Path:
+def shipped(name: str, config: ConvolutionalConfig) -> Path:
     """The file of a network's first weights; each width has its own."""
-    return FOLDER / f"{name}-{getattr(config, 'width', 1):g}.safetensors"
+    return FOLDER / f"{name}-{config.width:g}.safetensors"
 
 
 def begin(network: nn.Module, name: str, config: TrainingConfig) -> None:
     """Give the network its first weights where its config asks for them and the package has them."""
-    path = shipped(name, config)
-    if getattr(config, "start", "random") == "marks" and path.is_file():
-        network.load_state_dict(load_file(path))
+    if isinstance(config, ConvolutionalConfig) and config.start == "marks":
+        path = shipped(name, config)
+        if path.is_file():
+            network.load_state_dict(load_file(path))
 
 
 def write(segmenter: Segmenter, path: Path) -> None:

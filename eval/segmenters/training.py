@@ -34,7 +34,6 @@ _AUXILIARY = 0.4
 _WARMUP = 0.05
 _LAST = 0.01
 _CLIP = 5.0
-_DEFECT_ODDS = math.log(0.1)
 _LEAST_DEVIATION = 4.0
 _PREDICTED_AT_ONCE = 16
 
@@ -70,15 +69,10 @@ class State:
 
 
 def new_network(build: Callable[[Any], nn.Module], config: TrainingConfig) -> nn.Module:
-    """A network with weights from the config's seed, which expects little defect anywhere before it has learnt any (the
-    prior of Lin et al. 2017, section 4.1): learning that first would take it a hundred steps."""
+    """A network with weights from the config's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = build(config)
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d) and layer.out_channels == 1 and layer.bias is not None:
-            nn.init.constant_(layer.bias, _DEFECT_ODDS)
-    return network
+        return build(config)
 
 
 def train(

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from eval.segmenters.config import SegFormerConfig, UPerNetConfig
-from eval.segmenters.layers import enlarge
+from eval.segmenters.layers import enlarge, expect_little
 from synth.errors import EvalError
 
 _STAGES = ["stage1", "stage2", "stage3", "stage4"]
@@ -63,14 +63,19 @@ def build_upernet(config: UPerNetConfig) -> nn.Module:
     settings = UperNetConfig(
         backbone_config=backbone, hidden_size=_DECODER[config.size], num_labels=1, use_auxiliary_head=False
     )
-    return OneLogit(UperNetForSemanticSegmentation(settings))
+    return _from_scratch(UperNetForSemanticSegmentation(settings))
 
 
 def build_segformer(config: SegFormerConfig) -> nn.Module:
     """SegFormer."""
     if config.weights is not None:
         return _from_weights(SegformerForSemanticSegmentation, config.weights)
-    return OneLogit(SegformerForSemanticSegmentation(SegformerConfig(num_labels=1, **_SEGFORMER[config.size])))
+    return _from_scratch(SegformerForSemanticSegmentation(SegformerConfig(num_labels=1, **_SEGFORMER[config.size])))
+
+
+def _from_scratch(network: Any) -> nn.Module:
+    expect_little(network.decode_head.classifier)
+    return OneLogit(network)
 
 
 def _from_weights(kind: Any, weights: str) -> nn.Module:

@@ -117,3 +117,12 @@ def test_a_wrong_name_or_parameter_is_one_sentence(name, params, message):
 def test_weights_that_are_not_there_are_one_sentence(tmp_path):
     with pytest.raises(EvalError, match="give its folder or Hub id as weights"):
         SEGMENTERS["segformer"][1](configure("segformer", weights=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", sorted(SEGMENTERS))
+def test_a_network_that_has_learnt_nothing_expects_little_defect(name):
+    start = {"start": "random"} if name in ("bisenetv2", "lfd") else {}
+    network = SEGMENTERS[name][1](configure(name, resolution=64, **SMALL[name], **start)).eval()
+    with torch.inference_mode():
+        said = torch.sigmoid(network(torch.zeros(1, 3, 64, 64))[0])
+    assert 0.02 < said.mean() < 0.3

@@ -17,8 +17,7 @@ def test_the_first_weights_mark_procedural_defects_that_they_have_not_seen(name)
     images, masks = np.stack([one.image for one in unseen]), np.stack([one.mask for one in unseen])
     known, random = (segmenters.create(name, start=start)._network for start in ("marks", "random"))
     found, chance = (average_precision(probabilities(network, images), masks) for network in (known, random))
-    assert found > 0.2
-    assert chance < 0.15
+    assert found > 8 * chance
 
 
 def test_a_width_without_shipped_weights_starts_at_random():
