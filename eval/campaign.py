@@ -26,6 +26,7 @@ from eval.segmenters import configure
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.segmenter import Segmenter
 from eval.training_side import TrainingSide, read_training_side
+from eval.trainings import Training, carry_out_all
 from synth.atomic import replacing
 from synth.errors import EvalError
 from synth.generator import Progress
@@ -68,9 +69,10 @@ class Measured:
         return np.array(rows, float)
 
 
-def carry_out(run: str | Path, campaign: Campaign, folder: Path, progress: Progress) -> Measured:
-    """Do what is left of the campaign in its folder; returns at once what is already measured. LeakError where a test
-    picture was seen in any training, EvalError where the folder holds another campaign."""
+def carry_out(run: str | Path, campaign: Campaign, folder: Path, progress: Progress, workers: int = 1) -> Measured:
+    """Do what is left of the campaign in its folder, `workers` trainings at once; returns at once what is already
+    measured. LeakError where a test picture was seen in any training, EvalError where the folder holds another
+    campaign."""
     check_arms(campaign.arms)
     for training in campaign.trainings():
         campaign.config(*training)
@@ -83,16 +85,11 @@ def carry_out(run: str | Path, campaign: Campaign, folder: Path, progress: Progr
     if (folder / "measured.json").exists():
         return Measured(**json.loads((folder / "measured.json").read_text(encoding="utf-8")))
     pools = {arm.name: arm.samples for arm in arms}
-    trainings = campaign.trainings()
-    for done, (name, arm, seed) in enumerate(trainings):
-        progress("trainings", done, len(trainings))
-        place = _place(folder, name, arm, seed)
-        if not (place / "segmenter.json").exists():
-            segmenter = Segmenter(name, campaign.config(name, arm, seed))
-            segmenter.fit(pools[arm], side.validation, place, progress)
-            segmenter.save(place)
-            (place / "checkpoint.safetensors").unlink()
-    progress("trainings", len(trainings), len(trainings))
+    trainings = [
+        Training(name, campaign.config(name, arm, seed), pools[arm], side.validation, _place(folder, name, arm, seed))
+        for name, arm, seed in campaign.trainings()
+    ]
+    carry_out_all(trainings, workers, progress)
     measured = _measure(side.test, campaign, folder, progress)
     with replacing(folder / "measured.json") as temporary:
         temporary.write_text(json.dumps(asdict(measured)), encoding="utf-8")

@@ -19,6 +19,9 @@ Settings = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all segmenters, or of one: bisenetv2.width=0.5."),
 ]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Trainings at once, a thread each; as many as there are cores unless told.")
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the measurement.")]
 
 
@@ -45,6 +48,7 @@ def segmenters(
     arms: Arms = ["ours_real"],  # noqa: B006
     settings: Settings = [],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Trainings of each.", min=1)] = 1,
+    workers: Workers = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,10 +56,12 @@ def segmenters(
     from eval.arms import check_arms
     from eval.campaign import Campaign, carry_out
     from eval.segmenter_report import SegmenterReport
+    from eval.trainings import most_workers
 
     campaign = Campaign(parse_settings(names, settings), check_arms(arms), seeds)
     with Bars() as bars:
-        measured = carry_out(path, campaign, out or _beside(path, "segmenters"), bars)
+        folder = out or _beside(path, "segmenters")
+        measured = carry_out(path, campaign, folder, bars, workers or most_workers())
     tell(SegmenterReport(campaign, measured), as_json)
 
 
@@ -66,18 +72,20 @@ def verdict(
     arms: Arms = [],  # noqa: B006
     settings: Settings = [],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Trainings of each arm, at least 3.")] = 3,
+    workers: Workers = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Does it help? Segmenters trained with and without the synthetic data, and the gain with its interval."""
     from eval.arms import ARMS
     from eval.campaign import Campaign
+    from eval.trainings import most_workers
     from eval.verdict import verdict as reach
 
     campaign = Campaign(parse_settings(names, settings), tuple(arms or ARMS), seeds)
     folder = out or _beside(path, "verdict")
     with Bars() as bars:
-        judged = reach(path, campaign, folder, bars)
+        judged = reach(path, campaign, folder, bars, workers or most_workers())
     tell(judged, as_json)
     if not as_json:
         tell(f"by defect type and size, with a plot: {folder / 'verdict.md'}", as_json)

@@ -1,7 +1,9 @@
 """Training a segmenter for a fixed number of steps, with selection on validation pictures and resumption after a kill.
 
-Every `validate_every` steps the validation pictures are segmented; the weights and the threshold of the best mean IoU
-(over defect types, of the IoU of each of their pictures) are kept. Each step seeds its own randomness, so a resumed
+In the last quarter of the steps, when the rate has come down, the validation pictures are segmented every
+`validate_every` steps; the weights and the threshold of the best mean IoU (over defect types, of the IoU of each of
+their pictures) are kept. Earlier weights still change so much that five pictures, all that few shots can spare, would
+choose by luck. Each step seeds its own randomness, so a resumed
 training ends like an uninterrupted one.
 """
 
@@ -33,6 +35,7 @@ THRESHOLDS = (0.02, 0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)))
 _AUXILIARY = 0.4
 _WARMUP = 0.05
 _LAST = 0.01
+_SETTLED = 0.75
 _CLIP = 5.0
 _LEAST_DEVIATION = 4.0
 _PREDICTED_AT_ONCE = 16
@@ -100,7 +103,8 @@ def train(
         _step(network, optimiser, config, state.step, _pixels(images, device), masks)
         state.step += 1
         if state.step % config.validate_every == 0 or state.step == config.steps:
-            _look(network, state, held, types)
+            if state.step >= _SETTLED * config.steps:
+                _look(network, state, held, types)
             state.seconds, state.worked = time.perf_counter() - began, time.process_time() - cpu
             state.waited = waited + feed.waited
             _keep(folder, network, optimiser, state)
@@ -189,9 +193,8 @@ def _keep(folder: Path | None, network: nn.Module, optimiser: torch.optim.Optimi
     """One file a look holds all of it, so that a kill leaves the last look or the one before, never a mixture."""
     if folder is None:
         return
-    assert state.weights is not None
     tensors = {f"now/{key}": value for key, value in network.state_dict().items()}
-    tensors |= {f"best/{key}": value for key, value in state.weights.items()}
+    tensors |= {f"best/{key}": value for key, value in (state.weights or {}).items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{key}": value for key, value in moments.items()}
     numbers = {key: value for key, value in vars(state).items() if key != "weights"}
@@ -213,7 +216,7 @@ def _resume(folder: Path | None, network: nn.Module, optimiser: torch.optim.Opti
         group, _, name = key.partition("/")
         groups[group][name] = value
     network.load_state_dict(groups["now"])
-    state.weights = groups["best"]
+    state.weights = groups["best"] or None
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in groups["optimiser"].items():
         index, _, key = name.partition("/")

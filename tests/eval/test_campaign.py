@@ -101,6 +101,25 @@ def test_a_killed_campaign_goes_on_and_ends_the_same(finished, measured, tmp_pat
         carry_out(finished.path, replace(CAMPAIGN, seeds=3), tmp_path, silent)
 
 
+def test_trainings_side_by_side_stop_and_go_on_and_end_like_one_after_the_other(finished, measured, tmp_path):
+    def killed(stage, done, total):
+        if (stage, done) == ("trainings", 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(finished.path, CAMPAIGN, tmp_path, killed, workers=2)
+    assert not (tmp_path / "measured.json").exists()
+    told = []
+    beside = carry_out(
+        finished.path, CAMPAIGN, tmp_path, lambda stage, done, total: told.append((stage, done)), workers=2
+    )
+    counts = [done for stage, done in told if stage == "trainings"]
+    assert counts == list(range(counts[0], 9))
+    assert counts[0] >= 3
+    for arm in CAMPAIGN.arms:
+        assert np.allclose(beside.table("best_iou", "lfd", arm), measured.table("best_iou", "lfd", arm), atol=1e-4)
+
+
 def test_no_training_begins_before_wrong_words_are_told(finished, tmp_path):
     for wrong, message in (
         (replace(CAMPAIGN, arms=("real", "our")), "arm 'our' is unknown; did you mean ours"),
