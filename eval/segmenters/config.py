@@ -20,7 +20,9 @@ class TrainingConfig(BaseModel):
     loss: Literal["bce_dice", "ohem", "focal_tversky"] = Field(
         "bce_dice", description="A loss of eval.segmenters.losses."
     )
-    validate_every: int = Field(100, description="Steps between two looks at the validation pictures.", ge=1)
+    validate_every: int = Field(
+        100, description="Steps between two checkpoints, and two looks at the validation pictures.", ge=1
+    )
     seed: int = Field(0, description="Start of weights, order and augmentation.", ge=0)
 
 

@@ -3,8 +3,7 @@
 In the last quarter of the steps, when the rate has come down, the validation pictures are segmented every
 `validate_every` steps; the weights and the threshold of the best mean IoU (over defect types, of the IoU of each of
 their pictures) are kept. Earlier weights still change so much that five pictures, all that few shots can spare, would
-choose by luck. Each step seeds its own randomness, so a resumed
-training ends like an uninterrupted one.
+choose by luck. Each step seeds its own randomness, so a resumed training ends like an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -190,7 +189,7 @@ def _pixels(images: np.ndarray, device: torch.device) -> Tensor:
 
 
 def _keep(folder: Path | None, network: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> None:
-    """One file a look holds all of it, so that a kill leaves the last look or the one before, never a mixture."""
+    """One file holds all of it, so that a kill leaves the last checkpoint or the one before, never a mixture."""
     if folder is None:
         return
     tensors = {f"now/{key}": value for key, value in network.state_dict().items()}

@@ -50,6 +50,12 @@ def test_a_segmenter_learns_to_mark_dark_squares(tmp_path):
     assert np.array_equal(again.predict(test)[3], maps[3])
 
 
+def test_weights_are_chosen_when_the_rate_has_come_down():
+    for seed in range(3):
+        segmenter = segmenters.create("lfd", **{**TINY, "validate_every": 1, "steps": 12, "seed": seed})
+        assert segmenter.fit(TRAIN, VALIDATION).step >= 9
+
+
 @pytest.mark.parametrize("stop_at", [5, 8])
 def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, stop_at):
     def killed(stage, done, total):
