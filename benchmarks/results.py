@@ -1,4 +1,5 @@
-"""docs/results.md from finished verdicts: their tables and plots, the commands, and what the trainings cost.
+"""docs/results.md from finished verdicts: their tables and plots, the commands, and what the trainings cost. What
+stands above the marked line of an existing page is written by hand, and kept.
 
 python benchmarks/results.py outputs/magnetic_tile-verdict "flawsmith eval verdict outputs/magnetic_tile"
 """
@@ -10,13 +11,8 @@ import json
 import shutil
 from pathlib import Path
 
-HEAD = """\
-# Does it help?
-
-Segmenters trained with and without synthetic data, the same number of optimiser steps each, weights and threshold
-chosen on shots kept back, test pictures opened once at the end. How it is measured: [evaluation.md](evaluation.md).
-This page is written by `benchmarks/results.py` from the verdicts' own files.
-"""
+MARK = "<!-- from here on written by benchmarks/results.py -->\n"
+HEAD = "# Does it help?\n\n"
 
 
 def section(folder: Path, command: str, images: Path) -> str:
@@ -48,7 +44,8 @@ def main() -> None:
         parser.error("give a folder and a command for each verdict")
     verdicts = zip(args.pairs[::2], args.pairs[1::2], strict=True)
     sections = [section(Path(folder), command, args.to.parent / "images") for folder, command in verdicts]
-    args.to.write_text("\n".join([HEAD, *sections]), encoding="utf-8")
+    above = args.to.read_text(encoding="utf-8").partition(MARK)[0] if args.to.exists() else HEAD
+    args.to.write_text("\n".join([above + MARK, *sections]), encoding="utf-8")
 
 
 if __name__ == "__main__":
