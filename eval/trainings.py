@@ -1,7 +1,7 @@
 """Trainings of segmenters, several at once.
 
 The networks are small and their steps short: two trainings side by side, a thread each, get through 1.3 to 1.4 times as
-many steps as one after the other on two threads (`benchmarks/trainings.py`), and more where something else runs, too.
+many steps as one after the other on two threads (`benchmarks/trainings.py`).
 """
 
 from __future__ import annotations
