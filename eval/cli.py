@@ -20,7 +20,8 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all segmenters, or of one: bisenetv2.width=0.5."),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Trainings at once, a thread each; as many as there are cores unless told.")
+    int | None,
+    typer.Option(min=1, help="Trainings at once, which share the cores; as many as there are cores unless told."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the measurement.")]
 

@@ -7,7 +7,7 @@ many steps as one after the other on two threads (`benchmarks/trainings.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,22 +43,11 @@ class Training:
 
 
 def carry_out_all(trainings: Sequence[Training], workers: int, progress: Progress) -> None:
-    """Do those that are not complete, `workers` at once, each of them on one thread; a single worker uses all cores, or
-    the GPU, and tells of its steps."""
+    """Do those that are not complete, `workers` at once, which share the cores; a single one tells of its steps."""
     left = [training for training in trainings if not training.complete]
-    done = len(trainings) - len(left)
-    progress("trainings", done, len(trainings))
-    if workers == 1:
-        for training in left:
-            training.carry_out(progress)
-            done += 1
-            progress("trainings", done, len(trainings))
-        return
-    side_by_side = joblib.Parallel(
-        workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=1
-    )
-    for _ in side_by_side(joblib.delayed(_on_one_thread)(training, os.getpid()) for training in left):
-        done += 1
+    before = len(trainings) - len(left)
+    progress("trainings", before, len(trainings))
+    for done, _ in enumerate(_carried_out(left, min(workers, len(left)), progress), start=before + 1):
         progress("trainings", done, len(trainings))
 
 
@@ -67,8 +56,22 @@ def most_workers() -> int:
     return 1 if torch.cuda.is_available() else joblib.cpu_count()
 
 
-def _on_one_thread(training: Training, parent: int) -> None:
-    torch.set_num_threads(1)
+def _carried_out(trainings: Sequence[Training], workers: int, progress: Progress) -> Iterator[None]:
+    """One None for each training that has ended, as it ends."""
+    if workers <= 1:
+        for training in trainings:
+            training.carry_out(progress)
+            yield
+        return
+    threads = max(1, joblib.cpu_count() // workers)
+    side_by_side = joblib.Parallel(
+        workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=threads
+    )
+    yield from side_by_side(joblib.delayed(_beside_others)(each, threads, os.getpid()) for each in trainings)
+
+
+def _beside_others(training: Training, threads: int, parent: int) -> None:
+    torch.set_num_threads(threads)
 
     def watch(stage: str, done: int, total: int) -> None:
         if os.getppid() != parent:  # killed: whoever goes on with the campaign wants the cores
