@@ -22,16 +22,18 @@ from synth.seas.captioned import make_captioned
 from synth.seas.window import Window, cut
 
 PROMPTS = (
-    "a grey cast metal with large crack",
-    "a grey brushed metal with large scratch",
+    "a grey ground metal with small blowhole",
+    "a grey ground metal with large crack",
+    "a grey ground metal with large break on edge",
+    "a grey ground metal with huge uneven",
     "a dark cast metal with large pit",
-    "a grey plastic with huge chip",
+    "a silver brushed metal with large scratch",
+    "a green circuit board with large burn",
+    "a brown wood with large gouge",
     "a blue fabric with large stain",
-    "a brown wood with large dent",
-    "a white ceramic with large thread",
-    "a orange rubber with large smear",
-    "a green printed sheet",
-    "a grey plastic edge",
+    "a white ceramic with large chip",
+    "a orange rubber with large cut",
+    "a copper turned metal gear on dark background",
 )
 UNSEEN = 1_000_000
 """Captioned pictures from this index on were never trained on."""

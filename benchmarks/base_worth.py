@@ -6,7 +6,8 @@
 Every second shot of each type is learnt from, the others are held back to compare with; test pictures are not opened.
 Printed for each base and budget, mean over the types: KID of close-ups of generated against held-back real defects
 with a 95 % interval (lower is better), diversity inside the mask, agreement of mask and change, and the share of
-candidates that the checks accept.
+candidates that the checks accept. Rows stand in DIR/results.jsonl: what is there is not measured again, so a stopped
+run goes on, and bases that know other words, each with its own --recipe, come into one table.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,17 +64,29 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     args = parser.parse_args()
     material, network = read_material(args.recipe, args.dataset), create(args.features)
-    results = []
+    args.work.mkdir(parents=True, exist_ok=True)
+    file = args.work / "results.jsonl"
     for name, base in (pair.split("=", 1) for pair in args.bases):
+        left = [minutes for minutes in args.minutes if (name, minutes) not in {key(row) for row in read_rows(file)}]
         config = material.config.model_copy(update={"base": located(base, args.work)})
-        start, slope = cost(config, material, args.work / name)
-        for minutes in args.minutes:
+        start, slope = cost(config, material, args.work / name) if left else (0.0, 1.0)
+        for minutes in left:
             updates = max(1, int((60 * minutes - start) / slope))
             generator = fitted(config, material, updates, args.work / name / f"{minutes:g}")
             row = {"base": name, "minutes": minutes, "updates_per_defect": updates}
-            results.append(row | figures(generator, material, network, args.each))
-            print(json.dumps(results[-1]), flush=True)
-    print("\n".join(table(results)))
+            row |= figures(generator, material, network, args.each)
+            with file.open("a") as rows:
+                rows.write(json.dumps(row) + "\n")
+            print(json.dumps(row), flush=True)
+    print("\n".join(table(read_rows(file))))
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+
+
+def key(row: dict[str, Any]) -> tuple[str, float]:
+    return row["base"], row["minutes"]
 
 
 def read_material(recipe_file: str, dataset: str) -> Material:
@@ -150,15 +164,15 @@ def close_ups(samples: list[Sample]) -> tuple[list[np.ndarray], list[np.ndarray]
     return [image for image, _ in cuts], [mask for _, mask in cuts]
 
 
-def table(results: list[dict[str, float | str]]) -> list[str]:
+def table(results: list[dict[str, Any]]) -> list[str]:
     lines = [
         "| base | CPU minutes | KID | diversity in mask | mask agreement | accepted |",
         "|---|---|---|---|---|---|",
     ]
-    for row in sorted(results, key=lambda one: (float(one["minutes"]), str(one["base"]))):
+    for row in sorted(results, key=lambda one: (one["minutes"], one["base"])):
         lines.append(
             f"| {row['base']} | {row['minutes']:g} | {row['kid']:.3f} ± {row['kid_reach']:.3f} "
-            f"| {row['diversity_in_mask']:.2f} | {row['mask_agreement']:.2f} | {100 * float(row['accepted']):.0f} % |"
+            f"| {row['diversity_in_mask']:.2f} | {row['mask_agreement']:.2f} | {100 * row['accepted']:.0f} % |"
         )
     return lines
 

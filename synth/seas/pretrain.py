@@ -34,6 +34,8 @@ CHUNK = 500
 MARK_WEIGHT = 3.0
 CAPTION_DROPOUT = 0.1
 LITTLE_NOISE = 1.5
+FALLING = 0.2
+"""Share of the U-Net's steps, the last, over which its rate falls to zero."""
 
 
 def main() -> None:
@@ -177,7 +179,7 @@ def train_unet(
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-4, weight_decay=1e-3, fused=True)
     tokens = pipeline.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids[0]
-    started = time.monotonic()
+    started, recent = time.monotonic(), []
     for step in resumed(steps, work / "unet.pt", model, optimizer, average):
         rng = np.random.default_rng((seed, 2, step))
         rows = torch.from_numpy(rng.integers(len(latents), size=batch))
@@ -185,17 +187,17 @@ def train_unet(
         ids = torch.where(told[:, None], tokens[rows], nothing)
         t = torch.from_numpy((1000 * rng.random(batch) ** LITTLE_NOISE).astype(np.int64))
         noise = torch.from_numpy(rng.standard_normal((batch, *latents.shape[1:]), dtype=np.float32))
-        _set_lr(optimizer, 4e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / 300))
+        _set_lr(optimizer, 4e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / (FALLING * steps)))
         losses = _diffusion_losses(pipeline, latents[rows], marks[rows], ids, t, noise)
         losses.mean().backward()
         norm = float(nn.utils.clip_grad_norm_(model.parameters(), 1.0))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         average.step(model.parameters())
-        if step % 50 == 0:
-            seconds = time.monotonic() - started
-            loss = float(losses.detach().mean())
-            log(work, stage="unet", step=step, of=steps, batch=batch, loss=loss, norm=norm, seconds=seconds)
+        recent.append(float(losses.detach().mean()))
+        if (step + 1) % 50 == 0:
+            seconds, loss = time.monotonic() - started, float(np.mean(recent[-50:]))
+            log(work, stage="unet", step=step + 1, of=steps, batch=batch, loss=loss, norm=norm, seconds=seconds)
     average.copy_to(model.parameters())
 
 

@@ -6,6 +6,7 @@ seen, and labels exactly that: so a mask has recall and precision 1, whatever no
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -96,9 +97,9 @@ class OrganisedScheme(BaseModel):
             texture_files(self.textures)
         return self
 
+    @abstractmethod
     def alter(self, view: View, rng: np.random.Generator) -> Altered:
         """One anomaly. GeneratorError where the view has no room for one."""
-        raise NotImplementedError
 
     def texture(self) -> Texture:
         """What is blended into images."""

@@ -6,6 +6,7 @@ belongs to the point, by index; released code that looked labels up by position 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -52,9 +53,9 @@ class CloudScheme(BaseModel):
             raise ValueError(f"{value[0]} to {value[1]} is no range: give the smaller value first, none below 0")
         return value
 
+    @abstractmethod
     def change(self, surface: Surface, rng: np.random.Generator) -> Changed:
         """One anomaly. GeneratorError where the cloud has no room for one."""
-        raise NotImplementedError
 
 
 def draw_on_surface(scheme: CloudScheme, surface: Surface, sample: Sample, seed: int) -> Sample:
