@@ -29,6 +29,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def share(path: Path) -> None:
+    """Give a file the rights of any new one; what safetensors writes, its owner alone may read."""
+    other = path.with_name(f".{path.name}.{os.getpid()}.rights")
+    other.touch()
+    shutil.copymode(other, path)
+    other.unlink()
+
+
 def explain(problem: OSError, path: Path) -> str:
     """What the system refused and what to do about it, in one clause each."""
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):

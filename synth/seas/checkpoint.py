@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from synth.atomic import share
 from synth.errors import GeneratorError
 
 KEPT = 2
@@ -64,6 +65,7 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], header: Mapping[str, 
     temporary = path.with_suffix(".tmp")
     plain = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     save_file(plain, temporary, metadata=dict(header or {}))
+    share(temporary)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(path)

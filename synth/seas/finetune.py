@@ -28,6 +28,7 @@ from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
+from synth.atomic import share
 from synth.errors import GeneratorError, RunError
 from synth.generator import Progress
 from synth.sample import Sample
@@ -204,6 +205,8 @@ def _save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     beside = folder / "checkpoints" / "saving"
     shutil.rmtree(beside, ignore_errors=True)
     pipeline.save_pretrained(beside)
+    for weights in beside.rglob("*.safetensors"):
+        share(weights)
     for part in sorted(beside.iterdir()):
         place = folder / part.name
         if place.is_dir():

@@ -76,6 +76,13 @@ def test_the_folder_opens_in_stock_diffusers_and_draws(reference):
     )
 
 
+def test_whoever_may_read_the_log_may_read_the_weights(reference):
+    usual = (reference / "training_log.jsonl").stat().st_mode
+    files = [file for file in reference.rglob("*") if file.is_file()]
+    assert len([file for file in files if file.suffix == ".safetensors"]) == 4
+    assert all(file.stat().st_mode == usual for file in files)
+
+
 def test_a_loaded_model_knows_its_types_and_settings(reference):
     model = load_finetuned(reference)
     assert model.tokens.defects == ("dent", "scratch")
