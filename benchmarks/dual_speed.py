@@ -12,6 +12,7 @@ import tempfile
 import time
 import timeit
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ def organised_speed(folder: Path) -> None:
     for side in (400, 800):
         sample, synthesizer = scan(side), DualSynthesizer(spec)
         scene = prepare(sample)
-        took = np.mean([seconds(lambda k=k: synthesizer.draw_on(scene, sample, k), 3) for k in range(SEEDS)])  # noqa: B023
+        took = float(np.mean([seconds(partial(synthesizer.draw_on, scene, sample, k), 3) for k in range(SEEDS)]))
         print(f"organised dent {side}: {1e3 * took:.2f} ms, {1 / took:.0f} samples/s")
         start, clock = time.process_time(), time.perf_counter()
         for k in range(SEEDS):
