@@ -6,8 +6,9 @@
 Every second shot of each type is learnt from, the others are held back to compare with; test pictures are not opened.
 Printed for each base and budget, mean over the types: KID of close-ups of generated against held-back real defects
 with a 95 % interval (lower is better), diversity inside the mask, agreement of mask and change, and the share of
-candidates that the checks accept. Rows stand in DIR/results.jsonl: what is there is not measured again, so a stopped
-run goes on, and bases that know other words, each with its own --recipe, come into one table.
+candidates that the checks accept. Defects are drawn twice: as the recipe has it, from a sketch made of the shots, which
+hides much of what the base knows, and from noise alone. Rows stand in DIR/results.jsonl: what is there is not measured
+again, so a stopped run goes on, and bases that know other words, each with its own --recipe, come into one table.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import json
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,8 @@ from synth.writers.thumbnails import close_up, cut_out
 MASK_SHARE = 0.6
 """Updates of the mask head for each update of the denoiser."""
 PILOTS = (3, 12)
+DRAWN: dict[str, dict[str, float]] = {"sketch": {}, "noise": {"sketch": 0.0, "strength": 1.0}}
+"""What of the recipe changes for each way of drawing."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,14 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     file = args.work / "results.jsonl"
     for name, base in (pair.split("=", 1) for pair in args.bases):
-        left = [minutes for minutes in args.minutes if (name, minutes) not in {key(row) for row in read_rows(file)}]
         config = material.config.model_copy(update={"base": located(base, args.work)})
-        start, slope = cost(config, material, args.work / name) if left else (0.0, 1.0)
-        for minutes in left:
-            updates = max(1, int((60 * minutes - start) / slope))
-            generator = fitted(config, material, updates, args.work / name / f"{minutes:g}")
-            row = {"base": name, "minutes": minutes, "updates_per_defect": updates}
+        updates = affordable(config, material, name, args.minutes, file)
+        for minutes, drawn in product(args.minutes, DRAWN):
+            row = {"base": name, "minutes": minutes, "updates_per_defect": updates[minutes], "drawn": drawn}
+            if any(row.items() <= known.items() for known in read_rows(file)):
+                continue
+            folder = args.work / name / f"{minutes:g}"
+            generator = fitted(config.model_copy(update=DRAWN[drawn]), material, updates[minutes], folder)
             row |= figures(generator, material, network, args.each)
             with file.open("a") as rows:
                 rows.write(json.dumps(row) + "\n")
@@ -85,8 +90,13 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
 
 
-def key(row: dict[str, Any]) -> tuple[str, float]:
-    return row["base"], row["minutes"]
+def affordable(config: SeasConfig, material: Material, name: str, budgets: list[float], file: Path) -> dict[float, int]:
+    """Updates a type that each budget of CPU minutes buys: as in the rows of this base, or measured."""
+    known = {row["minutes"]: row["updates_per_defect"] for row in read_rows(file) if row["base"] == name}
+    if not known.keys() >= set(budgets):
+        start, slope = cost(config, material, file.parent / name)
+        known = {minutes: max(1, int((60 * minutes - start) / slope)) for minutes in budgets} | known
+    return known
 
 
 def read_material(recipe_file: str, dataset: str) -> Material:
@@ -132,10 +142,10 @@ def fitted(config: SeasConfig, material: Material, updates: int, work: Path) -> 
 
 def figures(generator: SeasGenerator, material: Material, network: FeatureNetwork, each: int) -> dict[str, float]:
     """Means over the types; the interval is that of a mean of independent figures."""
-    product = str(material.shots[0].product)
+    part = str(material.shots[0].product)
     values, reaches, diversity, agreement, accepted = [], [], [], [], []
     for kind, real in material.held_back.items():
-        drawn = generator.draw([Request(product, kind, index) for index in range(each)])
+        drawn = generator.draw([Request(part, kind, index) for index in range(each)])
         judged = [judge(sample, ChecksConfig(), foreground) for sample in drawn]
         accepted.append(np.mean([not isinstance(one.verdict, Reject) for one in judged]))
         agreement.append(np.mean([one.scores.get("agreement", 0.0) for one in judged]))
@@ -166,12 +176,12 @@ def close_ups(samples: list[Sample]) -> tuple[list[np.ndarray], list[np.ndarray]
 
 def table(results: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "| base | CPU minutes | KID | diversity in mask | mask agreement | accepted |",
-        "|---|---|---|---|---|---|",
+        "| drawn from | CPU minutes | base | KID | diversity in mask | mask agreement | accepted |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for row in sorted(results, key=lambda one: (one["minutes"], one["base"])):
+    for row in sorted(results, key=lambda one: (one["drawn"], one["minutes"], one["base"])):
         lines.append(
-            f"| {row['base']} | {row['minutes']:g} | {row['kid']:.3f} ± {row['kid_reach']:.3f} "
+            f"| {row['drawn']} | {row['minutes']:g} | {row['base']} | {row['kid']:.3f} ± {row['kid_reach']:.3f} "
             f"| {row['diversity_in_mask']:.2f} | {row['mask_agreement']:.2f} | {100 * row['accepted']:.0f} % |"
         )
     return lines
