@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
-from PIL import Image
+from PIL import Image, ImageDraw
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from synth.images import read_image
@@ -62,8 +62,8 @@ def main() -> None:
         args.sheets.mkdir(parents=True, exist_ok=True)
         for name, (before, after) in sheets.items():
             rows = [np.hstack(list(part[:12])) for part in (before, after)]
-            Image.fromarray(np.vstack(rows)).save(args.sheets / f"base_reconstructions_{name}.png")
-        Image.fromarray(sample_sheet(pipeline, args.each)).save(args.sheets / "base_samples.png")
+            Image.fromarray(np.vstack(rows)).save(args.sheets / f"base_reconstructions_{name}.jpg", quality=90)
+        Image.fromarray(sample_sheet(pipeline, args.each)).save(args.sheets / "base_samples.jpg", quality=90)
 
 
 def random_window(path: Path, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -104,7 +104,7 @@ def contrast_kept(pipeline: StableDiffusionPipeline, images: np.ndarray, wide: i
 
 
 def sample_sheet(pipeline: StableDiffusionPipeline, each: int) -> np.ndarray:
-    """One row a prompt, 25 DPM-Solver++ steps, guidance 3."""
+    """One row a prompt, under its words; 25 DPM-Solver++ steps, guidance 3."""
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     rows = []
@@ -113,8 +113,15 @@ def sample_sheet(pipeline: StableDiffusionPipeline, each: int) -> np.ndarray:
         drawn = pipeline(
             [prompt] * each, num_inference_steps=25, guidance_scale=3.0, generator=seeds, output_type="np"
         ).images
-        rows.append(np.hstack(list((255 * drawn).round().astype(np.uint8))))
+        row = np.hstack(list((255 * drawn).round().astype(np.uint8)))
+        rows += [caption_strip(prompt, row.shape[1]), row]
     return np.vstack(rows)
+
+
+def caption_strip(text: str, width: int, height: int = 16) -> np.ndarray:
+    strip = Image.new("RGB", (width, height), "white")
+    ImageDraw.Draw(strip).text((4, 2), text, fill="black")
+    return np.asarray(strip)
 
 
 if __name__ == "__main__":

@@ -49,12 +49,16 @@ DRAWN: dict[str, dict[str, float]] = {"sketch": {}, "noise": {"sketch": 0.0, "st
 
 @dataclass(frozen=True)
 class Material:
-    """Shots to learn from and held-back shots by type, good parts, and how the recipe would have it done."""
+    """Shots to learn from and held-back shots, both by type, good parts, and how the recipe would have it done."""
 
-    shots: list[Sample]
+    learnt: dict[str, list[Sample]]
     held_back: dict[str, list[Sample]]
     goods: list[Sample]
     config: SeasConfig
+
+    @property
+    def shots(self) -> list[Sample]:
+        return [shot for of_type in self.learnt.values() for shot in of_type]
 
 
 def main() -> None:
@@ -84,6 +88,7 @@ def main() -> None:
                 rows.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
     print("\n".join(table(read_rows(file))))
+    print(f"the shots learnt from, in place of drawings: {likeness(material.learnt, material.held_back, network)}")
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -105,10 +110,10 @@ def read_material(recipe_file: str, dataset: str) -> Material:
     by_type: dict[str, list[Sample]] = {}
     for shot in sorted(split.shots, key=lambda one: one.id):
         by_type.setdefault(str(shot.defect), []).append(shot)
-    shots = [shot for of_type in by_type.values() for shot in of_type[::2]]
+    learnt, held_back = ({kind: of_type[i::2] for kind, of_type in by_type.items()} for i in (0, 1))
     config = recipe.generator
     assert isinstance(config, SeasConfig)
-    return Material(shots, {kind: of_type[1::2] for kind, of_type in by_type.items()}, list(split.goods), config)
+    return Material(learnt, held_back, list(split.goods), config)
 
 
 def located(base: str, work: Path) -> str:
@@ -141,29 +146,37 @@ def fitted(config: SeasConfig, material: Material, updates: int, work: Path) -> 
 
 
 def figures(generator: SeasGenerator, material: Material, network: FeatureNetwork, each: int) -> dict[str, float]:
-    """Means over the types; the interval is that of a mean of independent figures."""
+    """Means over the types of what the checks say, and the likeness to the held-back shots."""
     part = str(material.shots[0].product)
-    values, reaches, diversity, agreement, accepted = [], [], [], [], []
-    for kind, real in material.held_back.items():
+    shown, agreement, accepted = {}, [], []
+    for kind in material.held_back:
         drawn = generator.draw([Request(part, kind, index) for index in range(each)])
         judged = [judge(sample, ChecksConfig(), foreground) for sample in drawn]
         accepted.append(np.mean([not isinstance(one.verdict, Reject) for one in judged]))
         agreement.append(np.mean([one.scores.get("agreement", 0.0) for one in judged]))
-        shown = [sample for sample in drawn if sample.mask is not None and sample.mask.any()]
-        if len(shown) < 4:
+        shown[kind] = [sample for sample in drawn if sample.mask is not None and sample.mask.any()]
+        if len(shown[kind]) < 4:
             raise SystemExit(f"{kind}: fewer than four of {each} masks are not blank; nothing to compare")
-        theirs, ours = standardised(*(embed(network, *close_ups(samples)[:1]) for samples in (real, shown)))
+    checked = {"mask_agreement": float(np.mean(agreement)), "accepted": float(np.mean(accepted))}
+    return likeness(shown, material.held_back, network) | checked
+
+
+def likeness(
+    shown: dict[str, list[Sample]], held_back: dict[str, list[Sample]], network: FeatureNetwork
+) -> dict[str, float]:
+    """Means over the types; the interval is that of a mean of independent figures."""
+    values, reaches, diversity = [], [], []
+    for kind, real in held_back.items():
+        theirs, ours = standardised(*(embed(network, *close_ups(samples)[:1]) for samples in (real, shown[kind])))
         distance = kid(ours, theirs)
         values.append(distance.value)
         reaches.append((distance.high - distance.low) / 2)
-        inside = [embed(network, *close_ups(samples)) for samples in (shown, real)]
+        inside = [embed(network, *close_ups(samples)) for samples in (shown[kind], real)]
         diversity.append(intra_cluster_diversity(*inside))
     return {
         "kid": float(np.mean(values)),
         "kid_reach": float(np.sqrt(np.square(reaches).sum()) / len(reaches)),
         "diversity_in_mask": float(np.nanmean(diversity)),
-        "mask_agreement": float(np.mean(agreement)),
-        "accepted": float(np.mean(accepted)),
     }
 
 
