@@ -145,7 +145,7 @@ def fitted(config: SeasConfig, material: Material, updates: int, work: Path) -> 
     return generator
 
 
-def figures(generator: SeasGenerator, material: Material, network: FeatureNetwork, each: int) -> dict[str, float]:
+def figures(generator: SeasGenerator, material: Material, network: FeatureNetwork, each: int) -> dict[str, Any]:
     """Means over the types of what the checks say, and the likeness to the held-back shots."""
     part = str(material.shots[0].product)
     shown, agreement, accepted = {}, [], []
@@ -163,19 +163,23 @@ def figures(generator: SeasGenerator, material: Material, network: FeatureNetwor
 
 def likeness(
     shown: dict[str, list[Sample]], held_back: dict[str, list[Sample]], network: FeatureNetwork
-) -> dict[str, float]:
-    """Means over the types; the interval is that of a mean of independent figures."""
-    values, reaches, diversity = [], [], []
-    for kind, real in held_back.items():
-        theirs, ours = standardised(*(embed(network, *close_ups(samples)[:1]) for samples in (real, shown[kind])))
+) -> dict[str, Any]:
+    """Means over the types; the interval is that of a mean of independent figures. KID is in units of the deviation of
+    all held-back shots together: that of five alone would let one type outweigh the others."""
+    real = {kind: embed(network, *close_ups(samples)[:1]) for kind, samples in held_back.items()}
+    every = np.concatenate(list(real.values()))
+    by_type, reaches, diversity = {}, [], []
+    for kind, theirs in real.items():
+        _, theirs, ours = standardised(every, theirs, embed(network, *close_ups(shown[kind])[:1]))
         distance = kid(ours, theirs)
-        values.append(distance.value)
+        by_type[kind] = distance.value
         reaches.append((distance.high - distance.low) / 2)
-        inside = [embed(network, *close_ups(samples)) for samples in (shown[kind], real)]
+        inside = [embed(network, *close_ups(samples)) for samples in (shown[kind], held_back[kind])]
         diversity.append(intra_cluster_diversity(*inside))
     return {
-        "kid": float(np.mean(values)),
+        "kid": float(np.mean(list(by_type.values()))),
         "kid_reach": float(np.sqrt(np.square(reaches).sum()) / len(reaches)),
+        "kid_by_type": by_type,
         "diversity_in_mask": float(np.nanmean(diversity)),
     }
 
