@@ -73,12 +73,12 @@ def main() -> None:
     args = parser.parse_args()
     material, network = read_material(args.recipe, args.dataset), create(args.features)
     args.work.mkdir(parents=True, exist_ok=True)
-    file = args.work / "results.jsonl"
+    file, measure = args.work / "results.jsonl", {"each": args.each, "features": Path(args.features).name}
     for name, base in (pair.split("=", 1) for pair in args.bases):
         config = material.config.model_copy(update={"base": located(base, args.work)})
         updates = affordable(config, material, name, args.minutes, file)
         for minutes, drawn in product(args.minutes, DRAWN):
-            row = {"base": name, "minutes": minutes, "updates_per_defect": updates[minutes], "drawn": drawn}
+            row = {"base": name, "minutes": minutes, "updates_per_defect": updates[minutes], "drawn": drawn} | measure
             if any(row.items() <= known.items() for known in read_rows(file)):
                 continue
             folder = args.work / name / f"{minutes:g}"

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
+from synth.atomic import share
 from synth.errors import GeneratorError
 
 # Bars of a second's loading would run through the command's own.
@@ -195,6 +196,13 @@ def load_base(name: str, dtype: torch.dtype = torch.float32) -> StableDiffusionP
             f"{pipeline.vae.config.latent_channels}: name a text-to-image base, not an inpainting one"
         )
     return pipeline
+
+
+def save_base(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """Write a pipeline in the Stable Diffusion layout, as safetensors that whoever may read the rest may read."""
+    pipeline.save_pretrained(folder)
+    for weights in folder.rglob("*.safetensors"):
+        share(weights)
 
 
 def _merges(learner: Tokenizer) -> list[list[str]]:

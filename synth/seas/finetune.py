@@ -28,10 +28,10 @@ from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
-from synth.atomic import share
 from synth.errors import GeneratorError, RunError
 from synth.generator import Progress
 from synth.sample import Sample
+from synth.seas.base import save_base
 from synth.seas.checkpoint import write_tensors
 from synth.seas.config import LearningChoices, SeasConfig
 from synth.seas.denoiser import train_denoiser
@@ -204,9 +204,7 @@ def _save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     """Stock layout, first beside its place; a call that dies in between repeats the moves."""
     beside = folder / "checkpoints" / "saving"
     shutil.rmtree(beside, ignore_errors=True)
-    pipeline.save_pretrained(beside)
-    for weights in beside.rglob("*.safetensors"):
-        share(weights)
+    save_base(pipeline, beside)
     for part in sorted(beside.iterdir()):
         place = folder / part.name
         if place.is_dir():

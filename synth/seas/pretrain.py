@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -26,11 +27,13 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 
-from synth.seas.base import BUNDLED, TINY, build_untrained, load_base
+from synth.seas.base import BUNDLED, TINY, build_untrained, load_base, save_base
 from synth.seas.captioned import make_captioned, vocabulary
 from synth.seas.vae_start import start_as_thumbnail
 
 CHUNK = 500
+LOGGED = 50
+"""Steps from one line of the log to the next; that of the U-Net gives their mean loss."""
 MARK_WEIGHT = 3.0
 CAPTION_DROPOUT = 0.1
 LITTLE_NOISE = 1.5
@@ -140,7 +143,7 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
         nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if step % 50 == 0:
+        if step % LOGGED == 0:
             psnr = -10 * float(torch.log10(F.mse_loss(decoded.detach().clamp(-1, 1), pixels) / 4))
             log(work, stage="vae", step=step, of=steps, loss=float(loss.detach()), psnr=psnr)
 
@@ -179,7 +182,7 @@ def train_unet(
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-4, weight_decay=1e-3, fused=True)
     tokens = pipeline.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids[0]
-    started, recent = time.monotonic(), []
+    started, recent = time.monotonic(), deque[float](maxlen=LOGGED)
     for step in resumed(steps, work / "unet.pt", model, optimizer, average):
         rng = np.random.default_rng((seed, 2, step))
         rows = torch.from_numpy(rng.integers(len(latents), size=batch))
@@ -195,8 +198,8 @@ def train_unet(
         optimizer.zero_grad(set_to_none=True)
         average.step(model.parameters())
         recent.append(float(losses.detach().mean()))
-        if (step + 1) % 50 == 0:
-            seconds, loss = time.monotonic() - started, float(np.mean(recent[-50:]))
+        if (step + 1) % LOGGED == 0:
+            seconds, loss = time.monotonic() - started, float(np.mean(recent))
             log(work, stage="unet", step=step + 1, of=steps, batch=batch, loss=loss, norm=norm, seconds=seconds)
     average.copy_to(model.parameters())
 
@@ -222,7 +225,7 @@ def _diffusion_losses(
 def export(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     """Write the base as fp16 safetensors in the Stable Diffusion layout, replacing what stood there."""
     temporary = folder.with_name(folder.name + ".tmp")
-    pipeline.to(dtype=torch.float16).save_pretrained(temporary, safe_serialization=True)
+    save_base(pipeline.to(dtype=torch.float16), temporary)
     if folder.exists():
         old = folder.with_name(folder.name + ".old")
         folder.rename(old)
