@@ -1,14 +1,16 @@
 """How little does a new product need? Bases compared by what they draw after the same few CPU minutes of fine-tuning.
 
     python benchmarks/base_worth.py DATASET --base now=tiny --base first=FOLDER --base nothing=untrained \\
-        --features squeezenet.onnx --work DIR [--minutes 2 5 10]
+        --features squeezenet.onnx --work DIR [--minutes 2 5 10] [--against now]
 
 Every second shot of each type is learnt from, the others are held back to compare with; test pictures are not opened.
 Printed for each base and budget, mean over the types: KID of close-ups of generated against held-back real defects
 with a 95 % interval (lower is better), diversity inside the mask, agreement of mask and change, and the share of
 candidates that the checks accept. Defects are drawn twice: as the recipe has it, from a sketch made of the shots, which
-hides much of what the base knows, and from noise alone. Rows stand in DIR/results.jsonl: what is there is not measured
-again, so a stopped run goes on, and bases that know other words, each with its own --recipe, come into one table.
+hides much of what the base knows, and from noise alone. Every base is asked for the same defects in the same places;
+a second table says how much nearer one base's drawings come than another's, with an interval that the few held-back
+shots widen far less. Rows stand in DIR/results.jsonl: what is there is not measured again, so a stopped run goes on,
+and bases that know other words, each with its own --recipe, come into one table.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -24,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from eval.features import FeatureNetwork, create, embed
-from eval.quality.distances import kid
+from eval.metrics.bootstrap import Interval
+from eval.quality.distances import kid, kid_difference
 from eval.quality.diversity import intra_cluster_diversity, standardised
 from synth.checks import Reject
 from synth.checks.config import ChecksConfig
@@ -70,8 +74,10 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=24, help="candidates a type")
     parser.add_argument("--features", default="tiny_base", help="feature network that no base is part of")
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--against", metavar="NAME", help="base that the others are compared with (default: the first)")
     args = parser.parse_args()
     material, network = read_material(args.recipe, args.dataset), create(args.features)
+    real, learnt = (embedded(samples, network) for samples in (material.held_back, material.learnt))
     args.work.mkdir(parents=True, exist_ok=True)
     file, measure = args.work / "results.jsonl", {"each": args.each, "features": Path(args.features).name}
     for name, base in (pair.split("=", 1) for pair in args.bases):
@@ -83,12 +89,15 @@ def main() -> None:
                 continue
             folder = args.work / name / f"{minutes:g}"
             generator = fitted(config.model_copy(update=DRAWN[drawn]), material, updates[minutes], folder)
-            row |= figures(generator, material, network, args.each)
+            shown, checked = drawings(generator, material, args.each)
+            row |= checked | likeness(remembered(shown, network, features_file(args.work, row)), real)
             with file.open("a") as rows:
                 rows.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
-    print("\n".join(table(read_rows(file))))
-    print(f"the shots learnt from, in place of drawings: {likeness(material.learnt, material.held_back, network)}")
+    rows = [row for row in read_rows(file) if measure.items() <= row.items()]
+    print("\n".join(table(rows)))
+    print(f"the shots learnt from, in place of drawings: {likeness(learnt, real)}")
+    print("\n".join(differences(rows, args.against or args.bases[0].split("=", 1)[0], real, args.work)))
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -145,8 +154,10 @@ def fitted(config: SeasConfig, material: Material, updates: int, work: Path) -> 
     return generator
 
 
-def figures(generator: SeasGenerator, material: Material, network: FeatureNetwork, each: int) -> dict[str, Any]:
-    """Means over the types of what the checks say, and the likeness to the held-back shots."""
+def drawings(
+    generator: SeasGenerator, material: Material, each: int
+) -> tuple[dict[str, list[Sample]], dict[str, float]]:
+    """What is drawn for `each` requests a type, without those of blank masks, and what the checks say of all."""
     part = str(material.shots[0].product)
     shown, agreement, accepted = {}, [], []
     for kind in material.held_back:
@@ -157,31 +168,92 @@ def figures(generator: SeasGenerator, material: Material, network: FeatureNetwor
         shown[kind] = [sample for sample in drawn if sample.mask is not None and sample.mask.any()]
         if len(shown[kind]) < 4:
             raise SystemExit(f"{kind}: fewer than four of {each} masks are not blank; nothing to compare")
-    checked = {"mask_agreement": float(np.mean(agreement)), "accepted": float(np.mean(accepted))}
-    return likeness(shown, material.held_back, network) | checked
+    return shown, {"mask_agreement": float(np.mean(agreement)), "accepted": float(np.mean(accepted))}
 
 
-def likeness(
-    shown: dict[str, list[Sample]], held_back: dict[str, list[Sample]], network: FeatureNetwork
-) -> dict[str, Any]:
-    """Means over the types; the interval is that of a mean of independent figures. KID is in units of the deviation of
-    all held-back shots together: that of five alone would let one type outweigh the others."""
-    real = {kind: embed(network, *close_ups(samples)[:1]) for kind, samples in held_back.items()}
-    every = np.concatenate(list(real.values()))
-    by_type, reaches, diversity = {}, [], []
-    for kind, theirs in real.items():
-        _, theirs, ours = standardised(every, theirs, embed(network, *close_ups(shown[kind])[:1]))
-        distance = kid(ours, theirs)
-        by_type[kind] = distance.value
-        reaches.append((distance.high - distance.low) / 2)
-        inside = [embed(network, *close_ups(samples)) for samples in (shown[kind], held_back[kind])]
-        diversity.append(intra_cluster_diversity(*inside))
+@dataclass(frozen=True)
+class Embedded:
+    """Close-ups of samples with these names (n), as the feature network sees them: whole and inside the mask (n, D)."""
+
+    names: np.ndarray
+    whole: np.ndarray
+    inside: np.ndarray
+
+
+def embedded(samples: dict[str, list[Sample]], network: FeatureNetwork) -> dict[str, Embedded]:
+    result = {}
+    for kind, of_type in samples.items():
+        images, masks = close_ups(of_type)
+        names = np.array([one.id for one in of_type])
+        result[kind] = Embedded(names, embed(network, images), embed(network, images, masks))
+    return result
+
+
+def remembered(samples: dict[str, list[Sample]], network: FeatureNetwork, file: Path) -> dict[str, Embedded]:
+    """The same, kept in `file` for comparing bases later."""
+    result = embedded(samples, network)
+    arrays = {f"{kind}/{part}": values for kind, one in result.items() for part, values in vars(one).items()}
+    np.savez(file, allow_pickle=False, **arrays)
+    return result
+
+
+def features_file(work: Path, row: dict[str, Any]) -> Path:
+    """Where the embedded drawings of a row are kept."""
+    return work / row["base"] / f"{row['minutes']:g}" / f"{row['drawn']}-{row['each']}-{row['features']}.npz"
+
+
+def recalled(file: Path) -> dict[str, Embedded]:
+    arrays = np.load(file)
+    kinds = dict.fromkeys(name.rsplit("/", 1)[0] for name in arrays)
+    return {kind: Embedded(*(arrays[f"{kind}/{part}"] for part in ("names", "whole", "inside"))) for kind in kinds}
+
+
+def likeness(shown: dict[str, Embedded], held_back: dict[str, Embedded]) -> dict[str, Any]:
+    """Means over the types. KID is in units of the deviation of all held-back shots together: that of five alone would
+    let one type outweigh the others."""
+    distances = {}
+    for kind, theirs in held_back.items():
+        ours, real = in_units(held_back, shown[kind].whole, theirs.whole)
+        distances[kind] = kid(ours, real)
+    value, reach = mean_of(distances.values())
+    diversity = [intra_cluster_diversity(shown[kind].inside, theirs.inside) for kind, theirs in held_back.items()]
     return {
-        "kid": float(np.mean(list(by_type.values()))),
-        "kid_reach": float(np.sqrt(np.square(reaches).sum()) / len(reaches)),
-        "kid_by_type": by_type,
+        "kid": value,
+        "kid_reach": reach,
+        "kid_by_type": {kind: distance.value for kind, distance in distances.items()},
         "diversity_in_mask": float(np.nanmean(diversity)),
     }
+
+
+def in_units(held_back: dict[str, Embedded], *features: np.ndarray) -> list[np.ndarray]:
+    return standardised(np.concatenate([theirs.whole for theirs in held_back.values()]), *features)[1:]
+
+
+def mean_of(figures: Iterable[Interval]) -> tuple[float, float]:
+    """Mean of independent figures and the half-width of its interval."""
+    figures = list(figures)
+    reaches = [(one.high - one.low) / 2 for one in figures]
+    return float(np.mean([one.value for one in figures])), float(np.sqrt(np.square(reaches).sum()) / len(reaches))
+
+
+def differences(rows: list[dict[str, Any]], against: str, held_back: dict[str, Embedded], work: Path) -> list[str]:
+    """How much nearer the drawings of base `against` come to the held-back shots than those of each other base."""
+    lines = [f"| drawn from | CPU minutes | base | KID above that of {against} | types above |"]
+    lines.append("|---|---|---|---|---|")
+    known = {(row["drawn"], row["minutes"], row["base"]): features_file(work, row) for row in rows}
+    for (drawn, minutes, base), file in sorted(known.items()):
+        if base == against or (drawn, minutes, against) not in known:
+            continue
+        other, ours = recalled(file), recalled(known[drawn, minutes, against])
+        by_type = {}
+        for kind, theirs in held_back.items():
+            _, i, j = np.intersect1d(other[kind].names, ours[kind].names, return_indices=True)
+            x, z, y = in_units(held_back, other[kind].whole[i], ours[kind].whole[j], theirs.whole)
+            by_type[kind] = kid_difference(x, z, y)
+        value, reach = mean_of(by_type.values())
+        above = sum(one.value > 0 for one in by_type.values())
+        lines.append(f"| {drawn} | {minutes:g} | {base} | {value:+.3f} ± {reach:.3f} | {above} of {len(by_type)} |")
+    return lines
 
 
 def close_ups(samples: list[Sample]) -> tuple[list[np.ndarray], list[np.ndarray]]:

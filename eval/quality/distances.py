@@ -8,6 +8,7 @@ the network that made the features.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
@@ -39,14 +40,43 @@ def kid(x: np.ndarray, y: np.ndarray, level: float = 0.95, seed: int = 0) -> Int
     _check(x, y)
     x, y = np.asarray(x, float), np.asarray(y, float)
     kxx, kyy, kxy = kernel(x, x), kernel(y, y), kernel(x, y)
-    whole = squared_mmd(kxx, kyy, kxy)
+
+    def distance(i: np.ndarray, j: np.ndarray) -> float:
+        return squared_mmd(kxx[np.ix_(i, i)], kyy[np.ix_(j, j)], kxy[np.ix_(i, j)])
+
+    return _half_sampled(distance, len(x), len(y), level, seed)
+
+
+def kid_difference(x: np.ndarray, z: np.ndarray, y: np.ndarray, level: float = 0.95, seed: int = 0) -> Interval:
+    """KID(x, y) - KID(z, y), below 0 where x is nearer to y: x and z (n, D) answer the same n requests, row by row.
+
+    Halves are drawn as for `kid`, of requests and of y (m, D), the same for both distances: what the two have in
+    common, above all how few pictures y holds, does not widen the interval."""
+    _check(x, y)
+    if x.shape != z.shape:
+        raise EvalError(f"features are {x.shape} and {z.shape}; the two must answer the same requests, row by row")
+    x, y, z = (np.asarray(features, float) for features in (x, y, z))
+    within, across = kernel(x, x) - kernel(z, z), kernel(x, y) - kernel(z, y)
+    nothing = np.zeros((len(y), len(y)))
+
+    def difference(i: np.ndarray, j: np.ndarray) -> float:
+        return squared_mmd(within[np.ix_(i, i)], nothing[np.ix_(j, j)], across[np.ix_(i, j)])
+
+    return _half_sampled(difference, len(x), len(y), level, seed)
+
+
+def _half_sampled(
+    estimate: Callable[[np.ndarray, np.ndarray], float], n: int, m: int, level: float, seed: int
+) -> Interval:
+    """`estimate` of all rows of two sets (their numbers are its arguments), its interval from random halves of both."""
+    whole = estimate(np.arange(n), np.arange(m))
     rng = np.random.default_rng(seed)
     spread = np.empty(SPLITS)
     for split in range(SPLITS):
-        i, j = (rng.permutation(size)[: size // 2] for size in kxy.shape)
-        spread[split] = squared_mmd(kxx[np.ix_(i, i)], kyy[np.ix_(j, j)], kxy[np.ix_(i, j)]) - whole
+        i, j = (rng.permutation(size)[: size // 2] for size in (n, m))
+        spread[split] = estimate(i, j) - whole
     low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(whole, whole - float(high), whole - float(low), level, len(x))
+    return Interval(whole, whole - float(high), whole - float(low), level, n)
 
 
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:

@@ -3,7 +3,7 @@ import pytest
 from scipy import linalg
 
 from eval.quality import frechet_distance, kid, precision_recall, squared_mmd
-from eval.quality.distances import kernel
+from eval.quality.distances import kernel, kid_difference
 from eval.quality.diversity import intra_cluster_diversity, standardised
 from synth.errors import EvalError
 
@@ -57,6 +57,30 @@ def test_the_interval_of_kid_covers_the_truth_at_about_its_rate():
     x, y = features(100, 1500, 3, 0.3), features(101, 1500, 3)
     truth = squared_mmd(kernel(x, x), kernel(y, y), kernel(x, y))
     found = [kid(features(2 * s, 40, 3, 0.3), features(2 * s + 1, 40, 3), seed=s) for s in range(100)]
+    assert 0.85 <= np.mean([i.low <= truth <= i.high for i in found]) <= 1
+
+
+def test_the_difference_of_two_distances_and_an_interval_without_what_they_share():
+    y, x = features(0, 17), features(1, 24, shift=0.8)
+    near = x - 0.3
+    gain = kid_difference(near, x, y)
+    assert gain.value == pytest.approx(kid(near, y).value - kid(x, y).value)
+    assert gain.high < 0
+    assert gain.high - gain.low < 0.7 * (kid(x, y).high - kid(x, y).low)
+    assert kid_difference(x, x, y).value == kid_difference(x, x, y).high == 0
+    with pytest.raises(EvalError, match="row by row"):
+        kid_difference(near[:9], x, y)
+
+
+def test_the_interval_of_a_difference_covers_the_truth_at_about_its_rate():
+    def drawn(seed, n):
+        base, own = features(2 * seed, n, 3), features(2 * seed + 7001, n, 3)
+        return base + 0.3, base + 0.2 * own
+
+    y, (x, z) = features(101, 1500, 3), drawn(50, 1500)
+    within, across = kernel(x, x) - kernel(z, z), kernel(x, y) - kernel(z, y)
+    truth = squared_mmd(within, np.zeros_like(within), across)
+    found = [kid_difference(*drawn(s, 40), features(2 * s + 1, 40, 3), seed=s) for s in range(100)]
     assert 0.85 <= np.mean([i.low <= truth <= i.high for i in found]) <= 1
 
 
