@@ -7,9 +7,10 @@ Choices: the VAE learns pixels and their differences (L1) with a slight KL term,
 The U-Net predicts v (Salimans & Ho 2022). Its error counts the same at all timesteps, less only where the
 signal-to-noise ratio is above 5: min-SNR weights (Hang et al. 2023) fall with ratios below 1 too, at t = 800 to a
 sixteenth of those at 300, and with them the base hardly learnt how a picture is laid out. Marked latents count more,
-since marks cover little, and fully from a quarter of marked pixels on, or thin ones would be averaged away; a tenth of
-the captions is dropped for classifier-free guidance; weights are averaged. Timesteps are 1000 u^1.5, u uniform:
-drawings start from a good part or a sketch under moderate noise, where thin marks are decided.
+since marks cover little, and fully from a quarter of marked pixels on, or thin ones would be averaged away; by as much
+less as there is noise, or marks that might be there would be drawn where they are not. A tenth of the captions is
+dropped for classifier-free guidance; weights are averaged. Timesteps are 1000 u^1.5, u uniform: drawings start from a
+good part or a sketch under moderate noise, where thin marks are decided.
 """
 
 from __future__ import annotations
@@ -40,8 +41,6 @@ MARK_WEIGHT = 3.0
 CAPTION_DROPOUT = 0.1
 MAX_SNR = 5.0
 LITTLE_NOISE = 1.5
-FALLING = 0.4
-"""Share of the U-Net's steps, the last, over which its rate falls to zero."""
 
 
 def main() -> None:
@@ -194,7 +193,7 @@ def train_unet(
         ids = torch.where(told[:, None], tokens[rows], nothing)
         t = torch.from_numpy((1000 * rng.random(batch) ** LITTLE_NOISE).astype(np.int64))
         noise = torch.from_numpy(rng.standard_normal((batch, *latents.shape[1:]), dtype=np.float32))
-        _set_lr(optimizer, 4e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / (FALLING * steps)))
+        _set_lr(optimizer, 4e-4 * min(1.0, (step + 1) / 200) * (steps - step) / steps)
         losses = _diffusion_losses(pipeline, latents[rows], marks[rows], ids, t, noise)
         losses.mean().backward()
         norm = float(nn.utils.clip_grad_norm_(model.parameters(), 1.0))
@@ -211,7 +210,8 @@ def train_unet(
 def _diffusion_losses(
     pipeline: StableDiffusionPipeline, latents: Tensor, marks: Tensor, ids: Tensor, t: Tensor, noise: Tensor
 ) -> Tensor:
-    """Weighted v-prediction error, one number a sample (B,); marked latents count MARK_WEIGHT more.
+    """Weighted v-prediction error, one number a sample (B,); marked latents count MARK_WEIGHT more where there is
+    little noise.
 
     marks (B, 1, h, w): share of marked pixels under each latent. On a GPU the networks run in bfloat16."""
     device, scheduler = pipeline.device, pipeline.scheduler
@@ -220,7 +220,8 @@ def _diffusion_losses(
         words = pipeline.text_encoder(ids).last_hidden_state
         guess = pipeline.unet(scheduler.add_noise(latents, noise, t), t, words).sample.float()
     error = (guess - scheduler.get_velocity(latents, noise, t)).square()
-    weight = 1 + MARK_WEIGHT * (4 * marks).clamp(max=1)
+    signal = scheduler.alphas_cumprod.to(device)[t].sqrt()[:, None, None, None]
+    weight = 1 + MARK_WEIGHT * signal * (4 * marks).clamp(max=1)
     error = (error * weight).mean((1, 2, 3)) / weight.mean((1, 2, 3))
     return error * ((1 + MAX_SNR) / (1 + compute_snr(scheduler, t))).clamp(max=1)
 

@@ -1,5 +1,6 @@
 """Training of the base: another base's weights go over to a larger vocabulary; a killed training goes on."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -58,3 +59,22 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, monkeypatch)
     again = trained(tmp_path / "killed")
     assert len(calls) == 4 + 4
     assert all(torch.equal(again[name], value) for name, value in whole.items())
+
+
+@torch.no_grad()
+def test_pure_noise_has_to_become_the_captioned_picture_and_marks_count_more_with_less_noise():
+    pipeline, draw = build_untrained(replace(MICRO, prediction_type="v_prediction")), torch.Generator().manual_seed(3)
+    side = MICRO.latent_size
+    latents, noise = (torch.randn(2, 4, side, side, generator=draw) for _ in range(2))
+    marked = torch.zeros(2, 1, side, side)
+    marked[:, :, :2] = 1
+    ids = pipeline.tokenizer(["a part"] * 2, padding="max_length", return_tensors="pt").input_ids
+
+    def losses(t, marks):
+        return pretrain._diffusion_losses(pipeline, latents, marks, ids, torch.full((2,), t), noise)
+
+    words = pipeline.text_encoder(ids).last_hidden_state
+    drawn = -pipeline.unet(noise, 999, words).sample
+    assert torch.allclose(losses(999, marked), (drawn - latents).square().mean((1, 2, 3)), rtol=1e-4)
+    gains = [(losses(t, marked) - losses(t, torch.zeros_like(marked))).abs().mean() for t in (999, 800, 100)]
+    assert gains[0] < 1e-6 < 2 * gains[1] < gains[2]
