@@ -1,13 +1,15 @@
-"""The U-Net's training loss over the pictures it has seen, from the log of `python -m synth.seas.pretrain`, as SVG.
+"""The U-Net's training loss over the pictures it has seen, from logs of `python -m synth.seas.pretrain`, as SVG.
 
-python benchmarks/base_curve.py DIR/log.jsonl --out docs/images/base_training.svg
+python benchmarks/base_curve.py DIR/log.jsonl [NEXT/log.jsonl ...] --out docs/images/base_training.svg
+
+Logs of trainings that went on from each other follow one another, each with a line of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,31 +21,39 @@ SMOOTHED = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("log", type=Path)
+    parser.add_argument("logs", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    entries = [json.loads(line) for line in args.log.read_text().splitlines()]
+    args.out.write_text(curve([read_log(file) for file in args.logs]))
+
+
+def read_log(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures seen so far (N,), and the mean loss of the steps since the entry before (N,)."""
+    entries = [json.loads(line) for line in file.read_text().splitlines()]
     by_step = {entry["step"]: entry for entry in entries if entry["stage"] == "unet"}
-    seen = [entry["step"] * entry["batch"] for _, entry in sorted(by_step.items())]
-    args.out.write_text(curve(np.array(seen), np.array([entry["loss"] for _, entry in sorted(by_step.items())])))
+    ordered = [entry for _, entry in sorted(by_step.items())]
+    return np.array([one["step"] * one["batch"] for one in ordered]), np.array([one["loss"] for one in ordered])
 
 
-def curve(seen: np.ndarray, loss: np.ndarray) -> str:
-    """seen, loss (N,): pictures so far, and the mean loss of the steps since the entry before."""
-    low, high = np.quantile(loss, [0.0, 0.98])
-    x = LEFT + (RIGHT - LEFT) * seen / seen.max()
-    y = BOTTOM - (BOTTOM - TOP) * (np.clip(loss, low, high) - low) / (high - low)
-    smooth = np.convolve(y, np.ones(SMOOTHED) / SMOOTHED, mode="valid")
+def curve(trainings: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
+    every = np.concatenate([loss for _, loss in trainings])
+    low, high = np.quantile(every, [0.0, 0.98])
+    total, begin = sum(seen.max() for seen, _ in trainings), 0
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {RIGHT + 16} {BOTTOM + 40}" font-family="sans-serif"'
     parts = [
         f'{head} font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        _line(x, y, "#9ec5ea", 1),
-        _line(x[SMOOTHED - 1 :], smooth, "#0b5cad", 2),
         _text((LEFT + RIGHT) / 2, BOTTOM + 36, "thousand pictures seen"),
     ]
+    for seen, loss in trainings:
+        x = LEFT + (RIGHT - LEFT) * (begin + seen) / total
+        y = BOTTOM - (BOTTOM - TOP) * (np.clip(loss, low, high) - low) / (high - low)
+        wide = min(SMOOTHED, len(y))
+        smooth = np.convolve(y, np.ones(wide) / wide, mode="valid")
+        parts += [_line(x, y, "#9ec5ea", 1), _line(x[wide - 1 :], smooth, "#0b5cad", 2)]
+        begin += seen.max()
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(_text(LEFT + (RIGHT - LEFT) * share, BOTTOM + 18, f"{share * seen.max() / 1000:.0f}"))
+        parts.append(_text(LEFT + (RIGHT - LEFT) * share, BOTTOM + 18, f"{share * total / 1000:.0f}"))
         parts.append(_text(LEFT / 2, BOTTOM - (BOTTOM - TOP) * share + 4, f"{low + (high - low) * share:.4f}"))
     return "\n".join([*parts, "</svg>\n"])
 
