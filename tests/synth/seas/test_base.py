@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 
 from synth.errors import GeneratorError
 from synth.seas.base import BUNDLED, MICRO, build_tokenizer, build_untrained, load_base
@@ -46,6 +47,12 @@ def test_the_same_seed_builds_the_same_untrained_base():
     assert not torch.equal(one, other)
 
 
+def test_the_same_words_always_have_the_same_numbers():
+    words = vocabulary()
+    numbers = [build_tokenizer(order, 32).get_vocab() for order in (words, words[::-1], words, words)]
+    assert all(one == numbers[0] for one in numbers[1:])
+
+
 def test_a_word_that_cannot_be_one_token_is_named():
     with pytest.raises(GeneratorError, match="two words"):
         build_tokenizer(["crack", "two words"], 16)
@@ -63,3 +70,21 @@ def test_an_inpainting_base_is_refused_by_its_channels(tmp_path):
     pipeline.save_pretrained(tmp_path)
     with pytest.raises(GeneratorError, match=r"9 channels.*inpainting"):
         load_base(str(tmp_path))
+
+
+@torch.inference_mode()
+def test_the_bundled_base_draws_in_the_colour_it_is_told(bundled):
+    scheduler = DPMSolverMultistepScheduler.from_config(bundled.scheduler.config)
+    pipeline = StableDiffusionPipeline(**{**bundled.components, "scheduler": scheduler})
+    pipeline.set_progress_bar_config(disable=True)
+
+    def mean_colour(words):
+        seeds = [torch.Generator().manual_seed(index) for index in range(4)]
+        drawn = pipeline([words] * 4, num_inference_steps=12, guidance_scale=2.0, generator=seeds, output_type="np")
+        return drawn.images.mean((0, 1, 2))
+
+    told = ("a white ceramic", "a black ceramic", "a red rubber", "a blue rubber")
+    white, black, red, blue = map(mean_colour, told)
+    assert white.mean() > black.mean() + 0.3
+    assert red[0] - red[2] > 0.15
+    assert blue[2] - blue[0] > 0.15
