@@ -9,8 +9,8 @@ With A_ob, A_df the maps of the product's and of the defect's tokens, M the mask
 
 Changes against the published code, each undone by the argument named in brackets: every map is stretched to [0, 1]
 alone and never divided by zero (over="batch"); masks are max-pooled, so a thin mark survives ("bilinear"); a window
-without defect pixels adds nothing where the code's mean over an empty set is NaN (no undo); noise losses carry the
-Min-SNR weight of Hang et al. 2023 (gamma=0), and may weigh the defect's own latents more (cells=None).
+without defect pixels adds nothing where the code's mean over an empty set is NaN (no undo); noise losses carry a
+weight like Min-SNR of Hang et al. 2023 (gamma=0), and may weigh the defect's own latents more (cells=None).
 """
 
 from __future__ import annotations
@@ -85,14 +85,17 @@ def noise_target(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, times
 
 
 def min_snr_weight(scheduler: DDPMScheduler, timesteps: Tensor, gamma: float) -> Tensor:
-    """Weight of a squared error at each timestep: min(SNR, gamma) / SNR for the noise, / (SNR + 1) for the velocity;
-    (B,). gamma 0 gives ones."""
+    """Weight of a squared error at each timestep, (B,): min(1, gamma / SNR) for the noise, and for the velocity
+    min(1, (gamma + 1) / (SNR + 1)). gamma 0 gives ones.
+
+    For the velocity the paper has min(SNR, gamma) / (SNR + 1), which also falls with ratios below 1: a few minutes of
+    fine-tuning then leave a base its own idea of what a defect looks like under heavy noise."""
     if gamma == 0:
         return torch.ones(len(timesteps), device=timesteps.device)
     kept = scheduler.alphas_cumprod.to(timesteps.device)[timesteps]
     snr = kept / (1 - kept)
-    velocity = scheduler.config.prediction_type == "v_prediction"
-    return snr.clamp(max=gamma) / (snr + 1 if velocity else snr)
+    more = 1 if scheduler.config.prediction_type == "v_prediction" else 0
+    return ((gamma + more) / (snr + more)).clamp(max=1)
 
 
 def noise_loss(prediction: Tensor, target: Tensor, weight: Tensor, cells: Tensor | None = None) -> Tensor:

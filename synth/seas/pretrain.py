@@ -27,11 +27,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from diffusers.training_utils import EMAModel, compute_snr
+from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from synth.seas.base import BUNDLED, TINY, build_untrained, load_base, save_base
 from synth.seas.captioned import make_captioned, vocabulary
+from synth.seas.losses import min_snr_weight
 from synth.seas.vae_start import start_as_thumbnail
 
 CHUNK = 500
@@ -223,7 +224,7 @@ def _diffusion_losses(
     signal = scheduler.alphas_cumprod.to(device)[t].sqrt()[:, None, None, None]
     weight = 1 + MARK_WEIGHT * signal * (4 * marks).clamp(max=1)
     error = (error * weight).mean((1, 2, 3)) / weight.mean((1, 2, 3))
-    return error * ((1 + MAX_SNR) / (1 + compute_snr(scheduler, t))).clamp(max=1)
+    return error * min_snr_weight(scheduler, t, MAX_SNR)
 
 
 def export(pipeline: StableDiffusionPipeline, folder: Path) -> None:
