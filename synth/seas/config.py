@@ -111,7 +111,7 @@ class LearningChoices(BaseModel):
         None, "Decay of the averaged weights that are kept; none = 0.98 small, 0 (off) else.", ge=0, lt=1
     )
     grad_clip: float = _field(1.0, "Largest gradient norm of an update; 0 = any.", ge=0)
-    snr_gamma: float = _field(5.0, "Min-SNR weight of the noise losses; 0 = plain mean squared error.", ge=0)
+    snr_gamma: float = _field(5.0, "Signal-to-noise ratio from which noise losses count less; 0 = never.", ge=0)
     noise_focus: float | None = _field(
         None,
         "Exponent p of the noise levels T u^p that are learnt on; 1 = evenly, more = lower ones more often; "
