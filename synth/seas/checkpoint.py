@@ -3,7 +3,7 @@
     <folder>/<stage>-000200.safetensors      parameters, optimiser state and averages after 200 updates
 
 A file is written under a temporary name, flushed to disk and renamed; the two newest of a stage are kept. Its header
-names the fingerprint of the data and settings it belongs to.
+names the fingerprint of the base, data and settings it belongs to.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def latest(self) -> tuple[int, State] | None:
-        """The newest readable state and its update, or None. GeneratorError if it belongs to other data or settings."""
+        """The newest readable state and its update, or None. GeneratorError if it belongs to another training."""
         for path in reversed(self._files()):
             with contextlib.suppress(SafetensorError), safe_open(path, framework="pt") as file:
                 header = file.metadata()
                 if header["fingerprint"] != self.fingerprint:
                     raise GeneratorError(
-                        f"{path} belongs to a training with other images or settings: delete {self.folder.parent} "
-                        "or name another output folder"
+                        f"{path} belongs to a training with another base, other images or settings, or of an "
+                        f"earlier version: delete {self.folder.parent} or name another output folder"
                     )
                 return int(header["update"]), {key: file.get_tensor(key) for key in file.keys()}
         return None

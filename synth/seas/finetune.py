@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,9 @@ from synth.seas.updates import Training
 
 RECORD = "seas.json"
 HEAD = "mask_head.safetensors"
+METHOD = 2
+"""Raised with every change after which the same base, data and settings train to other weights, so that a training
+that an earlier version began is not gone on with by other rules."""
 
 
 @dataclass(frozen=True)
@@ -143,14 +146,16 @@ def fingerprint(
     config: SeasConfig,
     seed: int,
 ) -> str:
-    """A hash of everything that the fine-tuned weights depend on; fields that only drawing reads are left out."""
-    choices = {name: getattr(config, name) for name in LearningChoices.model_fields}
-    digest = hashlib.sha256(json.dumps([seed, prompts.to_json(), choices], sort_keys=True).encode())
-    # private entries name the base's folder and list defaults in an order that changes from process to process
-    shape = {name: value for name, value in pipeline.unet.config.items() if not name.startswith("_")}
-    digest.update(json.dumps(shape, sort_keys=True).encode())
-    for name in ("conv_in.weight", "conv_out.weight"):
-        digest.update(pipeline.unet.get_parameter(name).detach().float().cpu().numpy().tobytes())
+    """A hash of everything that the fine-tuned weights depend on; fields that only drawing reads are left out, and so
+    is where the base lies: its weights count."""
+    choices = {name: getattr(config, name) for name in LearningChoices.model_fields if name != "base"}
+    digest = hashlib.sha256(json.dumps([METHOD, seed, prompts.to_json(), choices], sort_keys=True).encode())
+    vocabulary = pipeline.tokenizer.get_vocab()
+    configs = [_public(part.config) for part in (pipeline.unet, pipeline.vae, pipeline.scheduler)]
+    digest.update(json.dumps([vocabulary, *configs], sort_keys=True).encode())
+    for network in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
+        for tensor in network.state_dict().values():
+            digest.update(tensor.detach().float().cpu().contiguous().numpy())
     for sample in (*shots, *goods):
         assert sample.image is not None
         digest.update(f"{sample.id} {sample.defect} {sample.image.shape}".encode())
@@ -158,6 +163,11 @@ def fingerprint(
         if sample.mask is not None:
             digest.update(sample.mask.tobytes())
     return digest.hexdigest()
+
+
+def _public(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the entries that name the folder and list defaults in an order that changes from process to process."""
+    return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
 def _require_material(shots: Sequence[Sample], goods: Sequence[Sample]) -> None:
@@ -222,7 +232,8 @@ def _is_complete(folder: Path, mark: str) -> bool:
     record = _read_record(folder)
     if record is not None and record["fingerprint"] != mark:
         raise GeneratorError(
-            f"{folder} holds a model of other images or settings: delete it or name another output folder"
+            f"{folder} holds a model of another base, other images or settings, or of an earlier version: delete it "
+            "or name another output folder"
         )
     if record is not None:  # a call that died after its last word left these
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)

@@ -31,7 +31,7 @@ def test_a_torn_file_is_passed_over(tmp_path):
 
 def test_a_state_of_other_settings_is_refused_by_name(tmp_path):
     Checkpoints(tmp_path, "denoiser", "mark").save(100, _state(100))
-    with pytest.raises(GeneratorError, match=r"denoiser-000100.*other images or settings"):
+    with pytest.raises(GeneratorError, match=r"denoiser-000100.*other images or settings.*delete"):
         Checkpoints(tmp_path, "denoiser", "other").latest()
 
 

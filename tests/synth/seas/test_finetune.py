@@ -182,21 +182,28 @@ def test_a_complete_folder_is_left_alone(reference, new_pipeline):
     finetune(new_pipeline(), *material(), CONFIG, reference, seed=3)
     changed_drawing = CONFIG.model_copy(update={"guidance": 9.0, "checkpoint_every": 1})
     finetune(new_pipeline(), *material(), changed_drawing, reference, seed=3)
+    finetune(new_pipeline(), *material(), CONFIG.model_copy(update={"base": "moved/here"}), reference, seed=3)
     assert {path: path.stat().st_mtime_ns for path in reference.rglob("*")} == before
 
 
-@pytest.mark.parametrize("change", ["seed", "config", "image"])
-def test_a_folder_of_another_training_is_refused(change, reference, new_pipeline):
+@pytest.mark.parametrize("change", ["seed", "config", "image", "base", "scheduler", "version"])
+def test_a_folder_of_another_training_is_refused(change, reference, new_pipeline, monkeypatch):
     shots, goods = material()
-    config, seed = CONFIG, 3
+    pipeline, config, seed = new_pipeline(), CONFIG, 3
     if change == "seed":
         seed = 4
     elif change == "config":
         config = CONFIG.model_copy(update={"weight_da": 2.0})
+    elif change == "base":
+        pipeline.unet.mid_block.resnets[0].conv1.bias.data[0] += 0.01
+    elif change == "scheduler":
+        pipeline.scheduler.register_to_config(prediction_type="sample")
+    elif change == "version":
+        monkeypatch.setattr("synth.seas.finetune.METHOD", 0)
     else:
         shots[0] = Sample(**{**_fields(shots[0]), "image": 255 - shots[0].image})
     with pytest.raises(GeneratorError, match="other images or settings"):
-        finetune(new_pipeline(), shots, goods, config, reference, seed)
+        finetune(pipeline, shots, goods, config, reference, seed)
 
 
 @pytest.mark.parametrize(
