@@ -37,14 +37,14 @@ def families(each: int, side: int) -> tuple[dict[str, list[np.ndarray]], dict[st
     """The first `each` pictures of every material, unmarked, and of every mark: those whose captions name them."""
     materials: dict[str, list[np.ndarray]] = {name: [] for name in MATERIALS}
     marks: dict[str, list[np.ndarray]] = {name: [] for name in MARKS}
-    for index in count():
-        made = make_captioned(index, side)
+    indices = count()
+    while any(len(row) < each for row in (*materials.values(), *marks.values())):
+        made = make_captioned(next(indices), side)
         surface, _, mark = made.caption.partition(" with ")
         name = named(mark, MARKS) if mark else named(surface, MATERIALS)
         row = (marks if mark else materials).get(name, [])
         row.extend([made.image] * (len(row) < each))
-        if all(len(row) == each for row in (*materials.values(), *marks.values())):
-            return materials, marks
+    return materials, marks
 
 
 def named(words: str, names: Iterable[str]) -> str:
