@@ -16,10 +16,12 @@ from safetensors.torch import load_file
 from synth.errors import GeneratorError, RunError
 from synth.sample import Sample
 from synth.seas.config import SeasConfig
-from synth.seas.finetune import finetune, load_finetuned
+from synth.seas.finetune import METHOD, finetune, load_finetuned
 
 QUICK = {"updates_per_defect": 3, "mask_updates_per_defect": 2, "windows_per_defect": 3, "batch": 2}
 CONFIG = SeasConfig(**QUICK, checkpoint_every=2, masks=Path("some/masks"))
+LOSSES = {2: [1.8726, 1.9603, 2.2727, 2.5453, 3.1073, 2.9241, 0.5410, 0.4056, 0.2767, 0.2301]}
+"""Total loss of each update of `reference`, by METHOD."""
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,13 @@ def test_the_log_has_one_line_an_update_with_each_loss(reference):
         *(("mask", u) for u in range(1, 5)),
     ]
     assert {"total", "df", "na", "da"} <= rows[0].keys()
+
+
+def test_losses_change_with_the_method_number_alone(reference):
+    rows = [json.loads(line) for line in (reference / "training_log.jsonl").read_text().splitlines()]
+    assert [row["total"] for row in rows] == pytest.approx(LOSSES[METHOD], rel=0.005), (
+        "training changed: raise METHOD, and give LOSSES the new row"
+    )
 
 
 @pytest.mark.parametrize("stop", [("denoiser", 1), ("denoiser", 3), ("denoiser", 6), ("mask", 3)])
