@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def affordable(config: SeasConfig, material: Material, name: str, budgets: list[
     """Updates a type that each budget of CPU minutes buys: as in the rows of this base, or measured."""
     known = {row["minutes"]: row["updates_per_defect"] for row in read_rows(file) if row["base"] == name}
     if not known.keys() >= set(budgets):
-        start, slope = cost(config, material, file.parent / name)
+        start, slope = cost(config, material)
         known = {minutes: max(1, int((60 * minutes - start) / slope)) for minutes in budgets} | known
     return known
 
@@ -135,13 +136,14 @@ def located(base: str, work: Path) -> str:
     return str(folder)
 
 
-def cost(config: SeasConfig, material: Material, work: Path) -> tuple[float, float]:
+def cost(config: SeasConfig, material: Material) -> tuple[float, float]:
     """CPU seconds of fine-tuning: those of getting ready, and those of one update a type with its mask updates."""
     seconds = []
     for updates in PILOTS:
-        started = time.process_time()
-        fitted(config, material, updates, work / f"pilot_{updates}")
-        seconds.append(time.process_time() - started)
+        with TemporaryDirectory() as folder:
+            started = time.process_time()
+            fitted(config, material, updates, Path(folder))
+            seconds.append(time.process_time() - started)
     slope = (seconds[1] - seconds[0]) / (PILOTS[1] - PILOTS[0])
     return seconds[0] - slope * PILOTS[0], slope
 
