@@ -145,7 +145,7 @@ class SeasGenerator:
         product, resolution = self._products[request.product], self._model(request.product).config.resolution
         assert resolution is not None
         rng = np.random.default_rng(request.seed)
-        good, permitted, placement = self._place_on_a_good(product, request.defect, rng)
+        good, part, placement = self._place_on_a_good(product, request.defect, rng)
         assert good.image is not None
         window = window_for(placement.mask, resolution, rng) if self._config.zoom else widest_window(placement.mask)
         patch = cut(good.image, window, resolution)
@@ -154,39 +154,42 @@ class SeasGenerator:
             mask = cut(placement.mask, window, resolution)
             free = neighbourhood(mask, max(4.0, 0.08 * resolution))
             if self._config.sketch > 0:
-                rough = sketch(patch, permitted, placement, product.marks(request.defect), window, rng)
+                rough = sketch(patch, part, placement, product.marks(request.defect), window, rng)
                 mixed = patch + self._config.sketch * (rough.astype(np.float32) - patch)
                 sketched = np.rint(mixed).astype(np.uint8)
         start = Start(patch, sketched, free, request.defect, request.seed)
-        return Plan(request, good, permitted, placement, window, start)
+        return Plan(request, good, part & self._legal(part.shape), placement, window, start)
 
     def _place_on_a_good(
         self, product: Product, defect: str, rng: np.random.Generator
     ) -> tuple[Sample, np.ndarray, Placement]:
-        """A good part and a requested mask on it; up to five goods are tried before GeneratorError."""
+        """A good sample, where the part is in it (H, W), and a requested mask; up to five goods are tried before
+        GeneratorError."""
         for attempt in range(_GOODS_TRIED):
             good = product.goods[rng.integers(len(product.goods))]
             assert good.image is not None
-            shape = good.image.shape[:2]
-            permitted = foreground(good.image)
-            if self._region is not None:
-                permitted = permitted & stretch(self._region, (shape[0], shape[1]))
+            part = foreground(good.image)
             try:
-                return good, permitted, self._request_mask(product, defect, permitted, rng)
+                return good, part, self._request_mask(product, defect, part, rng)
             except GeneratorError:
                 if attempt + 1 == _GOODS_TRIED:
                     raise
         raise AssertionError("unreachable")
 
-    def _request_mask(
-        self, product: Product, defect: str, permitted: np.ndarray, rng: np.random.Generator
-    ) -> Placement:
+    def _legal(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Where defects may lie in a picture of this shape (H, W), on the part or not."""
+        if self._region is None:
+            return np.ones(shape, dtype=bool)
+        return stretch(self._region, (shape[0], shape[1]))
+
+    def _request_mask(self, product: Product, defect: str, part: np.ndarray, rng: np.random.Generator) -> Placement:
         marks = product.marks(defect)
         if self._config.masks is None:
-            return place(marks, permitted, rng, directed=product.directed)
+            allowed = None if self._region is None else self._legal(part.shape)
+            return place(marks, part, rng, allowed, product.directed)
         files = list_masks(self._config.masks, defect)
         path = files[rng.integers(len(files))]
-        mask = stretch(read_mask(path), (permitted.shape[0], permitted.shape[1])) & permitted
+        mask = stretch(read_mask(path), (part.shape[0], part.shape[1])) & part & self._legal(part.shape)
         if not mask.any():
             raise GeneratorError(f"{path} leaves no pixel on the product and in the legal region; move its mark there")
         return Placement(mask)

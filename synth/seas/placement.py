@@ -7,7 +7,7 @@ near the places where the shots have theirs. Size relative to the product follow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -64,18 +64,23 @@ def place(
     surface's grain has a direction, along which marks stay.
 
     With fewer than four marks every other outline is a new one in their style. A try counts when nine tenths of the
-    mark (half for one that reaches an edge) lie where they may; later tries are smaller. GeneratorError when 80 tries
-    find no place."""
+    mark (half for one that reaches an edge) lie where they may; later tries are smaller. Size and place follow the
+    whole product; where only part of it is allowed, every second try is made anywhere in that part. GeneratorError
+    when 80 tries find no place."""
     permitted = product if allowed is None else product & allowed
     if not permitted.any():
         raise GeneratorError(
             "no place for a defect: the legal region and the product share no pixel; widen generator.legal_region"
         )
     ground, limit = survey(product), turn_limit(marks, directed)
+    if allowed is not None:
+        ground = _edges_within(ground, allowed)
     for attempt in range(_TRIES):
         drawn = len(marks) < _FEW_SHOTS and rng.uniform() < 0.5
         mark = invent(marks, rng) if drawn else marks[int(rng.integers(len(marks)))]
         warp = _draw_warp(mark, marks, ground, limit, 0.97**attempt, rng)
+        if allowed is not None and attempt % 2:
+            warp = replace(warp, target=_anywhere(permitted, rng))
         whole, mask = _lay(mark, warp, permitted)
         wanted = 0.5 if mark.touches or attempt > _TRIES // 2 else 0.9
         if mask.any() and mask.sum() >= wanted * whole:
@@ -85,6 +90,19 @@ def place(
         f"no place for a defect in {_TRIES} tries: the product and the legal region leave {share:.1%} of the picture; "
         "widen generator.legal_region or leave this picture out"
     )
+
+
+def _edges_within(ground: Ground, allowed: np.ndarray) -> Ground:
+    """The ground with those of its edges that lie where marks are allowed (H, W); with all where none does."""
+    pixels = (ground.edge / ground.scale).astype(int).clip(0, np.array(allowed.shape) - 1)
+    kept = allowed[tuple(pixels.T)]
+    return replace(ground, edge=ground.edge[kept], outward=ground.outward[kept]) if kept.any() else ground
+
+
+def _anywhere(permitted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A pixel (2,) of permitted (H, W) bool, each as likely."""
+    pixels = np.flatnonzero(permitted)
+    return np.array(np.unravel_index(pixels[rng.integers(len(pixels))], permitted.shape), dtype=float)
 
 
 def _draw_warp(

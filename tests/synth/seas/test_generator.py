@@ -145,6 +145,18 @@ def test_masks_and_changes_stay_in_the_legal_region(folder: Path, tmp_path: Path
         assert np.array_equal(sample.image[border + 1 :], sample.meta["start_image"][border + 1 :])
 
 
+def test_a_legal_region_is_not_taken_for_the_part(folder: Path, tmp_path: Path) -> None:
+    region = np.zeros((60, 40), dtype=np.uint8)
+    region[:30, :20] = 255
+    Image.fromarray(region).save(tmp_path / "region.png")
+    requests = [Request("plate", "dent", index) for index in range(24)]
+    everywhere, limited = (
+        np.median([plan.placement.mask.sum() / plan.placement.mask.size for plan in map(generator._plan, requests)])
+        for generator in (_open(folder), _open(folder, legal_region=tmp_path / "region.png"))
+    )
+    assert limited > 0.6 * everywhere
+
+
 def test_a_users_masks_are_drawn_under(folder: Path, tmp_path: Path) -> None:
     mask = np.zeros((40, 30), dtype=np.uint8)
     mask[10:20, 5:15] = 255

@@ -140,6 +140,19 @@ def test_a_region_too_small_for_any_mark_ends_with_an_explanation() -> None:
         place([_edge()] * 4, np.ones_like(product), np.random.default_rng(0), product)
 
 
+@pytest.mark.parametrize("mark", [_inner(), _edge()], ids=["inner", "edge"])
+def test_a_small_region_limits_the_place_of_a_mark_and_not_its_size(mark: Mark) -> None:
+    product = np.ones((240, 180), dtype=bool)
+    allowed = np.zeros_like(product)
+    allowed[:70, 110:] = True
+    free, limited = (
+        [place([mark] * 4, product, np.random.default_rng(seed), region).mask for seed in range(40)]
+        for region in (None, allowed)
+    )
+    assert not any((mask & ~allowed).any() for mask in limited)
+    assert np.median([m.sum() for m in limited]) > 0.6 * np.median([m.sum() for m in free])
+
+
 def test_a_defect_that_alone_stands_out_is_not_taken_for_the_product() -> None:
     mark = _inner()
     assert not mark.touches
