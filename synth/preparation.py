@@ -163,12 +163,21 @@ def check_same_source(folder: RunFolder, ledger: Sequence[LedgerRow]) -> None:
     before, now = {row.id: row for row in read_ledger(folder.ledger)}, {row.id: row for row in ledger}
     for name in sorted(before.keys() | now.keys()):
         old, new = before.get(name), now.get(name)
-        if old is None or new is None or (old.sha256, old.role) != (new.sha256, new.role):
-            what = "is new" if old is None else "is gone" if new is None else "has changed"
+        what = _change(old, new)
+        if what:
             raise SourceError(
                 f"{(new or old or before[name]).name} {what} since {folder.path} was begun; put the source back as it "
                 "was to go on, or name another folder with --out"
             )
+
+
+def _change(old: LedgerRow | None, new: LedgerRow | None) -> str:
+    """What became of a picture; nothing where it is as it was."""
+    if old is None or new is None:
+        return "is new" if old is None else "is gone"
+    if (old.sha256, old.role) != (new.sha256, new.role):
+        return "has changed"
+    return "has another mask or other coordinates" if old.labels and old.labels != new.labels else ""
 
 
 def _counted(samples: Iterable[Sample], progress: Progress) -> Iterator[Sample]:

@@ -31,10 +31,8 @@ from PIL import Image
 from synth.atomic import explain, replacing
 from synth.errors import WriterError
 
-OWN_NAMES = {
-    *("recipe.yaml", "environment.json", "ledger.parquet", "real", "model", "samples", "rejected"),
-    *("journal.jsonl", "data", "manifest.parquet", "report", "run.lock"),
-}
+BEFORE_RECIPE = {"run.lock", "ledger.parquet", "environment.json"}
+"""What a run may have written before its recipe.yaml: anything else in a folder without one is not its own."""
 _TEMPORARY = re.compile(r"^\..+\.\d+\.part$")
 
 
@@ -61,7 +59,7 @@ class RunFolder:
             raise WriterError(f"{self.path} is a file; name a folder for the run with --out")
         if self.recipe.exists() or not self.path.is_dir():
             return
-        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in OWN_NAMES and not is_temporary(p))
+        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in BEFORE_RECIPE and not is_temporary(p))
         if foreign:
             raise WriterError(
                 f"{self.path} holds files that are not a run's, such as {foreign[0]}; name a new or empty folder"

@@ -2,12 +2,13 @@
 
 A sample that the source marks "test" stays test and one marked "train" is a shot or a good, except where a defect type
 has no training pictures at all, as in MVTec AD: then the first third of its test pictures, sorted by id and at least
-one, are its shots (the protocol of SeaS).
+one, are its shots (the protocol of SeaS). What a split file lists stays where it is listed.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,7 +74,8 @@ def make_split(
         hashes[sample.id] = likeness(sample)
         if sample.defect is not None and not sample.mask.any():
             blank.add(sample.id)
-        known = replace(sample, meta={"sha256": content_hash(sample.image), **sample.meta})
+        hashed = {"sha256": content_hash(sample.image), "labels": _label_hash(sample)}
+        known = replace(sample, meta={**hashed, **sample.meta})
         kept.append(_without_pixels(known) if sample.split == "test" else known)
     if not kept:
         raise SourceError("the source holds no samples; name a folder with pictures of good and of defective parts")
@@ -104,14 +106,22 @@ def likeness(sample: Sample) -> np.ndarray:
     return perceptual_hash(sample.image if sample.cloud is None else np.zeros_like(sample.image))
 
 
-def roles_of(kinds: Sequence[tuple[Kind, str]]) -> list[str]:
-    """The role, "train" or "test", of each sample of a sorted sequence of ((product, defect), split)."""
+def _label_hash(sample: Sample) -> str:
+    """sha256 of all that a sample says of its picture: mask, coordinates, labels of points."""
+    labels = None if sample.cloud is None else sample.cloud.labels
+    told = [content_hash(array) for array in (sample.mask, sample.xyz, labels) if array is not None]
+    return hashlib.sha256("".join(told).encode()).hexdigest()
+
+
+def roles_of(kinds: Sequence[tuple[Kind, str]], listed: bool = False) -> list[str]:
+    """The role, "train" or "test", of each sample of a sorted sequence of ((product, defect), split). listed: a split
+    file gave the splits, so that each is the role."""
     by_kind: dict[Kind, list[int]] = defaultdict(list)
     for index, (kind, _) in enumerate(kinds):
         by_kind[kind].append(index)
     roles = ["test" if split == "test" else "train" for _, split in kinds]
     for (_, defect), members in by_kind.items():
-        if defect is not None and all(roles[index] == "test" for index in members):
+        if defect is not None and not listed and all(roles[index] == "test" for index in members):
             for index in members[: max(1, len(members) // 3)]:
                 roles[index] = "train"
     return roles
@@ -125,7 +135,8 @@ def _test_ids(samples: Sequence[Sample], test_fraction: float, seed: int) -> set
         free = [index for index, (own, split) in enumerate(kinds) if own == kind and split != "test"]
         for index in rng.permutation(free)[: int(len(free) * test_fraction)].tolist():
             kinds[index] = kind, "test"
-    return {sample.id for sample, role in zip(samples, roles_of(kinds), strict=True) if role == "test"}
+    roles = roles_of(kinds, any(sample.meta["entry"].listed for sample in samples if "entry" in sample.meta))
+    return {sample.id for sample, role in zip(samples, roles, strict=True) if role == "test"}
 
 
 def _without_pixels(sample: Sample) -> Sample:
@@ -167,7 +178,7 @@ def _check_shots(here: str, split: Split, kinds: Sequence[Kind], least: int) -> 
         names = [d.file or d.id for d in split.dropped if (d.product, d.defect) == (product, defect)]
         lost = f" (blank masks: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
         example = f", {found[0].meta.get('file', found[0].id)}," if found else ""
-        remedy = "or accept fewer with source.min_shots" if found else "or leave its folder out with source.exclude"
+        remedy = "or accept fewer with source.min_shots" if found else "or name the types to make in request.defects"
         raise SourceError(
             f"{here}: {product}/{defect} has {len(found)} shot{'s' * (len(found) != 1)}{example} to learn from{lost}, "
             f"wanted at least {least}; add pictures with masks, {remedy}"

@@ -40,7 +40,7 @@ _BLOCK = 512
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One real picture. role: "shot", "good" or "test"; file: None for a rendered one; perceptual_hash: the 32 x 32
-    bytes of `synth.images.perceptual_hash`."""
+    bytes of `synth.images.perceptual_hash`; labels: sha256 of mask and coordinates, None in ledgers without them."""
 
     id: str
     file: str | None
@@ -49,6 +49,7 @@ class LedgerRow:
     defect: str | None
     sha256: str
     perceptual_hash: bytes
+    labels: str | None = None
 
     @property
     def name(self) -> str:
@@ -158,6 +159,7 @@ def _row(split: Split, role: str, sample: Sample) -> LedgerRow:
         defect=sample.defect,
         sha256=sample.meta.get("sha256") or content_hash(_pixels(sample)),
         perceptual_hash=thumbnail.tobytes(),
+        labels=sample.meta.get("labels"),
     )
 
 

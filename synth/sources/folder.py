@@ -96,7 +96,7 @@ def list_folder(
         entries, wrong = apply_split(root / listed, root, entries)
         problems.extend(wrong)
     entries = sorted(entries, key=lambda entry: entry.id)
-    return Listing("folder", root, limit_goods(entries, good_limit), tuple(problems), listed=listed is not None)
+    return Listing("folder", root, limit_goods(entries, good_limit), tuple(problems))
 
 
 def _sort(root: Path, files: Iterable[Path]) -> tuple[list[Path], _Masks, list[Problem]]:

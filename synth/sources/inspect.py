@@ -141,7 +141,7 @@ def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = 
             progress("inspecting", done, len(listing.entries))
         seen.add(entry)
     seen.rows.sort(key=lambda row: row.id)
-    roles = roles_of([((row.product, row.defect), row.role) for row in seen.rows])
+    roles = roles_of([((row.product, row.defect), row.role) for row in seen.rows], listing.listed)
     kinds = _kinds(seen, roles)
     problems = [
         *listing.problems,

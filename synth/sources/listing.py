@@ -39,7 +39,7 @@ class Problem:
 class Entry:
     """One picture and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
-    `file` is a cloud or mesh itself, read as that many points in that unit."""
+    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gave it its split."""
 
     id: str
     file: Path
@@ -49,17 +49,22 @@ class Entry:
     mask: Path | None = None
     xyz: Path | None = None
     cloud: tuple[int, Unit] | None = None
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A folder as one layout sees it; entries sorted by id. `listed`: a split file decided the roles."""
+    """A folder as one layout sees it; entries sorted by id."""
 
     layout: str
     root: Path
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...] = ()
-    listed: bool = False
+
+    @property
+    def listed(self) -> bool:
+        """Whether a split file decided the roles."""
+        return any(entry.listed for entry in self.entries)
 
     @property
     def errors(self) -> list[Problem]:

@@ -65,7 +65,7 @@ def apply_split(path: Path, root: Path, entries: Sequence[Entry]) -> tuple[list[
         elif chosen.setdefault(found[0], split) != split:
             what = f"{kind}/{name} is listed in shots and in test"
             problems.append(Problem(str(path), what, "keep it in one of them, or the test proves nothing"))
-    return [replace(entry, split=chosen[entry]) for entry in entries if entry in chosen], problems
+    return [replace(entry, split=chosen[entry], listed=True) for entry in entries if entry in chosen], problems
 
 
 def _not_one(root: Path, kind: str, name: str, found: list[Entry], types_of: dict[str, set[str]]) -> tuple[str, str]:

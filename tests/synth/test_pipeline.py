@@ -140,6 +140,17 @@ def test_a_source_that_changed_since_is_refused_by_name(source, tmp_path, monkey
         run_blobs(moving, tmp_path / "out")
 
 
+def test_a_mask_that_changed_since_is_refused_by_name(source, tmp_path, monkeypatch):
+    moving = Path(shutil.copytree(source, tmp_path / "moving"))
+    _stop_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        run_blobs(moving, tmp_path / "out")
+    mask_file = moving / "ground_truth" / "crack" / "crack0_mask.png"
+    Image.fromarray(np.roll(np.asarray(Image.open(mask_file)), 1, 0)).save(mask_file)
+    with pytest.raises(SourceError, match=r"crack0\.png has another mask or other coordinates since"):
+        run_blobs(moving, tmp_path / "out")
+
+
 def test_other_versions_do_not_go_on_with_an_unfinished_run(source, tmp_path, monkeypatch):
     _stop_after(monkeypatch, 1)
     with pytest.raises(KeyboardInterrupt):
@@ -155,6 +166,16 @@ def test_a_folder_of_the_users_is_not_taken_for_a_run(source, tmp_path):
     with pytest.raises(WriterError, match=r"holiday\.jpg"):
         run_blobs(source, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize("name", ["data", "real", "samples", "model"])
+def test_a_users_folder_with_a_name_that_runs_use_is_not_taken_for_a_run(name, source, tmp_path):
+    mine = tmp_path / "project" / name / "tile" / "train" / "good" / "000.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(WriterError, match=f"such as {name}"):
+        run_blobs(source, tmp_path / "project")
+    assert mine.read_bytes() == b"mine"
 
 
 def test_a_file_in_the_runs_place_is_refused(source, tmp_path):

@@ -52,6 +52,17 @@ def test_a_split_file_is_followed(tmp_path):
     assert names(split.test) == ["crack1.png", "good0.jpg"]
 
 
+def test_a_type_that_a_split_file_lists_for_testing_alone_is_not_learnt_from(tmp_path):
+    root = folder_tree(tmp_path)
+    tests = [f"crack{n}.png" for n in range(3)]
+    write_split(root, {"pit": ["pit0.png"], "good": ["good1.jpg"]}, {"crack": tests})
+    source = FolderSource(root=root, min_shots=1)
+    split = split_of(source, defects=["pit"])
+    assert (names(split.shots), names(split.test)) == (["pit0.png"], tests)
+    with pytest.raises(SourceError, match=r"crack has 0 shots .*request\.defects"):
+        split_of(source)
+
+
 def test_shots_and_goods_carry_pixels_and_test_samples_none(tmp_path):
     split = split_of(MvtecAdSource(root=mvtec_tree(tmp_path)))
     assert all(s.image is not None and s.mask is not None for s in split.shots + split.goods)
