@@ -10,7 +10,9 @@ A killed campaign goes on with the training it was in. Test pictures are opened 
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,8 +46,9 @@ class Campaign:
 
     def config(self, segmenter: str, arm: str, seed: int) -> TrainingConfig:
         """The training config of one of them. Seeds of an arm are shared by all but the noise control."""
-        own = seed + (CONTROL_SEED if arm == "noise_control" else 0)
-        return configure(segmenter, **{**self.segmenters[segmenter], "seed": own})
+        asked = configure(segmenter, **self.segmenters[segmenter])
+        own = asked.seed + seed + (CONTROL_SEED if arm == "noise_control" else 0)
+        return asked.model_copy(update={"seed": own})
 
     def trainings(self) -> list[tuple[str, str, int]]:
         """(segmenter, arm, seed) of each training; all arms of a seed before the next seed."""
@@ -69,14 +72,22 @@ class Measured:
         return np.array(rows, float)
 
 
-def carry_out(run: str | Path, campaign: Campaign, folder: Path, progress: Progress, workers: int = 1) -> Measured:
+def carry_out(
+    run: str | Path, campaign: Campaign, folder: Path, progress: Progress, workers: int = 1, least_pictures: int = 1
+) -> Measured:
     """Do what is left of the campaign in its folder, `workers` trainings at once; returns at once what is already
     measured. LeakError where a test picture was seen in any training, EvalError where the folder holds another
-    campaign."""
+    campaign or no defect type has `least_pictures` test pictures."""
     check_arms(campaign.arms)
     for training in campaign.trainings():
         campaign.config(*training)
     side = read_training_side(run, progress)
+    most = max(Counter(sample.defect for sample in side.test if sample.defect is not None).values())
+    if most < least_pictures:
+        raise EvalError(
+            f"no defect type of {run} has {least_pictures} test pictures, the most is {most}; list more in the split "
+            "file or keep back more with source.test_fraction, and run the recipe again"
+        )
     resolutions = {campaign.config(name, "real", 0).resolution for name in campaign.segmenters}
     if len(resolutions) > 1:
         raise EvalError(f"segmenters have resolutions {sorted(resolutions)}; give all of them the same one")
@@ -102,7 +113,7 @@ def _place(folder: Path, segmenter: str, arm: str, seed: int) -> Path:
 
 def _claim(folder: Path, campaign: Campaign, side: TrainingSide) -> None:
     """Write what is compared, or see that the folder holds the same."""
-    wanted = json.loads(json.dumps({**asdict(campaign), "recipe": side.run.recipe.sha256}))
+    wanted = json.loads(json.dumps({**asdict(campaign), "recipe": side.run.recipe.sha256, "pictures": _hash(side)}))
     path = folder / "campaign.json"
     if not path.exists():
         with replacing(path) as temporary:
@@ -111,6 +122,13 @@ def _claim(folder: Path, campaign: Campaign, side: TrainingSide) -> None:
     changed = [f"{key}: {found.get(key)} -> {value}" for key, value in wanted.items() if found.get(key) != value]
     if changed:
         raise EvalError(f"{folder} holds another campaign ({'; '.join(changed)}); name another folder with --out")
+
+
+def _hash(side: TrainingSide) -> str:
+    """Of every real picture, its role and its labels, and of every synthetic one."""
+    real = [(row.id, row.role, row.sha256, row.labels) for row in side.real]
+    made = [(record.id, record.image_sha256, record.mask_sha256) for record in side.run.manifest]
+    return hashlib.sha256(json.dumps([real, made]).encode()).hexdigest()[:16]
 
 
 def _measure(closed: Sequence[Sample], campaign: Campaign, folder: Path, progress: Progress) -> Measured:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli_terminal import Bars, tell
+from synth.cli_terminal import Bars, beside, tell
 
 app = typer.Typer(no_args_is_help=True, help="Measure what a finished run is worth.", rich_markup_mode=None)
 
@@ -61,7 +61,7 @@ def segmenters(
 
     campaign = Campaign(parse_settings(names, settings), check_arms(arms), seeds)
     with Bars() as bars:
-        folder = out or _beside(path, "segmenters")
+        folder = out or beside(path, "-segmenters")
         measured = carry_out(path, campaign, folder, bars, workers or most_workers())
     tell(SegmenterReport(campaign, measured), as_json)
 
@@ -84,7 +84,7 @@ def verdict(
     from eval.verdict import verdict as reach
 
     campaign = Campaign(parse_settings(names, settings), tuple(arms or ARMS), seeds)
-    folder = out or _beside(path, "verdict")
+    folder = out or beside(path, "-verdict")
     with Bars() as bars:
         judged = reach(path, campaign, folder, bars, workers or most_workers())
     tell(judged, as_json)
@@ -107,8 +107,3 @@ def parse_settings(names: list[str], settings: list[str]) -> dict[str, dict[str,
         for chosen in [name] if dot else parsed:
             parsed[chosen][own if dot else key] = yaml.safe_load(text)
     return parsed
-
-
-def _beside(path: Path, name: str) -> Path:
-    """outputs/demo -> outputs/demo-verdict: a run's own folder holds a run and nothing else."""
-    return path.with_name(f"{path.resolve().name}-{name}")

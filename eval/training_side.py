@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synth.checks.ledger import LedgerRow
+from synth.checks.ledger import LedgerRow, find_twins
 from synth.errors import EvalError
 from synth.generator import Progress
 from synth.pipeline import Run
@@ -49,7 +49,8 @@ def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
             f"the source of {path} has no defective test pictures; list some in a split file, put them into a folder "
             "test, or set source.test_fraction, and run the recipe again"
         )
-    shots, validation = hold_back(split.shots, VALIDATION_SHARE, run.recipe.seed)
+    again = _seen_twice(ledger)
+    shots, validation = hold_back([s for s in split.shots if s.id not in again], VALIDATION_SHARE, run.recipe.seed)
     return TrainingSide(run, shots, validation, split.goods, test, ledger)
 
 
@@ -67,6 +68,13 @@ def hold_back(shots: list[Sample], share: float, seed: int) -> tuple[list[Sample
         chosen = rng.permutation(len(members))[: max(1, round(share * len(members)))]
         kept |= {members[index].id for index in chosen}
     return [shot for shot in shots if shot.id not in kept], [shot for shot in shots if shot.id in kept]
+
+
+def _seen_twice(ledger: list[LedgerRow]) -> set[str]:
+    """Ids of shots that show the picture of another shot of their type: one to learn from, its twin to choose with."""
+    kind = {row.id: (row.product, row.defect) for row in ledger}
+    twins = find_twins([row for row in ledger if row.role == "shot"])
+    return {pair.second.id for pair in twins if kind[pair.first.id] == kind[pair.second.id]}
 
 
 def as_training(row: LedgerRow) -> LedgerRow:

@@ -98,14 +98,14 @@ class Verdict:
 
 def verdict(run: str | Path, campaign: Campaign, out: str | Path, progress: Progress, workers: int = 1) -> Verdict:
     """Carry the campaign out on a finished run, `workers` trainings at once, and judge it; writes verdict.json,
-    verdict.md and verdict.svg into `out`. Goes on after an interruption. EvalError for fewer than three seeds,
-    LeakError where a test picture was seen in training, with both names."""
+    verdict.md and verdict.svg into `out`. Goes on after an interruption. EvalError for fewer than three seeds
+    or test pictures, LeakError where a test picture was seen in training, with both names."""
     from eval.verdict_page import write_pages
 
     if campaign.seeds < LEAST_SEEDS:
         raise EvalError(f"{campaign.seeds} seeds, wanted at least {LEAST_SEEDS}: fewer cannot tell a gain from luck")
     campaign = Campaign(campaign.segmenters, check_arms(campaign.arms), campaign.seeds)
-    judged = judge(str(run), campaign, carry_out(run, campaign, Path(out), progress, workers))
+    judged = judge(str(run), campaign, carry_out(run, campaign, Path(out), progress, workers, LEAST_PICTURES))
     write_pages(judged, Path(out))
     return judged
 

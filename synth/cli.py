@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eval.cli import app as evaluation
-from synth.cli_terminal import Bars, Verbs, tell
+from synth.cli_terminal import Bars, Verbs, beside, tell
 
 if TYPE_CHECKING:
     from synth.cli_summary import Summary
@@ -44,8 +44,8 @@ def demo(out: Out = None, as_json: AsJson = False) -> None:
     """The main job on built-in products: labelled images, then RGB-D pairs beside them, each with a page to look at."""
     from synth.cli_summary import Summaries
 
-    beside = None if out is None else out.with_name(f"{out.resolve().name}_3d")
-    tell(Summaries(_carry_out("demo", [], out), _carry_out("demo_3d", [], beside)), as_json)
+    in_3d = None if out is None else beside(out, "_3d")
+    tell(Summaries(_carry_out("demo", [], out), _carry_out("demo_3d", [], in_3d)), as_json)
 
 
 @app.command()
@@ -103,7 +103,7 @@ def export(
     """Write a finished run's samples in another format."""
     from synth.pipeline import export as write
 
-    target = out or path.with_name(f"{path.resolve().name}-{form}")
+    target = out or beside(path, f"-{form}")
     write(path, form, target)
     print(target)
 

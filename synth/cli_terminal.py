@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,12 @@ class Bars(AbstractContextManager["Bars"]):
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total or None)
         self._progress.update(self._tasks[stage], completed=done, total=total or None)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The neighbour of a folder, as outputs/demo-verdict of outputs/demo; of "." too, which has no name of its own."""
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.with_name(named.name + suffix)
 
 
 def tell(report: Any, as_json: bool) -> None:

@@ -21,8 +21,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, stats
 
+from synth.checks.ledger import LedgerRow, find_twins
 from synth.errors import EvalError
-from synth.images import turns
+from synth.images import content_hash, perceptual_hash, turns
 
 Picture = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""
@@ -64,21 +65,35 @@ class CopyAudit:
 
 
 def audit_copies(generated: Sequence[Picture], shots: Sequence[Picture]) -> CopyAudit:
-    """Compare every generated picture with every shot. EvalError for fewer than four shots or none generated."""
-    if len(shots) < _LEAST or not generated:
+    """Compare every generated picture with every shot. EvalError for fewer than four different shots or
+    none generated."""
+    twins = _twins(shots)
+    different = len(shots) - len({second for _, second in twins})
+    if different < _LEAST or not generated:
         raise EvalError(
-            f"there are {len(generated)} generated pictures and {len(shots)} shots; the audit needs at least one and "
-            f"{_LEAST}: it learns from the shots how much two real ones differ"
+            f"there are {len(generated)} generated pictures and {different} different shots; the audit needs at least "
+            f"one and {_LEAST}: it learns from the shots how much two real ones differ"
         )
     found: list[np.ndarray | float] = []
     for describe, distance in ((whole_picture, whole_distances), (defect_alone, defect_distances)):
         theirs, ours = (np.stack([describe(*picture) for picture in pictures]) for pictures in (shots, generated))
         between = distance(theirs, theirs)
         np.fill_diagonal(between, np.inf)
+        for pair in twins:
+            between[pair] = between[pair[::-1]] = np.inf
         real = between.min(1)
         across = distance(ours, theirs)
         found += [across.argmin(1), across.min(1), _SHARE * float(np.quantile(real, _QUANTILE)), real]
     return CopyAudit(*found)  # type: ignore[arg-type]
+
+
+def _twins(shots: Sequence[Picture]) -> list[tuple[int, int]]:
+    """Pairs of shots that are one picture saved twice: they tell nothing of how shots differ."""
+    rows = [
+        LedgerRow(str(number), None, "shot", "", None, content_hash(image), perceptual_hash(image).tobytes())
+        for number, (image, _) in enumerate(shots)
+    ]
+    return [(int(pair.first.id), int(pair.second.id)) for pair in find_twins(rows)]
 
 
 def near_duplicates(generated: Sequence[Picture], limit: float) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ from eval import arms
 from eval.arms import build_arms, draw_baseline
 from eval.campaign import Campaign, carry_out
 from eval.training_side import hold_back, read_training_side
+from synth.checks.ledger import build_ledger
 from synth.cli import app
 from synth.errors import EvalError, LeakError
+from synth.manifest import read_manifest, write_manifest
 from synth.preparation import silent
 from synth.sample import Sample
 from synth.sources.listing import reopen
+from synth.split import Split
 
 TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 2, "validate_every": 2}
 CAMPAIGN = Campaign({"lfd": TINY}, ("real", "copy_paste", "ours_real", "noise_control"), 2)
@@ -65,6 +69,32 @@ def test_arms_hold_what_they_say(side):
         assert {sample.image.shape for sample in arm.samples} == {(32, 32, 3)}
 
 
+def test_a_shot_saved_twice_is_not_learnt_from_and_chosen_with(finished, side, monkeypatch):
+    shots = [*side.shots, *side.validation]
+    twins = [replace(shot, id=f"{shot.id}-again", image=shot.image[:, ::-1], mask=shot.mask[:, ::-1]) for shot in shots]
+    split = Split([*shots, *twins], side.goods, side.test)
+    monkeypatch.setattr("eval.training_side.prepare", lambda *_: (split, build_ledger(replace(split, test=[]))))
+    monkeypatch.setattr("eval.training_side.check_same_source", lambda *_: None)
+    again = read_training_side(finished.path, silent)
+    assert len(again.shots) == len(side.shots)
+    assert {shot.id.removesuffix("-again") for shot in again.shots}.isdisjoint(
+        shot.id.removesuffix("-again") for shot in again.validation
+    )
+
+
+def test_shots_are_repeated_even_where_the_defect_is_a_missing_piece(finished, side):
+    gone = []
+    for number, shot in enumerate(side.shots):
+        image = np.zeros((60, 80, 3), np.uint8)
+        image[10:50, 15:60] = 150 + number
+        mask = np.zeros((60, 80), bool)
+        mask[10:20, 15:27] = True
+        image[mask] = 0
+        gone.append(replace(shot, image=image, mask=mask))
+    copies = {sample.image.tobytes() for sample in draw_baseline(replace(side, shots=gone), "oversample")}
+    assert copies == {shot.image.tobytes() for shot in gone}
+
+
 def test_baselines_never_see_the_validation_part(side):
     copies = {sample.image.tobytes() for sample in draw_baseline(side, "oversample")}
     assert copies == {shot.image.tobytes() for shot in side.shots}
@@ -99,6 +129,28 @@ def test_a_killed_campaign_goes_on_and_ends_the_same(finished, measured, tmp_pat
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
     with pytest.raises(EvalError, match="holds another campaign"):
         carry_out(finished.path, replace(CAMPAIGN, seeds=3), tmp_path, silent)
+
+
+def test_the_pictures_of_another_run_are_another_campaign(finished, measured, tmp_path):
+    folder, other = tmp_path / "campaign", Path(shutil.copytree(finished.path, tmp_path / "run"))
+    few = Campaign({"lfd": TINY}, ("real",), 1)
+    carry_out(other, few, folder, silent)
+    records, missing = read_manifest(other / "manifest.parquet")
+    write_manifest(other / "manifest.parquet", [replace(records[0], image_sha256="f" * 64), *records[1:]], missing)
+    with pytest.raises(EvalError, match=r"holds another campaign .*pictures"):
+        carry_out(other, few, folder, silent)
+
+
+def test_seeds_start_where_they_are_told_to():
+    moved = replace(CAMPAIGN, segmenters={"lfd": TINY | {"seed": 100}})
+    assert [CAMPAIGN.config("lfd", arm, 1).seed for arm in ("real", "noise_control")] == [1, 1_000_001]
+    assert [moved.config("lfd", arm, 1).seed for arm in ("real", "noise_control")] == [101, 1_000_101]
+
+
+def test_too_few_test_pictures_are_told_before_any_training(finished, tmp_path):
+    with pytest.raises(EvalError, match=r"no defect type of .* has 7 test pictures, the most is 6"):
+        carry_out(finished.path, CAMPAIGN, tmp_path / "campaign", silent, least_pictures=7)
+    assert not (tmp_path / "campaign").exists()
 
 
 def test_trainings_side_by_side_stop_and_go_on_and_end_like_one_after_the_other(finished, measured, tmp_path):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from synth import pipeline
 from synth.cli import app
+from synth.cli_terminal import beside
 from synth.errors import RunError, SourceError
 from synth.journal import Yield
 from synth.recipe import load_recipe
@@ -241,3 +242,10 @@ def test_export_writes_the_run_beside_itself_in_the_format_asked_for(monkeypatch
     assert result.exit_code == 0
     assert asked == [(tmp_path / "demo", "parquet", tmp_path / "demo-parquet")]
     assert "demo-parquet" in result.output
+
+
+def test_a_run_named_by_a_dot_has_its_neighbour_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path / "demo")
+    assert beside(Path("."), "-parquet") == tmp_path / "demo-parquet"
+    assert beside(Path("outputs/demo"), "-parquet") == Path("outputs/demo-parquet")

@@ -81,6 +81,15 @@ def test_every_kind_of_copy_is_found(way):
     assert (audit.whole_nearest == np.arange(len(SHOTS))).mean() >= 0.95
 
 
+def test_a_shot_saved_twice_does_not_blind_the_audit():
+    saved = saved_again(SHOTS[0][0], 90), SHOTS[0][1]
+    twice = [*SHOTS[:12], saved, planted(SHOTS[1], "flipped")]
+    audit = audit_copies([planted(SHOTS[3], "shifted"), NEW[0]], twice)
+    once = audit_copies([planted(SHOTS[3], "shifted"), NEW[0]], SHOTS[:12])
+    assert audit.flags.tolist() == once.flags.tolist() == [True, False]
+    assert audit.defect_limit > 0.5 * once.defect_limit
+
+
 def test_a_generator_that_pastes_its_training_defects_scores_worst():
     paste = copy_paste(CopyPasteConfig())
     goods = [plate(seed) for seed in range(400, 410)]
@@ -108,7 +117,8 @@ def test_near_duplicates_are_told_in_pairs():
 
 
 def test_what_cannot_be_audited_is_an_error():
-    with pytest.raises(EvalError, match="3 shots; the audit needs"):
-        audit_copies(NEW[:2], SHOTS[:3])
+    for few in (SHOTS[:3], [*SHOTS[:3], SHOTS[0]]):
+        with pytest.raises(EvalError, match="3 different shots; the audit needs"):
+            audit_copies(NEW[:2], few)
     with pytest.raises(EvalError, match="mask is empty"):
         audit_copies([(NEW[0][0], np.zeros(SIZE, bool))], SHOTS)
