@@ -6,6 +6,7 @@ Whatever is heavy loads inside the verb that needs it, so `--help` answers at on
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -144,7 +145,7 @@ def init(
     from synth.starter import write_starter
 
     written = write_starter(folder, to or Path(f"{folder.resolve().name}.yaml"))
-    print(f"{written}: look through it, then: flawsmith run {written}")
+    print(f"{written}: look through it, then: flawsmith run {shlex.quote(str(written))}")
 
 
 @recipes.command()

@@ -83,7 +83,7 @@ class Recipe(BaseModel):
 
     name: str = Field(
         "recipe",
-        description="Name of the recipe and of its folder in outputs/; the file's own name by default.",
+        description="Name of the recipe and of its folder in outputs/; after the file's own name by default.",
     )
     seed: int = Field(0, description="Start of every random draw; another seed makes another dataset.", ge=0)
     source: SourceConfig = Field(sources.ProceduralSource(), description="Where the real samples come from.")
@@ -119,7 +119,7 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     line a mistake, each naming file and line (or override), the problem and the remedy."""
     path = find_recipe(recipe)
     draft = read_draft(path, overrides, Recipe)
-    draft.data.setdefault("name", path.stem)
+    draft.data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip("_.-") or "recipe")
     if isinstance(draft.data.get("generator"), dict):
         draft.data["generator"].setdefault("kind", "seas")
     made = _validate(draft)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+import yaml
 from pydantic.fields import FieldInfo
 
 from synth.atomic import replacing
 from synth.errors import RecipeError
-from synth.recipe import Recipe
-from synth.seas.config import SeasConfig
-from synth.sources import list_tree, recognise
-from synth.sources.config import FolderSource, MvtecAdSource
+from synth.recipe import Recipe, bundled_recipes
+from synth.recipe_text import schema_of
+from synth.sources import list_tree
 
-SOURCES: dict[str, type[BaseModel]] = {"folder": FolderSource, "mvtec_ad": MvtecAdSource}
+BUNDLED = {"mvtec_3d": "rgbd", "eyecandies": "rgbd", "clouds": "parts"}
+"""Kind of source with geometry -> the bundled recipe from which its starter has everything but the source."""
 
 
 def write_starter(folder: Path, to: Path) -> Path:
@@ -25,8 +26,7 @@ def write_starter(folder: Path, to: Path) -> Path:
     SourceError where the folder cannot be read."""
     if to.exists():
         raise RecipeError(f"{to} exists already: name another file with --to")
-    list_tree(folder)
-    text = starter(folder.resolve(), recognise(folder), to)
+    text = starter(folder.resolve(), list_tree(folder).layout, to)
     with replacing(to) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return to
@@ -34,36 +34,36 @@ def write_starter(folder: Path, to: Path) -> Path:
 
 def starter(root: Path, kind: str, to: Path) -> str:
     """The text of that recipe: what has to be decided stands as a value, every other value as a comment."""
-    given = {"kind": kind, "root": str(root)}
+    command = f"flawsmith run {shlex.quote(str(to))}"
     lines = [
-        f"# Labelled defects like those in {root}",
-        f"# Look before: flawsmith run {to} --dry-run",
-        f"# Make it:     flawsmith run {to}",
+        f"# Labelled defects for the parts in {root}",
+        f"# Look before: {command} --dry-run",
+        f"# Make it:     {command}",
         "",
-        *_line("seed", Recipe.model_fields["seed"], indent=""),
+        *_line("seed", Recipe.model_fields["seed"], {}, indent=""),
     ]
-    blocks: dict[str, tuple[type[BaseModel], dict[str, str]]] = {
-        "source": (SOURCES[kind], given),
-        "generator": (SeasConfig, {"kind": "seas"}),
-    }
-    for name in ("request", "checks", "output"):
-        schema = Recipe.model_fields[name].annotation
-        assert isinstance(schema, type)
-        blocks[name] = (schema, {})
-    for name, (schema, values) in blocks.items():
-        lines += ["", *_comment(Recipe.model_fields[name].description, ""), f"{name}:"]
-        lines += [f"  {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-        for key, info in schema.model_fields.items():
-            if key not in values:
-                lines += _line(key, info)
+    blocks: dict[str, dict[str, Any]] = {"generator": {"kind": "seas"}}
+    if kind in BUNDLED:
+        blocks = yaml.safe_load(bundled_recipes()[BUNDLED[kind]].read_text(encoding="utf-8"))
+    blocks["source"] = {"kind": kind, "root": str(root)}
+    for name in ("source", "generator", "request", "checks", "output"):
+        info, values = Recipe.model_fields[name], blocks.get(name, {})
+        schema = schema_of(info.annotation, values)
+        assert schema is not None
+        lines += ["", *_comment(info.description, ""), f"{name}:"]
+        for key, below in schema.model_fields.items():
+            lines += _line(key, below, values)
     return "\n".join(lines) + "\n"
 
 
-def _line(key: str, info: FieldInfo, indent: str = "  ") -> list[str]:
+def _line(key: str, info: FieldInfo, values: dict[str, Any], indent: str = "  ") -> list[str]:
+    """What a key means, then its value, or as a comment its default."""
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     unit = f" [{extra['unit']}]" if "unit" in extra else ""
-    value = json.dumps(_plain(info.get_default(call_default_factory=True)), ensure_ascii=False)
-    return [*_comment(f"{info.description}{unit}", indent), f"{indent}# {key}: {value}"]
+    mark = "" if key in values else "# "
+    value = values[key] if key in values else _plain(info.get_default(call_default_factory=True))
+    meaning = _comment(f"{info.description or ''}{unit}", indent)
+    return [*meaning, f"{indent}{mark}{key}: {json.dumps(value, ensure_ascii=False)}"]
 
 
 def _comment(text: str | None, indent: str) -> list[str]:

@@ -14,15 +14,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, limit_goods, open_root
+from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
 from synth.sources.points import CLOUDS, MESHES, Unit
+from synth.sources.product_tree import product_folders
 
 GOOD = ("good", "positive")
+PARTS = ("train", "test")
+TRUTH = ("gt", "GT")
 
 
 def is_clouds(root: Path) -> bool:
-    """Whether the folder is one of those trees; plain text beside pictures makes no cloud."""
-    return bool(_class_folders(root)) or any(_is_cloud(f) and f.suffix.lower() != ".txt" for f in root.iterdir())
+    """Whether the folder is one of those trees or holds clouds, and no pictures but those beside its clouds."""
+    if not product_folders(root, _is_class) and not any(map(_is_cloud, root.iterdir())):
+        return False
+    return not any(is_picture(file) and file.parent != root for file in files_below(root)[0])
 
 
 def list_clouds(
@@ -37,7 +42,7 @@ def list_clouds(
     """The clouds below a folder; `points` and `unit` are those of `synth.sources.points.read_points`."""
     root = open_root(root)
     files, problems = files_below(root, exclude)
-    classes = _class_folders(root)
+    classes = product_folders(root, _is_class)
     own = product or root.resolve().name
     entries: list[Entry] = []
     if classes:
@@ -49,7 +54,7 @@ def list_clouds(
                 else:
                     problems.append(made)
     else:
-        for file in (f for f in files if _is_cloud(f) and f.suffix.lower() != ".txt"):
+        for file in filter(_is_cloud, files):
             place = file.relative_to(root).as_posix()
             entries.append(Entry(f"{own}/{place}", file, own, None, "train", cloud=(points, unit)))
     if not entries and not problems:
@@ -59,22 +64,30 @@ def list_clouds(
     return Listing("clouds", root, limit_goods(entries, good_limit), tuple(problems))
 
 
-def _is_cloud(file: Path) -> bool:
-    return file.suffix.lower() in MESHES + CLOUDS
+def _is_cloud(file: Path, text: bool = False) -> bool:
+    """`text`: plain text is one too, as it is in a tree with labels; elsewhere it is what people write about files."""
+    suffix = file.suffix.lower()
+    return suffix in MESHES + CLOUDS and (text or suffix != ".txt")
 
 
-def _class_folders(root: Path) -> list[Path]:
-    both = [f for f in (root, *sorted(root.iterdir())) if (f / "train").is_dir() and (f / "test").is_dir()]
-    return [folder for folder in both if any(_is_cloud(file) for file in (folder / "train").iterdir())]
+def _is_class(folder: Path) -> bool:
+    if not all((folder / part).is_dir() for part in PARTS):
+        return False
+    return any(_is_cloud(file, _has_labels(folder)) for file in (folder / "train").iterdir())
+
+
+def _has_labels(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in TRUTH)
 
 
 def _class_entries(
     folder: Path, product: str, files: Sequence[Path], points: int, unit: Unit
 ) -> Iterator[Entry | Problem]:
-    truth = {file.stem: file for file in files if file.parent.name in ("gt", "GT") and file.suffix == ".txt"}
+    truth = {file.stem: file for file in files if file.parent.name in TRUTH and file.suffix == ".txt"}
+    text = _has_labels(folder)
     for file in files:
         part = file.parent.name
-        if part not in ("train", "test") or not _is_cloud(file):
+        if part not in PARTS or not _is_cloud(file, text):
             continue
         place = f"{product}/{part}/{file.name}"
         words = _words(file.stem, folder.resolve().name)

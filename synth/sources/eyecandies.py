@@ -19,6 +19,7 @@ from PIL import Image
 
 from synth.errors import SourceError
 from synth.sources.listing import Entry, Listing, Problem, files_below, limit_goods, open_root
+from synth.sources.product_tree import product_folders
 
 FOCAL = 50 / 36
 SPLITS = {"train": "train", "val": "train", "test_public": "test"}
@@ -26,7 +27,7 @@ TYPES = ("bumps", "dents", "colors", "normals")
 
 
 def is_eyecandies(root: Path) -> bool:
-    return bool(_class_folders(root))
+    return bool(product_folders(root, _is_class))
 
 
 def list_eyecandies(
@@ -34,10 +35,10 @@ def list_eyecandies(
 ) -> Listing:
     """Every class below root, or the one that root is. Test samples with a blank mask are good."""
     root = open_root(root)
-    folders = _class_folders(root)
+    files, problems = files_below(root, exclude)
+    folders = product_folders(root, _is_class)
     if not folders:
         raise SourceError(f"{root} is no Eyecandies tree; wanted <Class>/train/data/000_depth.png")
-    files, problems = files_below(root, exclude)
     entries = []
     for folder in folders:
         name = product if product and len(folders) == 1 else folder.resolve().name
@@ -100,5 +101,5 @@ def _marks(mask: Path) -> bool:
         return bool(np.asarray(picture.convert("L")).any())
 
 
-def _class_folders(root: Path) -> list[Path]:
-    return [f for f in (root, *sorted(root.iterdir())) if any((f / "train" / "data").glob("*_info_depth.yaml"))]
+def _is_class(folder: Path) -> bool:
+    return any((folder / "train" / "data").glob("*_info_depth.yaml"))

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from os.path import commonpath
 from pathlib import Path
 
 from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
@@ -58,13 +59,19 @@ class _Masks:
     parallel: dict[tuple[str | None, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
     used: set[Path] = field(default_factory=set)
 
-    def of(self, picture: Path, kind: str | None) -> list[Path]:
-        """All masks that could mean this picture, the nearest place only."""
-        stem = picture.stem
-        places = (self.beside.get((picture.parent, stem)), *(self.parallel.get((k, stem)) for k in (kind, None)))
+    def of(self, root: Path, picture: Path) -> list[Path]:
+        """All masks that could mean this picture, the nearest ones only. To be asked for good parts last: a flat mask
+        that another picture has is none of theirs."""
+        kind, _, _ = _place(root, picture)
+        flat = self.parallel.get((None, picture.stem), [])
+        if kind == "good":
+            flat = [mask for mask in flat if mask not in self.used]
+        places = (self.beside.get((picture.parent, picture.stem)), self.parallel.get((kind, picture.stem)), flat)
         found = next((place for place in places if place), [])
-        self.used.update(found)
-        return found
+        near = {mask: _nearness(root, picture, mask) for mask in found}
+        nearest = [mask for mask in found if near[mask] == max(near.values())]
+        self.used.update(nearest)
+        return nearest
 
 
 def list_folder(
@@ -81,13 +88,14 @@ def list_folder(
     files, problems = files_below(root, exclude)
     pictures, masks, collisions = _sort(root, [file for file in files if is_picture(file)])
     entries: list[Entry] = []
-    for file in pictures:
+    for file in sorted(pictures, key=lambda file: _place(root, file)[0] == "good"):
         made = _entry(root, product, file, masks)
         if isinstance(made, Entry):
             entries.append(made)
         else:
             problems.append(made)
     problems.extend(collisions)
+    problems.extend(_shared(root, entries))
     problems.extend(_orphans(masks))
     if not pictures:
         problems.append(_no_pictures(root, files))
@@ -145,9 +153,14 @@ def _place(root: Path, file: Path) -> tuple[str | None, str, bool]:
     return "_".join(names) or None, split, is_mask
 
 
+def _nearness(root: Path, picture: Path, mask: Path) -> tuple[int, bool]:
+    """How long the path above both is; then, whether their folders say the same split."""
+    return len(commonpath([picture, mask])), _place(root, picture)[1] == _place(root, mask)[1]
+
+
 def _entry(root: Path, product: str, file: Path, masks: _Masks) -> Entry | Problem:
     kind, split, _ = _place(root, file)
-    found = masks.of(file, kind)
+    found = masks.of(root, file)
     if len(found) > 1:
         names = ", ".join(str(mask.relative_to(root)) for mask in found)
         return Problem(str(file), f"has several masks: {names}", "keep the one that marks its defect type")
@@ -158,6 +171,23 @@ def _entry(root: Path, product: str, file: Path, masks: _Masks) -> Entry | Probl
     name = file.relative_to(root).as_posix()
     defect = None if kind == "good" else kind or UNTYPED
     return Entry(f"{product}/{name}", file, product, defect, split, found[0] if found else None)
+
+
+def _shared(root: Path, entries: Iterable[Entry]) -> Iterator[Problem]:
+    """Masks that several defective pictures would have; whose each is, the folders do not say."""
+    users: dict[Path, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.mask and entry.defect:
+            users[entry.mask].append(entry)
+    for mask, group in users.items():
+        if len(group) == 1:
+            continue
+        names = ", ".join(str(entry.file.relative_to(root)) for entry in group)
+        own = group[0].file.with_name(f"{group[0].file.stem}_mask.png")
+        if len({entry.defect for entry in group}) > 1:
+            kind = next(entry.defect for entry in group if entry.defect not in (None, UNTYPED))
+            own = mask.parent / str(kind) / mask.name
+        yield Problem(str(mask), f"is the mask of several pictures: {names}", f"give each its own, such as {own}")
 
 
 def _orphans(masks: _Masks) -> list[Problem]:

@@ -39,7 +39,7 @@ class Problem:
 class Entry:
     """One picture and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
-    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gave it its split."""
+    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split."""
 
     id: str
     file: Path
@@ -168,21 +168,33 @@ def reopen(sample: Sample) -> Sample:
 def open_root(root: str | Path) -> Path:
     """`root` as a folder that can be listed, or a SourceError."""
     root = Path(root).expanduser()
-    if not root.exists():
-        raise SourceError(f"{root} does not exist; check the path, which in a recipe starts from the recipe's folder")
-    if not root.is_dir():
-        raise SourceError(f"{root} is a file, wanted a folder of pictures; give the folder it lies in")
+    try:
+        if not root.exists():
+            raise SourceError(
+                f"{root} does not exist; check the path, which in a recipe starts from the recipe's folder"
+            )
+        if not root.is_dir():
+            raise SourceError(f"{root} is a file, wanted a folder of pictures; give the folder it lies in")
+        os.scandir(root).close()
+    except OSError as problem:
+        _refuse(problem)
     return root
 
 
 def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], list[Problem]]:
-    """Every file below root, sorted, without hidden ones and those that match a pattern of `exclude`, which is an
-    error where it matches nothing. Folders that are links are followed, once each."""
+    """Every file below root, sorted, without hidden ones, those in a run of ours and those that match a pattern of
+    `exclude`, which is an error where it matches nothing; so is a name that is not UTF-8. Folders that are links are
+    followed, once each."""
     found: list[Path] = []
+    runs: list[Path] = []
     seen: set[Path] = set()
     for place, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
         here = Path(place)
         seen.add(here.resolve())
+        if here != root and _is_run(names):
+            runs.append(here)
+            folders.clear()
+            continue
         folders[:] = sorted(f for f in folders if not _is_hidden(f) and (here / f).resolve() not in seen)
         found.extend(here / name for name in names if not _is_hidden(name))
     matches = {pattern: {f for f in found if fnmatch(f.relative_to(root).as_posix(), pattern)} for pattern in exclude}
@@ -191,7 +203,13 @@ def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], li
         for pattern, files in matches.items()
         if not files
     ]
-    return sorted(set(found).difference(*matches.values())), problems
+    kept = sorted(set(found).difference(*matches.values()))
+    for wrong in dict.fromkeys(_misnamed(file) for file in kept if not _is_utf8(str(file))):
+        problems.append(Problem(str(wrong.parent / ascii(wrong.name)), "its name is not UTF-8", "rename it"))
+    for run in runs:
+        what, remedy = "is a run of flawsmith and not read", "name its folder data as source.root if you mean that"
+        problems.append(Problem(str(run), what, remedy, "warning"))
+    return [file for file in kept if _is_utf8(str(file))], problems
 
 
 def is_picture(file: Path) -> bool:
@@ -213,6 +231,21 @@ def limit_goods(entries: Sequence[Entry], most: int | None) -> tuple[Entry, ...]
 
 def _refuse(problem: OSError) -> None:
     raise SourceError(f"{problem.filename} cannot be listed ({problem.strerror}); change its rights") from problem
+
+
+def _is_run(names: Sequence[str]) -> bool:
+    """Whether a folder with files of these names is one that `synth.run_folder` describes."""
+    return "ledger.parquet" in names and ("run.lock" in names or "environment.json" in names)
+
+
+def _misnamed(file: Path) -> Path:
+    """Which of the folders above a file, or else the file itself, has a name that is not UTF-8."""
+    return next(step for step in (*reversed(file.parents), file) if not _is_utf8(step.name))
+
+
+def _is_utf8(name: str) -> bool:
+    # Python keeps what it cannot decode of a name as surrogates, which no text can hold.
+    return name.encode(errors="ignore").decode() == name
 
 
 def _is_hidden(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,14 @@ Lister = Callable[[Path, str, Sequence[Path]], Iterable[Entry | Problem]]
 
 
 def product_folders(root: Path, is_product: Callable[[Path], bool]) -> list[Path]:
-    """The root and the folders in it that hold a product."""
-    return [folder for folder in (root, *sorted(root.iterdir())) if is_product(folder)]
+    """The root and the folders in it that hold a product, as far as they can be looked into: `files_below` refuses
+    those that cannot, by name."""
+    found = []
+    for folder in (root, *sorted(root.iterdir())):
+        with suppress(PermissionError):
+            if is_product(folder):
+                found.append(folder)
+    return found
 
 
 def list_products(
@@ -34,10 +41,10 @@ def list_products(
     """The listing of every product of a tree, or of the named ones. `product` renames the only product; `wanted` ends
     the sentence of the SourceError for a root without any."""
     root = open_root(root)
+    files, problems = files_below(root, exclude)
     folders = {folder.resolve().name: folder for folder in product_folders(root, is_product)}
     if not folders:
         raise SourceError(f"{root} is no {wanted}")
-    files, problems = files_below(root, exclude)
     chosen = list(folders) if products == "all" else [name for name in folders if name in products]
     for name in () if products == "all" else sorted(set(products) - set(folders)):
         close = difflib.get_close_matches(name, folders, n=1)

@@ -112,7 +112,7 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         put("defect/crack/crack1_mask.png", lambda: blob(1, 54, 40)),
         r"crack1_mask\.png is 54 x 40 .*turn the mask by 90 degrees",
     ),
-    "blank masks everywhere": (blank_all, r"tile/crack has 0 shots .*blank masks: .*crack0\.png.*source\.exclude"),
+    "blank masks everywhere": (blank_all, r"tile/crack has 0 shots .*blank masks: .*crack0\.png.*request\.defects"),
     "a text file named png": (put("good/a.png", "hello"), r"good/a\.png cannot be read .*format is unknown.*export it"),
     "several classes in colours": (
         put("defect/crack/crack0_mask.png", two_colours),

@@ -247,5 +247,5 @@ def test_export_writes_the_run_beside_itself_in_the_format_asked_for(monkeypatch
 def test_a_run_named_by_a_dot_has_its_neighbour_beside_it(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()
     monkeypatch.chdir(tmp_path / "demo")
-    assert beside(Path("."), "-parquet") == tmp_path / "demo-parquet"
+    assert beside(Path(), "-parquet") == tmp_path / "demo-parquet"
     assert beside(Path("outputs/demo"), "-parquet") == Path("outputs/demo-parquet")

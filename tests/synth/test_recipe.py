@@ -10,6 +10,7 @@ import yaml
 
 from synth.errors import RecipeError
 from synth.recipe import Recipe, bundled_recipes, differences, load_recipe
+from synth.sources import READERS
 from synth.starter import starter, write_starter
 
 
@@ -203,7 +204,7 @@ def test_nothing_but_the_source_folder_lacks_a_default():
     assert {"FolderSource.root", "MvtecAdSource.root"} <= required
 
 
-@pytest.mark.parametrize("kind", ["folder", "mvtec_ad"])
+@pytest.mark.parametrize("kind", READERS)
 def test_a_starter_shows_every_value_and_its_commented_lines_are_the_defaults(kind, tmp_path):
     text = starter(tmp_path, kind, tmp_path / "mine.yaml")
     as_written = load_recipe(write(tmp_path, text, "mine.yaml"))

@@ -15,6 +15,7 @@ from synth.sources import list_tree, read, recognise
 from synth.sources.inspect import inspect
 from synth.sources.points import pcd_bytes
 from tests.synth.dual.scans import ball_cloud
+from tests.synth.trees import folder_tree, picture, save
 
 POINTS = ball_cloud(600, radius=0.015).cloud.points
 
@@ -123,6 +124,41 @@ def test_a_folder_of_mixed_files_is_one_product(tmp_path):
     empty.mkdir()
     with pytest.raises(SourceError, match="no point cloud and no mesh"):
         list_tree(empty, "clouds")
+
+
+def test_pictures_with_a_mesh_beside_their_folders_are_pictures(tmp_path):
+    folder_tree(tmp_path / "tiles")
+    (tmp_path / "tiles" / "part.stl").write_bytes(b"\0" * 84)
+    report = inspect(tmp_path / "tiles")
+    assert report.layout == "folder"
+    assert sum(kind.train for kind in report.kinds) == 10
+
+
+def test_pictures_beside_clouds_are_what_they_are_textured_with(tmp_path):
+    pcd(tmp_path / "a.pcd", POINTS)
+    save(tmp_path / "texture.png", picture(1))
+    assert recognise(tmp_path) == "clouds"
+
+
+def test_a_text_in_train_makes_a_tree_of_clouds_only_where_there_are_labels(tmp_path):
+    for name in ("train/readme.txt", "test/readme.txt"):
+        (tmp_path / "tile" / name).parent.mkdir(parents=True)
+        (tmp_path / "tile" / name).write_text("photographed in May\n")
+    save(tmp_path / "tile" / "train" / "good" / "a.png", picture(1))
+    assert recognise(tmp_path) == recognise(tmp_path / "tile") == "folder"
+    root = real3d_tree(tmp_path / "real3d")
+    for file in root.glob("*/train/*.pcd"):
+        np.savetxt(file.with_suffix(".txt"), 1000 * POINTS)
+        file.unlink()
+    assert recognise(root) == "clouds"
+    assert sum(entry.split == "train" for entry in list_tree(root).entries) == 8
+
+
+def test_a_readme_is_no_part_of_a_tree_without_labels(tmp_path):
+    for name in ("train/a.pcd", "test/a_good.pcd"):
+        pcd(tmp_path / name, POINTS)
+    (tmp_path / "train" / "readme.txt").write_text("scanned in May\n")
+    assert [entry.file.name for entry in list_tree(tmp_path).entries] == ["a_good.pcd", "a.pcd"]
 
 
 def test_a_run_on_templates_of_real3d_leaves_the_source_as_it_was(tmp_path):

@@ -202,6 +202,56 @@ def test_pixels_let_go_come_back_and_a_file_that_changed_is_noticed(tmp_path):
         reopen(light)
 
 
+def put(root: Path, *names: str) -> Path:
+    """A picture, or in a folder of masks a mask, under each name."""
+    for seed, name in enumerate(names):
+        save(root / name, blob(seed) if "masks" in Path(name).parts else picture(seed))
+    return root
+
+
+def test_one_flat_mask_for_two_types_is_told_with_both_pictures_and_a_place_for_each(tmp_path):
+    root = put(tmp_path, "crack/0001.jpg", "pit/0001.jpg", "masks/0001.png")
+    (problem,) = list_folder(root).errors
+    assert str(problem) == (
+        f"{root}/masks/0001.png: is the mask of several pictures: crack/0001.jpg, pit/0001.jpg; "
+        f"give each its own, such as {root}/masks/crack/0001.png"
+    )
+    put(root, "masks/crack/0001.png")
+    assert list_folder(root).problems == ()
+
+
+def test_a_mask_of_train_is_not_lent_to_the_test_picture_of_its_name(tmp_path):
+    root = put(tmp_path, "train/images/0001.jpg", "train/masks/0001.png", "test/images/0001.jpg")
+    (problem,) = list_folder(root).errors
+    assert problem.file == str(root / "train/masks/0001.png")
+    assert problem.what.endswith(": test/images/0001.jpg, train/images/0001.jpg")
+    own = Path(problem.remedy.removeprefix("give each its own, such as "))
+    save(own, blob(9))
+    assert kinds(list_folder(root))["test/images/0001.jpg"] == ("defect", "test", "test/images/0001_mask.png")
+    assert list_folder(root).problems == ()
+
+
+@pytest.mark.parametrize("place", ["{split}/{what}", "{what}/{split}", "lot 1/{split}/{what}", "{what}/{split}/defect"])
+def test_masks_of_one_name_go_to_the_pictures_of_their_split(tmp_path, place):
+    pictures, masks = (
+        [f"{place.format(split=split, what=what)}/0001.png" for split in ("train", "test")]
+        for what in ("images", "masks")
+    )
+    listing = list_folder(put(tmp_path, *pictures, *masks))
+    assert listing.problems == ()
+    assert {file: mask for file, (_, _, mask) in kinds(listing).items()} == dict(zip(pictures, masks, strict=True))
+
+
+def test_a_good_part_has_no_flat_mask_that_a_defect_has(tmp_path):
+    listing = list_folder(put(tmp_path, "good/0001.jpg", "crack/0001.jpg", "masks/0001.png", "test/good/0001.jpg"))
+    assert listing.problems == ()
+    assert kinds(listing) == {
+        "crack/0001.jpg": ("crack", "train", "masks/0001.png"),
+        "good/0001.jpg": (None, "train", None),
+        "test/good/0001.jpg": (None, "test", None),
+    }
+
+
 @pytest.mark.parametrize("layout", sorted(READERS))
 def test_every_layout_refuses_a_missing_folder_and_a_file(tmp_path, layout):
     (tmp_path / "a.txt").write_text("hello")

@@ -1,0 +1,131 @@
+"""What every layout shares in listing a folder: which files count, and which names and folders it refuses."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from synth import preparation
+from synth.errors import SourceError
+from synth.sources import list_tree, read
+from synth.sources.inspect import inspect
+from synth.sources.listing import open_root
+from synth.starter import write_starter
+from tests.synth.blobs import BlobGenerator, run_blobs, write_source
+from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree
+from tests.synth.sources.test_rgbd_trees import eyecandies_tree, mvtec_3d_tree
+from tests.synth.trees import blob, folder_tree, mvtec_tree, picture, save
+
+
+def loose_clouds(root: Path) -> Path:
+    pcd(root / "a.pcd", POINTS)
+    return root
+
+
+TREES = {
+    "folder": folder_tree,
+    "mvtec_ad": mvtec_tree,
+    "mvtec_3d": mvtec_3d_tree,
+    "eyecandies": eyecandies_tree,
+    "clouds": real3d_tree,
+    "loose clouds": loose_clouds,
+}
+
+
+def put_run(place: Path, mark: str) -> None:
+    """What a run leaves, in the places where it does, as far as a layout could take it for its own."""
+    for name in ("ledger.parquet", mark):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(b"")
+    save(place / "real" / "shots" / "tile" / "crack" / "a.png", picture(1))
+    save(place / "real" / "shots" / "tile" / "crack" / "a_mask.png", blob(1))
+    save(place / "data" / "tile" / "train" / "good" / "000.png", picture(2))
+    pcd(place / "data" / "pcd" / "tile" / "train" / "tile_template0.pcd", POINTS)
+
+
+@pytest.mark.parametrize("mark", ["run.lock", "environment.json"])
+@pytest.mark.parametrize("name", TREES)
+def test_a_run_below_the_root_is_told_and_not_read(tmp_path, name, mark):
+    root = TREES[name](tmp_path / "tiles")
+    before = list_tree(root)
+    put_run(root / "outputs" / "tiles", mark)
+    after = list_tree(root)
+    assert (after.layout, after.entries) == (before.layout, before.entries)
+    (told,) = set(after.problems) - set(before.problems)
+    assert (told.file, told.severity) == (str(root / "outputs" / "tiles"), "warning")
+
+
+def test_a_run_in_the_folder_it_learns_from_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    source = write_source(tmp_path / "tiles")
+    made = run_blobs(source, source / "outputs" / "tiles")
+    made.folder.manifest.unlink()
+    assert run_blobs(source, made.path).manifest == made.manifest
+
+
+def test_what_a_run_made_can_be_named_as_root(tmp_path):
+    put_run(tmp_path / "run", "environment.json")
+    assert len(list_tree(tmp_path / "run" / "data", "folder").entries) == 1
+    assert len(list_tree(tmp_path / "run", "folder").entries) == 2
+
+
+@pytest.mark.parametrize("name", [b"gr\xf6.jpg", b"gr\xf6\xdf/a.jpg"])
+def test_a_name_that_is_not_utf8_is_told_once_and_printable(tmp_path, name):
+    root = folder_tree(tmp_path / "tiles")
+    place = root / "good" / os.fsdecode(name)
+    place.parent.mkdir(exist_ok=True)
+    for file in {place, place.with_name("b.png")}:
+        save(root / "a.jpg", picture(7)).rename(file)
+    (problem,) = list_tree(root).errors
+    shown = ascii(os.fsdecode(name.partition(b"/")[0]))
+    assert str(problem) == f"{root}/good/{shown}: its name is not UTF-8; rename it"
+    assert not inspect(root).usable
+    str(inspect(root)).encode()
+    with pytest.raises(SourceError, match="its name is not UTF-8; rename it"):
+        next(read(root))
+
+
+@pytest.fixture
+def locked(monkeypatch) -> None:
+    """Folders named lost+found can be neither listed nor looked into, whoever asks."""
+    scan, is_dir = os.scandir, Path.is_dir
+
+    def refused(path: Path) -> PermissionError:
+        return PermissionError(13, "Permission denied", str(path))
+
+    def scandir(place):
+        if Path(place).name == "lost+found":
+            raise refused(place)
+        return scan(place)
+
+    def looks_like_a_folder(path):
+        if "lost+found" in path.parts[:-1]:
+            raise refused(path)
+        return is_dir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(Path, "is_dir", looks_like_a_folder)
+
+
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize("name", TREES)
+def test_a_folder_that_may_not_be_listed_is_refused_by_name_in_every_layout(tmp_path, name):
+    root = TREES[name](tmp_path / "tiles")
+    layout = {"loose clouds": "clouds"}.get(name, name)
+    (root / "lost+found").mkdir()
+    wanted = r"lost\+found cannot be listed \(Permission denied\); change its rights"
+    for call in (
+        lambda: list_tree(root),
+        lambda: list_tree(root, layout),
+        lambda: write_starter(root, tmp_path / "a.yaml"),
+    ):
+        with pytest.raises(SourceError, match=wanted):
+            call()
+    assert not inspect(root).usable
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_root_that_may_not_be_listed_is_refused_by_name(tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    with pytest.raises(SourceError, match=r"lost\+found cannot be listed \(Permission denied\)"):
+        open_root(tmp_path / "lost+found")
