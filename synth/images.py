@@ -31,12 +31,20 @@ MASK_REMEDY = "a mask is black (0) with the defect white (255 or 1), one file fo
 def read_image(path: str | Path) -> np.ndarray:
     """RGB uint8 (H, W, 3) of any still picture: grey, colour, palette, CMYK, with alpha (dropped: the colours count as
     stored), turned upright by its EXIF tag. Deeper grey is scaled as in `to_eight_bits`."""
+    return read_levels(path)[0]
+
+
+def read_levels(path: str | Path, white: int | None = None) -> tuple[np.ndarray, int | None]:
+    """What `read_image` gives, with `white` as the value of white in deeper grey; and the value that was white, None
+    for a picture of 8 bits."""
     with _opened(Path(path)) as picture:
         if picture.mode == "F":
             raise SourceError(f"{path} holds floating point numbers; export it with 8 or 16 bits")
         if _is_deep(picture):
-            return np.repeat(to_eight_bits(np.asarray(picture), path)[..., None], 3, axis=-1)
-        return np.array(picture.convert("RGB"))
+            values = np.asarray(picture)
+            white = white or white_of(values)
+            return np.repeat(to_eight_bits(values, path, white)[..., None], 3, axis=-1), white
+        return np.array(picture.convert("RGB")), None
 
 
 def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -96,15 +104,20 @@ def hash_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0) / rows.shape[1])
 
 
-def to_eight_bits(values: np.ndarray, path: str | Path = "the array") -> np.ndarray:
-    """Integers of up to 16 bits as uint8, by the range the brightest pixel shows: up to 255 as they are, up to 4095
-    (a 12-bit camera) divided by 4095/255, beyond that by 257 (65535 -> 255). A 16-bit picture that stayed within 4095
-    would be almost black, so the rule only ever mends."""
+def to_eight_bits(values: np.ndarray, path: str | Path = "the array", white: int | None = None) -> np.ndarray:
+    """Integers of up to 16 bits as uint8: `white`, by default `white_of(values)`, and all beyond it become 255."""
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
     if low < 0 or high > 65535:
         raise SourceError(f"{path} holds values from {low} to {high}; export it with 8 or 16 bits")
-    full = 255 if high <= 255 else 4095 if high <= 4095 else 65535
-    return np.round(values * (255 / full)).astype(np.uint8)
+    white = white or white_of(values)
+    return np.round(np.minimum(values, white) * (255 / white)).astype(np.uint8)
+
+
+def white_of(values: np.ndarray) -> int:
+    """The value of white that the brightest pixel suggests: 255, 4095 (a 12-bit camera) or 65535. Pictures of one
+    camera may suggest different ones, which `synth.sources.listing` refuses."""
+    high = int(values.max(initial=0))
+    return 255 if high <= 255 else 4095 if high <= 4095 else 65535
 
 
 @contextmanager

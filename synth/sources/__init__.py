@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,14 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any picture is opened."""
-    listing = READERS[source.kind](**source.model_dump(exclude={"kind", "test_fraction", "min_shots"}))
+    listing = READERS[source.kind](**source.model_dump(exclude={"kind", "test_fraction", "min_shots", "white_level"}))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(
             f"{source.root} has a split file, so source.test_fraction={source.test_fraction} says the same twice; "
             "remove one of them"
         )
-    return listing
+    white = getattr(source, "white_level", None)
+    return replace(listing, entries=tuple(replace(entry, white=white) for entry in listing.entries))
 
 
 def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:

@@ -12,6 +12,11 @@ def _count(default: int | None, help_text: str, unit: str = "images", at_least: 
     return Field(default, description=help_text, json_schema_extra={"unit": unit}, ge=at_least)
 
 
+def _white() -> Any:
+    help_text = "Value of white in pictures of more than 8 bits, as 4095 of a 12-bit camera; none = by what they show."
+    return Field(None, description=help_text, ge=255, le=65535)
+
+
 class FolderSource(BaseModel):
     """A folder of pictures of one product, with masks beside them or in a parallel folder."""
 
@@ -28,6 +33,7 @@ class FolderSource(BaseModel):
     good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
+    white_level: int | None = _white()
     test_fraction: float = Field(
         0.0,
         description="Share of each defect type and of the goods kept for measuring, without a split file.",
@@ -48,6 +54,7 @@ class MvtecAdSource(BaseModel):
     good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
+    white_level: int | None = _white()
 
 
 class Mvtec3dSource(BaseModel):
@@ -62,6 +69,7 @@ class Mvtec3dSource(BaseModel):
     good_limit: int | None = _count(None, "Good scans used at most of each product, the first by name.", "scans")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
+    white_level: int | None = _white()
 
 
 class EyecandiesSource(BaseModel):

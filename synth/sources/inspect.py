@@ -17,7 +17,7 @@ from synth.errors import SourceError
 from synth.generator import Progress
 from synth.sources import list_tree
 from synth.sources.config import FolderSource
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, load
+from synth.sources.listing import Entry, Listing, Problem, differing_whites, files_below, is_picture, load
 from synth.split import likeness, roles_of
 
 MANY = 0.6
@@ -106,6 +106,7 @@ class _Seen:
     coverage: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     colour: dict[str, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
+    whites: dict[str, dict[int, Path]] = field(default_factory=lambda: defaultdict(dict))
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
@@ -121,6 +122,8 @@ class _Seen:
         self.rows.append(LedgerRow(entry.id, file, entry.split, *kind, sample.meta["sha256"], thumbnail))
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
         self.colour[entry.product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        if sample.meta["white"] is not None:
+            self.whites[entry.product].setdefault(sample.meta["white"], entry.file)
         if entry.defect is not None:
             self.problems.extend(_mask_problems(str(entry.mask), sample.mask))
             if sample.mask.any():
@@ -150,6 +153,7 @@ def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = 
         *_twin_problems(seen.rows, roles),
         *_name_problems(listing),
         *_colour_problems(listing, seen),
+        *(differing_whites(files, "warning") for files in seen.whites.values() if len(files) > 1),
     ]
     files, _ = files_below(listing.root)
     read = {file for entry in listing.entries for file in (entry.file, entry.xyz)}

@@ -7,8 +7,8 @@ bad file; `synth.sources.inspect` reports everything instead.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from synth.errors import SourceError
-from synth.images import SUFFIXES, content_hash, read_image, read_mask
+from synth.images import SUFFIXES, content_hash, read_levels, read_mask
 from synth.sample import Sample
 from synth.sources.points import Unit
 
@@ -39,7 +39,8 @@ class Problem:
 class Entry:
     """One picture and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
-    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split."""
+    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
+    `white`: value of white in a picture of more than 8 bits; None = as its brightest pixel suggests."""
 
     id: str
     file: Path
@@ -50,6 +51,7 @@ class Entry:
     xyz: Path | None = None
     cloud: tuple[int, Unit] | None = None
     listed: bool = False
+    white: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,22 @@ def samples(listing: Listing) -> Iterator[Sample]:
         more = len(listing.errors) - 1
         hint = f" ({more} more: flawsmith inspect {listing.root} lists them)" if more else ""
         raise SourceError(f"{listing.errors[0]}{hint}")
+    whites: dict[str, dict[int, Path]] = defaultdict(dict)
     for entry in listing.entries:
-        yield load(entry)
+        sample = load(entry)
+        if sample.meta["white"] is not None:
+            known = whites[entry.product]
+            known.setdefault(sample.meta["white"], entry.file)
+            if len(known) > 1:
+                raise SourceError(str(differing_whites(known)))
+        yield sample
+
+
+def differing_whites(files: Mapping[int, Path], severity: Literal["error", "warning"] = "error") -> Problem:
+    """The problem that deep pictures of one product, one file for each value of white, would be scaled differently."""
+    (low, dark), (high, bright) = min(files.items()), max(files.items())
+    what = f"is read with {low} as white, {bright} with {high}, as their brightest pixels suggest"
+    return Problem(str(dark), what, f"say in the recipe what is white, such as source.white_level: {high}", severity)
 
 
 def load(entry: Entry) -> Sample:
@@ -87,7 +103,7 @@ def load(entry: Entry) -> Sample:
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
     if entry.cloud is not None:
         return _load_cloud(entry, *entry.cloud)
-    image = read_image(entry.file)
+    image, white = read_levels(entry.file, entry.white)
     size = image.shape[:2]
     mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
     xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, size)
@@ -108,6 +124,7 @@ def load(entry: Entry) -> Sample:
             "file": str(entry.file),
             "mask_file": None if entry.mask is None else str(entry.mask),
             "sha256": content_hash(image),
+            "white": white,
             "entry": entry,
         },
     )
@@ -145,7 +162,13 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
         product=entry.product,
         defect=entry.defect,
         split=entry.split,
-        meta={"file": str(entry.file), "mask_file": None, "sha256": content_hash(cloud.points), "entry": entry},
+        meta={
+            "file": str(entry.file),
+            "mask_file": None,
+            "sha256": content_hash(cloud.points),
+            "white": None,
+            "entry": entry,
+        },
     )
 
 

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synth import preparation
 from synth.errors import SourceError
-from synth.sources import list_tree, read
+from synth.sources import list_tree, read, read_source
+from synth.sources.config import FolderSource
 from synth.sources.inspect import inspect
 from synth.sources.listing import open_root
 from synth.starter import write_starter
@@ -129,3 +131,31 @@ def test_a_root_that_may_not_be_listed_is_refused_by_name(tmp_path):
     (tmp_path / "lost+found").mkdir()
     with pytest.raises(SourceError, match=r"lost\+found cannot be listed \(Permission denied\)"):
         open_root(tmp_path / "lost+found")
+
+
+def deep_tree(root: Path, *brightest: int) -> Path:
+    """Good parts of a grey camera whose brightest pixels are these, a hundred counts elsewhere, and a marked one."""
+    for number, most in enumerate(brightest):
+        values = np.full((37, 53), 100, np.uint16)
+        values[5:9, 5:9] = most
+        save(root / "good" / f"g{number}.png", values)
+    save(root / "pit" / "p.png", values)
+    save(root / "pit" / "p_mask.png", values == most)
+    return root
+
+
+def test_deep_pictures_of_one_product_are_scaled_alike_or_refused(tmp_path):
+    root = deep_tree(tmp_path, 200, 4000)
+    with pytest.raises(SourceError, match=r"g0\.png is read with 255 as white, .*g1\.png with 4095.*white_level: 4095"):
+        list(read(root))
+    report = inspect(root)
+    assert report.usable
+    assert any("source.white_level" in str(problem) for problem in report.problems)
+    told = list(read_source(FolderSource(root=root, white_level=4095)))
+    assert {int(sample.image[0, 0, 0]) for sample in told} == {6}
+    assert {int(sample.image.max()) for sample in told} == {12, 249}
+
+
+def test_a_white_level_below_the_brightest_pixel_cuts_it_off(tmp_path):
+    (sample, *_) = read_source(FolderSource(root=deep_tree(tmp_path, 4000), white_level=1023))
+    assert (sample.image.max(), sample.image[0, 0, 0]) == (255, 25)
