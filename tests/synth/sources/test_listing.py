@@ -146,7 +146,9 @@ def deep_tree(root: Path, *brightest: int) -> Path:
 
 def test_deep_pictures_of_one_product_are_scaled_alike_or_refused(tmp_path):
     root = deep_tree(tmp_path, 200, 4000)
-    with pytest.raises(SourceError, match=r"g0\.png is read with 255 as white, .*g1\.png with 4095.*white_level: 4095"):
+    with pytest.raises(
+        SourceError, match=r"g0\.png: is read with 255 as white, .*g1\.png with 4095.*white_level: 4095"
+    ):
         list(read(root))
     report = inspect(root)
     assert report.usable
