@@ -146,16 +146,13 @@ def deep_tree(root: Path, *brightest: int) -> Path:
 
 def test_deep_pictures_of_one_product_are_scaled_alike_or_refused(tmp_path):
     root = deep_tree(tmp_path, 200, 4000)
-    with pytest.raises(
-        SourceError, match=r"g0\.png: is read with 255 as white, .*g1\.png with 4095.*white_level: 4095"
-    ):
+    with pytest.raises(SourceError, match=r"g0\.png: .* 255 as white, .*g1\.png with 4095.*white_level: 4095"):
         list(read(root))
-    report = inspect(root)
-    assert report.usable
-    assert any("source.white_level" in str(problem) for problem in report.problems)
-    told = list(read_source(FolderSource(root=root, white_level=4095)))
-    assert {int(sample.image[0, 0, 0]) for sample in told} == {6}
-    assert {int(sample.image.max()) for sample in told} == {12, 249}
+    (told,) = [problem for problem in inspect(root).problems if "source.white_level" in problem.remedy]
+    assert told.severity == "warning"
+    samples = list(read_source(FolderSource(root=root, white_level=4095)))
+    assert {int(sample.image[0, 0, 0]) for sample in samples} == {6}
+    assert {int(sample.image.max()) for sample in samples} == {12, 249}
 
 
 def test_a_white_level_below_the_brightest_pixel_cuts_it_off(tmp_path):
