@@ -60,11 +60,14 @@ def main() -> None:
     corpus = Corpus(args.work / "pictures", args.pictures, TINY.resolution, args.seed)
     corpus.render()
     pipeline = build_untrained(TINY, args.seed, vocabulary()).to(args.device)
+    scale = None
     if args.start:
-        take_over(pipeline, load_base(args.start))
+        older = load_base(args.start)
+        take_over(pipeline, older)
+        scale = older.vae.config.scaling_factor
     else:
         train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
-    latents, marks = encode(pipeline.vae, corpus, args.work / "latents.pt")
+    latents, marks = encode(pipeline.vae, corpus, args.work / "latents.pt", scale)
     train_unet(pipeline, latents, marks, corpus.captions(), args.unet_steps, args.work, args.seed, args.batch)
     export(pipeline, args.export)
 
@@ -152,16 +155,16 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderKL, corpus: Corpus, path: Path) -> tuple[Tensor, Tensor]:
-    """Latents of all pictures (N, C, h, w), scaled to unit deviation, and the share of marked pixels (N, 1, h, w).
+def encode(vae: AutoencoderKL, corpus: Corpus, path: Path, scale: float | None) -> tuple[Tensor, Tensor]:
+    """Latents of all pictures (N, C, h, w), times `scale`, and the share of marked pixels (N, 1, h, w).
 
-    Sets the VAE's scaling factor, as Stable Diffusion defines it: 1 / deviation of its latents."""
+    Sets the VAE's scaling factor to it; None: to 1 / deviation of the latents, as Stable Diffusion defines it."""
     if not path.is_file():
         images, masks = corpus.images(), corpus.masks()
         means = [vae.encode(_to_pixels(part).to(vae.device)).latent_dist.mean.cpu() for part in _parts(images, 32)]
         latents = torch.cat(means)
         shares = F.interpolate(torch.from_numpy(masks)[:, None].float(), size=latents.shape[-2:], mode="area")
-        scale = 1 / float(latents.std())
+        scale = scale or 1 / float(latents.std())
         _save({"latents": latents * scale, "marks": shares, "scale": scale}, path)
     stored = torch.load(path, weights_only=True)
     vae.register_to_config(scaling_factor=stored["scale"])

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,3 +80,16 @@ def test_pure_noise_has_to_become_the_captioned_picture_and_marks_count_more_wit
     assert torch.allclose(losses(999, marked), (drawn - latents).square().mean((1, 2, 3)), rtol=1e-4)
     gains = [(losses(t, marked) - losses(t, torch.zeros_like(marked))).abs().mean() for t in (999, 800, 100)]
     assert gains[0] < 1e-6 < 2 * gains[1] < gains[2]
+
+
+def test_latents_have_unit_deviation_or_the_scale_of_the_base_gone_on_from(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, MICRO.resolution, MICRO.resolution, 3), dtype=np.uint8)
+    corpus = SimpleNamespace(images=lambda: pixels, masks=lambda: pixels[..., 0] > 250)
+    vae = build_untrained(MICRO).vae
+    latents, marks = pretrain.encode(vae, corpus, tmp_path / "new.pt", None)
+    assert float(latents.std()) == pytest.approx(1, rel=1e-4)
+    assert 0 < marks.mean() < 0.1
+    own = vae.config.scaling_factor
+    again, _ = pretrain.encode(vae, corpus, tmp_path / "on.pt", 2 * own)
+    assert torch.allclose(again, 2 * latents)
+    assert vae.config.scaling_factor == 2 * own
