@@ -37,10 +37,15 @@ class TrainingSide:
 
 def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
     """The training side of the run at `path`. LeakError where a picture has two roles, SourceError where the source is
-    no longer what the run was made from, EvalError where nothing was kept for testing."""
+    no longer what the run was made from, EvalError where it has no shots or nothing was kept for testing."""
     run = Run(path)
     split, ledger = prepare(run.recipe, progress)
     check_same_source(run.folder, ledger)
+    if not split.shots:
+        raise EvalError(
+            f"{path} was drawn without real defects (generator: {run.recipe.generator.kind}), so there are none to "
+            "compare with; measure a run whose generator learns from shots"
+        )
     kinds = {(shot.product, shot.defect) for shot in split.shots}
     products = {product for product, _ in kinds}
     test = [s for s in split.test if (s.product, s.defect) in kinds or (s.defect is None and s.product in products)]

@@ -229,6 +229,13 @@ def test_a_test_picture_that_an_arm_was_drawn_from_stops_with_both_names(side, m
     assert str(test.meta["file"]) in str(told.value)
 
 
+def test_a_run_that_learnt_from_no_shots_is_told_so(finished, side, monkeypatch):
+    monkeypatch.setattr("eval.training_side.prepare", lambda *_: (Split([], side.goods, side.test), []))
+    monkeypatch.setattr("eval.training_side.check_same_source", lambda *_: None)
+    with pytest.raises(EvalError, match="drawn without real defects"):
+        read_training_side(finished.path, silent)
+
+
 def test_a_run_that_is_not_finished_cannot_be_judged(tmp_path, finished):
     folder = shutil.copytree(finished.path, tmp_path / "run")
     (folder / "manifest.parquet").unlink()
