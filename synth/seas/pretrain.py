@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--vae-steps", type=int, default=1_500)
     parser.add_argument("--unet-steps", type=int, default=1_800)
     parser.add_argument("--batch", type=int, default=16, help="pictures a U-Net step; a GPU wants some hundreds")
+    parser.add_argument("--rate", type=float, default=4e-4, help="highest learning rate of the U-Net's stage")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
@@ -68,7 +69,8 @@ def main() -> None:
     else:
         train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
     latents, marks = encode(pipeline.vae, corpus, args.work / "latents.pt", scale)
-    train_unet(pipeline, latents, marks, corpus.captions(), args.unet_steps, args.work, args.seed, args.batch)
+    captions = corpus.captions()
+    train_unet(pipeline, latents, marks, captions, args.unet_steps, args.work, args.seed, args.batch, args.rate)
     export(pipeline, args.export)
 
 
@@ -180,13 +182,14 @@ def train_unet(
     work: Path,
     seed: int,
     batch: int,
+    rate: float,
 ) -> None:
     """U-Net and text encoder together; ends with their averaged weights in the pipeline."""
     latents, marks = latents.to(pipeline.device), marks.to(pipeline.device)
     pipeline.unet.to(memory_format=torch.channels_last)
     model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
     average = EMAModel(model.parameters(), decay=0.999)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-4, weight_decay=1e-3, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-3, fused=True)
     tokens = pipeline.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids[0]
     started, recent = time.monotonic(), deque[float](maxlen=LOGGED)
@@ -197,7 +200,7 @@ def train_unet(
         ids = torch.where(told[:, None], tokens[rows], nothing)
         t = torch.from_numpy((1000 * rng.random(batch) ** LITTLE_NOISE).astype(np.int64))
         noise = torch.from_numpy(rng.standard_normal((batch, *latents.shape[1:]), dtype=np.float32))
-        _set_lr(optimizer, 4e-4 * min(1.0, (step + 1) / 200) * (steps - step) / steps)
+        _set_lr(optimizer, rate * min(1.0, (step + 1) / 200) * (steps - step) / steps)
         losses = _diffusion_losses(pipeline, latents[rows], marks[rows], ids, t, noise)
         losses.mean().backward()
         norm = float(nn.utils.clip_grad_norm_(model.parameters(), 1.0))

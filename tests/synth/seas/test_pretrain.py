@@ -42,7 +42,7 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, monkeypatch)
         work.mkdir(exist_ok=True)
         pipeline = build_untrained(MICRO, words=("rubber",))
         before = pipeline.unet.conv_in.weight.detach().clone()
-        train_unet(pipeline, latents, marks, captions, steps=6, work=work, seed=0, batch=3)
+        train_unet(pipeline, latents, marks, captions, steps=6, work=work, seed=0, batch=3, rate=4e-4)
         assert not torch.equal(before, pipeline.unet.conv_in.weight)
         return {**pipeline.unet.state_dict(), **pipeline.text_encoder.state_dict()}
 
