@@ -31,9 +31,7 @@ EXTENTS = {
     "hole": (0.06, 0.4),
     "crack": (0.12, 1.0),
     "hairline crack": (0.12, 1.0),
-    "scratch": (0.16, 1.1),
-    "cut": (0.14, 0.9),
-    "gouge": (0.12, 0.8),
+    "scratch": (0.08, 1.0),
     "uneven": (0.3, 1.1),
     "fading": (0.25, 1.0),
     "wrinkle": (0.3, 0.9),
@@ -67,16 +65,8 @@ TYPICAL_COLOURS = {
 MARKED_SHARE = 0.8
 GREY_SHARE = 0.45
 TYPICAL_SHARE = 0.6
-VIEW_SHARES = (0.64, 0.12, 0.24)
-"""Of pictures that the material fills, that show an edge of it, and of products in view."""
-
-MATERIAL_SHARES = {"ground metal": 0.1, "brushed metal": 0.07, "wood": 0.07, "circuit board": 0.07}
-"""Shares beyond the even one: ground metal is the plainest look, where a mark's own look is learnt best; the others
-are known by fine lines, which are learnt last."""
-
-LINES = ("scratch", "cut", "gouge", "crack", "hairline crack", "thread")
-LINES_SHARE = 0.4
-"""Share of the marks that are lines, beyond their even one: thin and long, they too are learnt last."""
+GROUND_METAL_SHARE = 0.1
+"""Ground metal beyond its even share: the plainest look, where a mark's own look is learnt best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +89,11 @@ def make_captioned(index: int, side: int, seed: int = 0) -> Captioned:
     """Picture number `index`, side x side px; depends on (seed, index, side) alone."""
     rng = np.random.default_rng((seed, index))
     shape = (side, side)
-    material = _material(rng)
+    material = "ground metal" if rng.random() < GROUND_METAL_SHARE else _one_of(MATERIALS, rng)
     grey = rng.random() < GREY_SHARE
     colour = _colour(material, grey, rng)
     surface = coloured(MATERIALS[material](shape, rng), colour, rng)
-    view = rng.choice(["", "edge", _one_of(OUTLINES, rng)], p=VIEW_SHARES)
+    view = rng.choice(["", "edge", _one_of(OUTLINES, rng)], p=[0.5, 0.17, 0.33])
     backdrop = _one_of(BACKGROUNDS, rng)
     scene = on_background(surface, view, backdrop, rng) if view else _full_frame(surface, shape, rng)
     kind = _kind(material, rng)
@@ -116,12 +106,6 @@ def make_captioned(index: int, side: int, seed: int = 0) -> Captioned:
     return Captioned(photograph(light(surface, rng), rng), mask, words)
 
 
-def _material(rng: np.random.Generator) -> str:
-    even = 1 - sum(MATERIAL_SHARES.values())
-    shares = [even / len(MATERIALS) + MATERIAL_SHARES.get(name, 0.0) for name in MATERIALS]
-    return str(rng.choice(list(MATERIALS), p=shares))
-
-
 def _colour(material: str, grey: bool, rng: np.random.Generator) -> str:
     typical = TYPICAL_COLOURS.get(material, ())
     if grey:
@@ -132,8 +116,6 @@ def _colour(material: str, grey: bool, rng: np.random.Generator) -> str:
 
 
 def _kind(material: str, rng: np.random.Generator) -> str:
-    if rng.random() < LINES_SHARE:
-        return _one_of(LINES, rng)
     return _one_of([mark for mark in MARKS if material in ONLY_ON.get(mark, (material,))], rng)
 
 

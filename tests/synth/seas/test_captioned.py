@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from synth.seas.captioned import LINES, MATERIAL_SHARES, PLACES, SIZES, make_captioned, vocabulary
+from synth.seas.captioned import PLACES, SIZES, make_captioned, vocabulary
 from synth.sources.procedural.camera import photograph
 from synth.sources.procedural.marks import MARKS
 from synth.sources.procedural.materials import COLOURS, MATERIALS, coloured
@@ -77,16 +77,6 @@ def test_grey_and_coloured_pictures_views_and_captions_vary(pictures):
     assert sum(material in captions for material in MATERIALS) > 0.9 * len(MATERIALS)
     assert sum(mark in captions for mark in MARKS) > 0.8 * len(MARKS)
     assert all(word in captions.split() for word in OUTLINES)
-
-
-def test_lines_and_full_frames_have_the_large_share_that_fine_lines_need(pictures):
-    surfaces, marks = zip(*[made.caption.partition(" with ")[::2] for made in pictures], strict=True)
-    told = [mark for mark in marks if mark and "defect" not in mark]
-    assert 0.4 < np.mean([any(f" {line} " in f" {mark} " for line in LINES) for mark in told]) < 0.65
-    cropped = [any(f" {word} " in f" {surface} " for word in ("edge", *OUTLINES)) for surface in surfaces]
-    assert 0.25 < np.mean(cropped) < 0.47
-    lined = [any(f" {name} " in f" {surface} " for name in MATERIAL_SHARES) for surface in surfaces]
-    assert 0.3 < np.mean(lined) < 0.55  # 4 of 24 materials
 
 
 @pytest.mark.parametrize("material", sorted(MATERIALS))

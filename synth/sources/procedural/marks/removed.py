@@ -11,7 +11,7 @@ from synth.sources.procedural.shade import Surface
 
 def scratch(surface: Surface, centre: np.ndarray, size: float, rng: np.random.Generator) -> Marked:
     """A hard edge dragged over the surface: one to three long even grooves with a bright or dark bottom and a burr."""
-    width = rng.uniform(0.6, 0.015 * size + 1.6)
+    width = rng.uniform(0.5, 0.015 * size + 1.4)
     cover = np.zeros(surface.height.shape, dtype=np.float32)
     burr = np.zeros_like(cover)
     heading = tail(centre, size, rng)[1]

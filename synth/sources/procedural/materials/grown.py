@@ -26,7 +26,7 @@ def wood(shape: Shape, rng: np.random.Generator) -> Surface:
     ring = (year % 1) ** 2 * soft_step(year % 1 - 0.9, 0.2)
     pores = random_field(shape, rng, slope=0.7, stretch=rng.uniform(5, 9), angle=angle)
     vessel = np.clip(pores - 1.0, 0, None)
-    tone = tone - rng.uniform(0.2, 0.55) * (ring - 0.3) + 0.05 * pores - 0.1 * vessel
+    tone = tone - rng.uniform(0.1, 0.35) * (ring - 0.3) + 0.04 * pores - 0.08 * vessel
     tint = (tone * 0.15)[..., None] * np.array([-0.3, 0.1, 0.5], dtype=np.float32)
     return toned(0.06 * pores - 0.2 * vessel, tone, rng.uniform(0.0, 0.25), tint=tint)
 

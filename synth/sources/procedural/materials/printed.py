@@ -33,13 +33,13 @@ def printed(shape: Shape, rng: np.random.Generator) -> Surface:
 def circuit(shape: Shape, rng: np.random.Generator) -> Surface:
     """A circuit board: copper tracks under solder mask, round pads and vias, dark chips, white legend."""
     u, v = turned_grid(shape, rng, 0.0)
-    pitch = rng.uniform(9, 24)
+    pitch = rng.uniform(7, 16)
     column, row = np.floor(u / pitch).astype(np.int32) % 64, np.floor(v / pitch).astype(np.int32) % 64
     x, y = u % pitch - pitch / 2, v % pitch - pitch / 2
     ways = rng.random((2, 64, 64)) < rng.uniform(0.35, 0.6)  # does a track leave this node rightwards, downwards
     right, down = ways[0][row, column], ways[1][row, column]
     left, up = ways[0][row, (column - 1) % 64], ways[1][(row - 1) % 64, column]
-    width = pitch * rng.uniform(0.08, 0.17)
+    width = pitch * rng.uniform(0.07, 0.16)
     along_u = np.where(np.where(x > 0, right, left), np.abs(y), pitch)
     along_v = np.where(np.where(y > 0, down, up), np.abs(x), pitch)
     track = soft_step(np.minimum(along_u, along_v) - width, 1.2)
@@ -50,7 +50,7 @@ def circuit(shape: Shape, rng: np.random.Generator) -> Surface:
     block = (rng.random((22, 22)) < rng.choice([0.0, 0.08, 0.16]))[row // 3, column // 3]
     chip = soft_step(0.5 - block.astype(np.float32), 0.6)
     bare, dark = pad * (1 - via) * (1 - chip), np.maximum(via * (1 - chip), chip)
-    tone = rng.uniform(0.12, 0.4) * track * (1 - chip) - 0.42 * dark + 0.1 * bare + 0.015 * band_field(shape, rng, 0.8)
+    tone = 0.12 * track * (1 - chip) - 0.42 * dark + 0.1 * bare + 0.015 * band_field(shape, rng, 0.8)
     solder = np.array([0.45, 0.35, 0.15] if rng.random() < 0.5 else [0.4, 0.4, 0.4], dtype=np.float32)
     height = 0.4 * track + 0.8 * bare - 2 * via + 2.5 * chip
     return toned(height, tone, 0.2 + 0.5 * bare - 0.15 * chip, shine=60, tint=bare[..., None] * solder)
