@@ -1,7 +1,8 @@
 """Train the bundled base: `python -m synth.seas.pretrain --work DIR`, from nothing or on from another with `--start`.
 
-Four stages, each resumable: pictures (rendered, captioned), the VAE, their latents, the U-Net with its text encoder.
-Every random number of a step comes from (seed, stage, step), so an interrupted training ends as an uninterrupted one.
+Two stages, each resumable: the VAE, then the U-Net with its text encoder, from captioned pictures that are rendered
+meanwhile (`synth/seas/corpus.py`). Every random number of a step comes from (seed, stage, step), so an interrupted
+training ends as an uninterrupted one. On a GPU the networks are compiled and run in bfloat16.
 
 Choices: the VAE learns pixels and their differences (L1) with a slight KL term, so it stays near-deterministic.
 The U-Net predicts v (Salimans & Ho 2022). Its error counts the same at all timesteps, less only where the
@@ -18,9 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -31,17 +30,22 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from synth.seas.base import BUNDLED, TINY, build_untrained, load_base, save_base
-from synth.seas.captioned import make_captioned, vocabulary
+from synth.seas.captioned import vocabulary
+from synth.seas.corpus import Corpus, Examples, encode, pool_size, save, to_pixels
 from synth.seas.losses import min_snr_weight
 from synth.seas.vae_start import start_as_thumbnail
 
-CHUNK = 500
 LOGGED = 50
 """Steps from one line of the log to the next; that of the U-Net gives their mean loss."""
 MARK_WEIGHT = 3.0
 CAPTION_DROPOUT = 0.1
 MAX_SNR = 5.0
 LITTLE_NOISE = 1.5
+VAE_PICTURES = 20_000
+SCALED_BY = 2_000
+"""Pictures that the VAE learns from, and whose latents tell its scaling factor."""
+SAVED_EVERY = 120.0
+"""Seconds from one checkpoint to the next."""
 
 
 def main() -> None:
@@ -58,27 +62,26 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    corpus = Corpus(args.work / "pictures", args.pictures, TINY.resolution, args.seed)
-    corpus.render()
-    pipeline = build_untrained(TINY, args.seed, vocabulary()).to(args.device)
-    scale = None
-    if args.start:
-        older = load_base(args.start)
-        take_over(pipeline, older)
-        scale = older.vae.config.scaling_factor
-    else:
-        train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
-    latents, marks = encode(pipeline.vae, corpus, args.work / "latents.pt", scale)
-    captions = corpus.captions()
-    train_unet(pipeline, latents, marks, captions, args.unet_steps, args.work, args.seed, args.batch, args.rate)
+    with Corpus(args.work / "pictures", args.pictures, TINY.resolution, args.seed) as corpus:
+        if args.device == "cpu":
+            corpus.wait()
+        pipeline = build_untrained(TINY, args.seed, vocabulary()).to(args.device)
+        if args.start:
+            take_over(pipeline, load_base(args.start))
+        else:
+            train_vae(pipeline.vae, corpus, args.vae_steps, args.work, args.seed)
+            scale_latents(pipeline.vae, corpus.images(SCALED_BY))
+        examples = Examples(pipeline.vae, pipeline.tokenizer, corpus, args.work / "latents")
+        train_unet(pipeline, examples, args.unet_steps, args.work, args.seed, args.batch, args.rate)
     export(pipeline, args.export)
 
 
 @torch.no_grad()
 def take_over(pipeline: StableDiffusionPipeline, older: StableDiffusionPipeline) -> None:
-    """Give `pipeline` all weights of an older base of the same shape; words that both know keep their embeddings, by
-    name, since a larger vocabulary numbers them anew."""
+    """Give `pipeline` all weights of an older base of the same shape and the scale of its latents; words that both know
+    keep their embeddings, by name, since a larger vocabulary numbers them anew."""
     pipeline.vae.load_state_dict(older.vae.state_dict())
+    pipeline.vae.register_to_config(scaling_factor=older.vae.config.scaling_factor)
     pipeline.unet.load_state_dict(older.unet.state_dict())
     new, old = pipeline.tokenizer.get_vocab(), older.tokenizer.get_vocab()
     rows = pipeline.text_encoder.get_input_embeddings().weight.clone()
@@ -90,58 +93,17 @@ def take_over(pipeline: StableDiffusionPipeline, older: StableDiffusionPipeline)
     pipeline.text_encoder.load_state_dict({**state, **dict.fromkeys(names, rows)})
 
 
-class Corpus:
-    """`count` captioned pictures on disk, rendered once in chunks that appear by rename."""
-
-    def __init__(self, folder: Path, count: int, side: int, seed: int) -> None:
-        self.folder, self.side, self.seed = folder, side, seed
-        self.chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def render(self) -> None:
-        missing = [chunk for chunk in self.chunks if not self._file(chunk).is_file()]
-        with ProcessPoolExecutor() as pool:
-            for done, _ in enumerate(pool.map(self._render_chunk, missing), start=1):
-                log(self.folder.parent, stage="pictures", step=done, of=len(missing))
-
-    def images(self) -> np.ndarray:
-        """uint8 (N, H, W, 3)."""
-        return np.concatenate([np.load(self._file(chunk))["images"] for chunk in self.chunks])
-
-    def masks(self) -> np.ndarray:
-        """bool (N, H, W)."""
-        return np.concatenate([np.load(self._file(chunk))["masks"] for chunk in self.chunks])
-
-    def captions(self) -> list[str]:
-        return [str(text) for chunk in self.chunks for text in np.load(self._file(chunk))["captions"]]
-
-    def _file(self, chunk: range) -> Path:
-        return self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.npz"
-
-    def _render_chunk(self, chunk: range) -> None:
-        made = [make_captioned(index, self.side, self.seed) for index in chunk]
-        temporary = self._file(chunk).with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez(
-                file,
-                images=np.stack([m.image for m in made]),
-                masks=np.stack([m.mask for m in made]),
-                captions=np.array([m.caption for m in made]),
-            )
-        temporary.replace(self._file(chunk))
-
-
 def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: int, batch: int = 8) -> None:
     """Small crops first, whole pictures for the last quarter: convolutions do not mind, and it is four times faster."""
     start_as_thumbnail(vae)
     optimizer = torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     images = None
     for step in resumed(steps, work / "vae.pt", vae, optimizer):
-        images = corpus.images() if images is None else images
+        images = corpus.images(VAE_PICTURES) if images is None else images
         rng = np.random.default_rng((seed, 1, step))
         whole = step >= 0.75 * steps
         crop, n = (corpus.side, batch // 4) if whole else (corpus.side // 2, batch)
-        pixels = _to_pixels(_crops(images, n, crop, rng)).to(vae.device)
+        pixels = to_pixels(_crops(images, n, crop, rng)).to(vae.device)
         _set_lr(optimizer, 7e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / (0.6 * steps)))
         posterior = vae.encode(pixels).latent_dist
         noise = torch.from_numpy(rng.standard_normal(tuple(posterior.mean.shape), dtype=np.float32)).to(vae.device)
@@ -156,61 +118,46 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
             log(work, stage="vae", step=step, of=steps, loss=float(loss.detach()), psnr=psnr)
 
 
-@torch.no_grad()
-def encode(vae: AutoencoderKL, corpus: Corpus, path: Path, scale: float | None) -> tuple[Tensor, Tensor]:
-    """Latents of all pictures (N, C, h, w), times `scale`, and the share of marked pixels (N, 1, h, w).
-
-    Sets the VAE's scaling factor to it; None: to 1 / deviation of the latents, as Stable Diffusion defines it."""
-    if not path.is_file():
-        images, masks = corpus.images(), corpus.masks()
-        means = [vae.encode(_to_pixels(part).to(vae.device)).latent_dist.mean.cpu() for part in _parts(images, 32)]
-        latents = torch.cat(means)
-        shares = F.interpolate(torch.from_numpy(masks)[:, None].float(), size=latents.shape[-2:], mode="area")
-        scale = scale or 1 / float(latents.std())
-        _save({"latents": latents * scale, "marks": shares, "scale": scale}, path)
-    stored = torch.load(path, weights_only=True)
-    vae.register_to_config(scaling_factor=stored["scale"])
-    return stored["latents"], stored["marks"]
+def scale_latents(vae: AutoencoderKL, images: np.ndarray) -> None:
+    """Set the VAE's scaling factor to 1 / deviation of these pictures' latents, as Stable Diffusion defines it."""
+    vae.register_to_config(scaling_factor=1 / float(encode(vae, images).std()))
 
 
 def train_unet(
-    pipeline: StableDiffusionPipeline,
-    latents: Tensor,
-    marks: Tensor,
-    captions: list[str],
-    steps: int,
-    work: Path,
-    seed: int,
-    batch: int,
-    rate: float,
+    pipeline: StableDiffusionPipeline, examples: Examples, steps: int, work: Path, seed: int, batch: int, rate: float
 ) -> None:
     """U-Net and text encoder together; ends with their averaged weights in the pipeline."""
-    latents, marks = latents.to(pipeline.device), marks.to(pipeline.device)
+    device, count = pipeline.device, len(examples.latents)
     pipeline.unet.to(memory_format=torch.channels_last)
+    if device.type == "cuda":
+        pipeline.unet.compile()
+        pipeline.text_encoder.compile()
     model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
-    average = EMAModel(model.parameters(), decay=0.999)
+    average = EMAModel(model.parameters(), decay=0.999, foreach=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-3, fused=True)
-    tokens = pipeline.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-    nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids[0]
-    started, recent = time.monotonic(), deque[float](maxlen=LOGGED)
+    nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids.to(device)
+    started, recent = time.monotonic(), list[Tensor]()
     for step in resumed(steps, work / "unet.pt", model, optimizer, average):
-        rng = np.random.default_rng((seed, 2, step))
-        rows = torch.from_numpy(rng.integers(len(latents), size=batch))
-        told = torch.from_numpy(rng.random(batch) >= CAPTION_DROPOUT)
-        ids = torch.where(told[:, None], tokens[rows], nothing)
-        t = torch.from_numpy((1000 * rng.random(batch) ** LITTLE_NOISE).astype(np.int64))
-        noise = torch.from_numpy(rng.standard_normal((batch, *latents.shape[1:]), dtype=np.float32))
+        pool = pool_size(step, steps, count)
+        examples.grow(pool)
+        draw = torch.Generator(device).manual_seed(int(np.random.SeedSequence((seed, 2, step)).generate_state(1)[0]))
+        rows = torch.randint(pool, (batch,), generator=draw, device=device)
+        told = torch.rand(batch, 1, generator=draw, device=device) >= CAPTION_DROPOUT
+        ids = torch.where(told, examples.tokens[rows], nothing)
+        t = (1000 * torch.rand(batch, generator=draw, device=device) ** LITTLE_NOISE).long()
+        noise = torch.randn(batch, *examples.latents.shape[1:], generator=draw, device=device)
         _set_lr(optimizer, rate * min(1.0, (step + 1) / 200) * (steps - step) / steps)
-        losses = _diffusion_losses(pipeline, latents[rows], marks[rows], ids, t, noise)
+        losses = _diffusion_losses(pipeline, examples.latents[rows], examples.marks[rows], ids, t, noise)
         losses.mean().backward()
-        norm = float(nn.utils.clip_grad_norm_(model.parameters(), 1.0))
+        norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         average.step(model.parameters())
-        recent.append(float(losses.detach().mean()))
+        recent.append(losses.detach().mean())
         if (step + 1) % LOGGED == 0:
-            seconds, loss = time.monotonic() - started, float(np.mean(recent))
-            log(work, stage="unet", step=step + 1, of=steps, batch=batch, loss=loss, norm=norm, seconds=seconds)
+            row = {"batch": batch, "pool": pool, "loss": float(torch.stack(recent).mean()), "norm": float(norm)}
+            log(work, stage="unet", step=step + 1, of=steps, **row, seconds=time.monotonic() - started)
+            recent.clear()
     average.copy_to(model.parameters())
 
 
@@ -220,9 +167,8 @@ def _diffusion_losses(
     """Weighted v-prediction error, one number a sample (B,); marked latents count MARK_WEIGHT more where there is
     little noise.
 
-    marks (B, 1, h, w): share of marked pixels under each latent. On a GPU the networks run in bfloat16."""
+    marks (B, 1, h, w): share of marked pixels under each latent."""
     device, scheduler = pipeline.device, pipeline.scheduler
-    latents, marks, ids, t, noise = (x.to(device) for x in (latents, marks, ids, t, noise))
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         words = pipeline.text_encoder(ids).last_hidden_state
         guess = pipeline.unet(scheduler.add_noise(latents, noise, t), t, words).sample.float()
@@ -254,37 +200,28 @@ def resumed(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: EMAModel | None = None,
-    every: int = 200,
 ) -> Iterator[int]:
-    """Step numbers still to do, after loading the last checkpoint; a checkpoint follows every `every` steps."""
+    """Step numbers still to do, after loading the last checkpoint; a checkpoint follows every SAVED_EVERY seconds."""
     first = 0
     if path.is_file():
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=next(model.parameters()).device)
         first = state["step"]
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         if average is not None:
             average.load_state_dict(state["average"])
+    saved = time.monotonic()
     for step in range(first, steps):
         yield step
-        if (step + 1) % every == 0 or step + 1 == steps:
+        if time.monotonic() - saved >= SAVED_EVERY or step + 1 == steps:
+            saved = time.monotonic()
             state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            _save(state | ({"average": average.state_dict()} if average is not None else {}), path)
+            save(state | ({"average": average.state_dict()} if average is not None else {}), path)
 
 
 def log(work: Path, **values: object) -> None:
     with (work / "log.jsonl").open("a") as file:
         file.write(json.dumps(values) + "\n")
-
-
-def _save(state: dict, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
-
-
-def _parts(array: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    return (array[i : i + size] for i in range(0, len(array), size))
 
 
 def _crops(images: np.ndarray, count: int, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -293,11 +230,6 @@ def _crops(images: np.ndarray, count: int, side: int, rng: np.random.Generator) 
     chosen = zip(rng.integers(len(images), size=count), rng.integers(room, size=(count, 2)), strict=True)
     crops = np.stack([images[i, r : r + side, c : c + side] for i, (r, c) in chosen])
     return crops[:, :, ::-1] if rng.random() < 0.5 else crops
-
-
-def _to_pixels(images: np.ndarray) -> Tensor:
-    """uint8 (N, H, W, 3) to float (N, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _difference_loss(a: Tensor, b: Tensor) -> Tensor:

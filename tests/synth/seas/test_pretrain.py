@@ -1,16 +1,16 @@
 """Training of the base: another base's weights go over to a larger vocabulary; a killed training goes on."""
 
 from dataclasses import replace
-from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from synth.seas import pretrain
+from synth.seas import corpus, pretrain
 from synth.seas.base import MICRO, build_untrained
-from synth.seas.pretrain import take_over, train_unet
+from synth.seas.captioned import make_captioned
+from synth.seas.corpus import Corpus, Examples, encode, pool_size
+from synth.seas.pretrain import scale_latents, take_over, train_unet
 
 
 def test_words_that_an_older_base_knows_mean_the_same_after_its_weights_are_taken_over() -> None:
@@ -31,18 +31,17 @@ def test_words_that_an_older_base_knows_mean_the_same_after_its_weights_are_take
 
 
 def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(pretrain, "resumed", partial(pretrain.resumed, every=2))
-    side = MICRO.latent_size
-    latents = torch.randn(6, 4, side, side, generator=torch.Generator().manual_seed(0))
-    marks = torch.zeros(6, 1, side, side)
-    marks[:3, :, 2:4] = 1
-    captions = ["a rubber", "a rubber with defect", "a good part"] * 2
+    monkeypatch.setattr(pretrain, "SAVED_EVERY", 0.0)
+    monkeypatch.setattr(corpus, "CHUNK", 2)
 
     def trained(work):
         work.mkdir(exist_ok=True)
         pipeline = build_untrained(MICRO, words=("rubber",))
         before = pipeline.unet.conv_in.weight.detach().clone()
-        train_unet(pipeline, latents, marks, captions, steps=6, work=work, seed=0, batch=3, rate=4e-4)
+        with Corpus(work / "pictures", 6, MICRO.resolution, seed=0) as pictures:
+            examples = Examples(pipeline.vae, pipeline.tokenizer, pictures, work / "latents")
+            train_unet(pipeline, examples, steps=6, work=work, seed=0, batch=3, rate=4e-4)
+        assert examples.ready == 6
         assert not torch.equal(before, pipeline.unet.conv_in.weight)
         return {**pipeline.unet.state_dict(), **pipeline.text_encoder.state_dict()}
 
@@ -59,7 +58,7 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "killed")
     again = trained(tmp_path / "killed")
-    assert len(calls) == 4 + 4
+    assert len(calls) == 4 + 3
     assert all(torch.equal(again[name], value) for name, value in whole.items())
 
 
@@ -82,14 +81,47 @@ def test_pure_noise_has_to_become_the_captioned_picture_and_marks_count_more_wit
     assert gains[0] < 1e-6 < 2 * gains[1] < gains[2]
 
 
-def test_latents_have_unit_deviation_or_the_scale_of_the_base_gone_on_from(tmp_path):
+def test_latents_have_unit_deviation_or_the_scale_of_the_base_gone_on_from():
     pixels = np.random.default_rng(0).integers(0, 256, (4, MICRO.resolution, MICRO.resolution, 3), dtype=np.uint8)
-    corpus = SimpleNamespace(images=lambda: pixels, masks=lambda: pixels[..., 0] > 250)
-    vae = build_untrained(MICRO).vae
-    latents, marks = pretrain.encode(vae, corpus, tmp_path / "new.pt", None)
-    assert float(latents.std()) == pytest.approx(1, rel=1e-4)
-    assert 0 < marks.mean() < 0.1
-    own = vae.config.scaling_factor
-    again, _ = pretrain.encode(vae, corpus, tmp_path / "on.pt", 2 * own)
-    assert torch.allclose(again, 2 * latents)
-    assert vae.config.scaling_factor == 2 * own
+    older, newer = (build_untrained(MICRO, seed) for seed in (1, 2))
+    scale_latents(older.vae, pixels)
+    assert float(encode(older.vae, pixels).std()) * older.vae.config.scaling_factor == pytest.approx(1, rel=1e-4)
+    take_over(newer, older)
+    assert newer.vae.config.scaling_factor == older.vae.config.scaling_factor
+
+
+def test_pictures_join_a_training_in_order_and_none_is_rendered_or_encoded_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "CHUNK", 3)
+    pipeline = build_untrained(MICRO)
+
+    def examples():
+        return Examples(pipeline.vae, pipeline.tokenizer, pictures, tmp_path / "latents")
+
+    with Corpus(tmp_path / "pictures", 8, MICRO.resolution, seed=5) as pictures:
+        first = examples()
+        first.grow(4)
+        assert first.ready == 6
+        first.grow(8)
+    images, _, captions = ([part for chunk in pictures.chunks for part in pictures.read(chunk)[i]] for i in range(3))
+    for index in range(8):
+        made = make_captioned(index, MICRO.resolution, seed=5)
+        assert np.array_equal(images[index], made.image)
+        assert captions[index] == made.caption
+        assert float(first.marks[index].mean()) == pytest.approx(made.mask.mean(), abs=1e-6)
+    assert torch.allclose(
+        first.latents, encode(pipeline.vae, np.stack(images)) * pipeline.vae.config.scaling_factor, atol=1e-6
+    )
+    with monkeypatch.context() as broken, Corpus(tmp_path / "pictures", 8, MICRO.resolution, seed=5) as pictures:
+        broken.setattr(corpus, "_render", None)
+        broken.setattr(corpus, "encode", None)
+        again = examples()
+        again.grow(8)
+    assert torch.equal(again.latents, first.latents)
+    assert torch.equal(again.tokens, first.tokens)
+
+
+def test_a_training_begins_with_a_twentieth_of_the_pictures_and_has_all_by_half():
+    sizes = [pool_size(step, 1000, 40_000) for step in range(1000)]
+    assert sizes[0] == 2000
+    assert sizes == sorted(sizes)
+    assert sizes[499] < 40_000 == sizes[500] == sizes[-1]
