@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from numpy.lib.npyio import NpzFile
 from torch import Tensor
 from transformers import CLIPTokenizer
 
@@ -56,16 +57,21 @@ class Corpus:
     def file(self, chunk: range) -> Path:
         return self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.npz"
 
-    def read(self, chunk: range) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Pictures uint8 (N, H, W, 3), masks bool (N, H, W) and captions of a chunk, as soon as it is rendered."""
+    def open(self, chunk: range) -> NpzFile:
+        """A chunk as soon as it is rendered: `images` uint8 (N, H, W, 3), `masks` bool (N, H, W) and `captions`."""
         if chunk in self._rendered:
             self._rendered.pop(chunk).result()
-        with np.load(self.file(chunk)) as stored:
-            return stored["images"], stored["masks"], [str(text) for text in stored["captions"]]
+        stored: NpzFile = np.load(self.file(chunk))
+        return stored
 
     def images(self, count: int) -> np.ndarray:
         """The first `count` pictures, to whole chunks: uint8 (N, H, W, 3)."""
-        return np.concatenate([self.read(chunk)[0] for chunk in self.chunks if chunk.start < count])
+        parts = []
+        for chunk in self.chunks:
+            if chunk.start < count:
+                with self.open(chunk) as stored:
+                    parts.append(stored["images"])
+        return np.concatenate(parts)
 
     def wait(self) -> None:
         """Return when all is rendered: on a machine whose processors train, both at once would take longer."""
@@ -96,18 +102,18 @@ class Examples:
                 self.ready = chunk.stop
 
     def _take(self, chunk: range) -> None:
-        images, masks, captions = self.corpus.read(chunk)
         rows, side = slice(chunk.start, chunk.stop), self.latents.shape[-2:]
-        self.latents[rows] = self._encoded(images, self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.pt")
-        shares = torch.from_numpy(masks)[:, None].to(self.marks.device).float()
+        with self.corpus.open(chunk) as stored:
+            path = self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.pt"
+            if not path.is_file():
+                save(encode(self.vae, stored["images"]).cpu(), path)
+            shares = torch.from_numpy(stored["masks"])[:, None].to(self.marks.device).float()
+            captions = [str(text) for text in stored["captions"]]
+        latents = torch.load(path, weights_only=True).to(self.latents.device)
+        self.latents[rows] = latents * self.vae.config.scaling_factor
         self.marks[rows] = F.interpolate(shares, size=side, mode="area")
         ids = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         self.tokens[rows] = ids.to(self.tokens.device)
-
-    def _encoded(self, images: np.ndarray, path: Path) -> Tensor:
-        if not path.is_file():
-            save(encode(self.vae, images).cpu(), path)
-        return torch.load(path, weights_only=True).to(self.vae.device) * self.vae.config.scaling_factor
 
 
 @torch.no_grad()

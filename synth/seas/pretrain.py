@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from synth.errors import GeneratorError
 from synth.seas.base import BUNDLED, TINY, build_untrained, load_base, save_base
 from synth.seas.captioned import vocabulary
 from synth.seas.corpus import Corpus, Examples, encode, pool_size, save, to_pixels
@@ -127,38 +129,77 @@ def train_unet(
     pipeline: StableDiffusionPipeline, examples: Examples, steps: int, work: Path, seed: int, batch: int, rate: float
 ) -> None:
     """U-Net and text encoder together; ends with their averaged weights in the pipeline."""
-    device, count = pipeline.device, len(examples.latents)
+    device = pipeline.device
     pipeline.unet.to(memory_format=torch.channels_last)
+    model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
+    average = EMAModel(model.parameters(), decay=0.999, foreach=True)
+    optimizer = torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
+    nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids.to(device)
+    started, recent = time.monotonic(), list[Tensor]()
+
+    def descend(*inputs: Tensor) -> Tensor:
+        model.zero_grad(set_to_none=True)
+        losses = _diffusion_losses(pipeline, *inputs)
+        losses.mean().backward()
+        return losses.detach().mean()
+
     if device.type == "cuda":
         pipeline.unet.compile()
         pipeline.text_encoder.compile()
-    model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
-    average = EMAModel(model.parameters(), decay=0.999, foreach=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-3, fused=True)
-    nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids.to(device)
-    started, recent = time.monotonic(), list[Tensor]()
+        descend = captured(descend)
     for step in resumed(steps, work / "unet.pt", model, optimizer, average):
-        pool = pool_size(step, steps, count)
+        pool = pool_size(step, steps, len(examples.latents))
         examples.grow(pool)
         draw = torch.Generator(device).manual_seed(int(np.random.SeedSequence((seed, 2, step)).generate_state(1)[0]))
-        rows = torch.randint(pool, (batch,), generator=draw, device=device)
-        told = torch.rand(batch, 1, generator=draw, device=device) >= CAPTION_DROPOUT
-        ids = torch.where(told, examples.tokens[rows], nothing)
-        t = (1000 * torch.rand(batch, generator=draw, device=device) ** LITTLE_NOISE).long()
-        noise = torch.randn(batch, *examples.latents.shape[1:], generator=draw, device=device)
         _set_lr(optimizer, rate * min(1.0, (step + 1) / 200) * (steps - step) / steps)
-        losses = _diffusion_losses(pipeline, examples.latents[rows], examples.marks[rows], ids, t, noise)
-        losses.mean().backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        recent.append(descend(*_draw(examples, pool, batch, nothing, draw)))
+        norm = nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
         average.step(model.parameters())
-        recent.append(losses.detach().mean())
         if (step + 1) % LOGGED == 0:
             row = {"batch": batch, "pool": pool, "loss": float(torch.stack(recent).mean()), "norm": float(norm)}
+            if not math.isfinite(row["loss"]):
+                raise GeneratorError(f"the loss broke before step {step + 1}: begin again with --rate below {rate}")
             log(work, stage="unet", step=step + 1, of=steps, **row, seconds=time.monotonic() - started)
             recent.clear()
     average.copy_to(model.parameters())
+
+
+def _draw(examples: Examples, pool: int, batch: int, nothing: Tensor, draw: torch.Generator) -> tuple[Tensor, ...]:
+    """A batch of the first `pool` examples: latents, marks, tokens, some of them those of `nothing`, t and noise."""
+    device = draw.device
+    rows = torch.randint(pool, (batch,), generator=draw, device=device)
+    told = torch.rand(batch, 1, generator=draw, device=device) >= CAPTION_DROPOUT
+    t = (1000 * torch.rand(batch, generator=draw, device=device) ** LITTLE_NOISE).long()
+    latents = examples.latents[rows]
+    noise = torch.randn(latents.shape, generator=draw, device=device)
+    return latents, examples.marks[rows], torch.where(told, examples.tokens[rows], nothing), t, noise
+
+
+def captured(descend: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The same as one CUDA graph, recorded at the first call: the thousands of kernels of a small network take longer
+    to start than to run. All inputs keep their shapes; gradients are written over at every call."""
+    inputs: list[Tensor] = []
+    graph, result = torch.cuda.CUDAGraph(), torch.empty(())
+
+    def replay(*values: Tensor) -> Tensor:
+        nonlocal result
+        if not inputs:
+            inputs.extend(value.clone() for value in values)
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(3):
+                    descend(*inputs)
+            torch.cuda.current_stream().wait_stream(aside)
+            with torch.cuda.graph(graph):
+                result = descend(*inputs)
+        for held, value in zip(inputs, values, strict=True):
+            held.copy_(value)
+        graph.replay()
+        return result.clone()
+
+    return replay
 
 
 def _diffusion_losses(
@@ -169,7 +210,7 @@ def _diffusion_losses(
 
     marks (B, 1, h, w): share of marked pixels under each latent."""
     device, scheduler = pipeline.device, pipeline.scheduler
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False):
         words = pipeline.text_encoder(ids).last_hidden_state
         guess = pipeline.unet(scheduler.add_noise(latents, noise, t), t, words).sample.float()
     error = (guess - scheduler.get_velocity(latents, noise, t)).square()

@@ -102,7 +102,9 @@ def test_pictures_join_a_training_in_order_and_none_is_rendered_or_encoded_twice
         first.grow(4)
         assert first.ready == 6
         first.grow(8)
-    images, _, captions = ([part for chunk in pictures.chunks for part in pictures.read(chunk)[i]] for i in range(3))
+    images, captions = (
+        [part for chunk in pictures.chunks for part in pictures.open(chunk)[name]] for name in ("images", "captions")
+    )
     for index in range(8):
         made = make_captioned(index, MICRO.resolution, seed=5)
         assert np.array_equal(images[index], made.image)
