@@ -27,8 +27,10 @@ from synth.streams import Stream
 
 
 def _seas(config: Any, folder: Path, seed: int) -> Generator:
+    from synth.seas.base import check_base
     from synth.seas.generator import SeasGenerator
 
+    check_base(config.base)
     return SeasGenerator(config, folder, seed)
 
 

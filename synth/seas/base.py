@@ -7,7 +7,8 @@ of tokenizer, CLIP text encoder, AutoencoderKL, UNet2DConditionModel and schedul
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,27 +183,20 @@ def build_tokenizer(words: Sequence[str], length: int) -> CLIPTokenizer:
     return tokenizer
 
 
+def check_base(name: str) -> None:
+    """Raises GeneratorError where no base stands under this name; reads its index alone."""
+    with _found(name) as source:
+        StableDiffusionPipeline.load_config(source)
+
+
 def load_base(name: str, dtype: torch.dtype = torch.float32) -> StableDiffusionPipeline:
     """The base model `name`: "tiny" (bundled), a folder in the Stable Diffusion layout, or a Hub id.
 
     Raises GeneratorError where it is absent or laid out differently."""
-    source = BUNDLED if name == "tiny" else Path(name)
-    if name == "tiny" and not (source / "model_index.json").is_file():
-        raise GeneratorError(f"the bundled base is missing from {source}: reinstall flawsmith")
-    try:
+    with _found(name) as source:
         pipeline = StableDiffusionPipeline.from_pretrained(
-            str(source) if source.exists() else name,
-            dtype=dtype,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
+            source, dtype=dtype, safety_checker=None, feature_extractor=None, requires_safety_checker=False
         )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise GeneratorError(
-            f"no Stable Diffusion 1.x/2.x base at {name!r} ({reason}): give 'tiny', a folder that holds "
-            "model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/, or a Hub id"
-        ) from error
     if pipeline.unet.config.in_channels != pipeline.vae.config.latent_channels:
         raise GeneratorError(
             f"{name}: its U-Net takes {pipeline.unet.config.in_channels} channels, its VAE gives "
@@ -216,6 +210,21 @@ def save_base(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     pipeline.save_pretrained(folder)
     for weights in folder.rglob("*.safetensors"):
         share(weights)
+
+
+@contextmanager
+def _found(name: str) -> Iterator[str]:
+    """What diffusers opens the base by; its complaints become GeneratorErrors."""
+    if name == "tiny" and not (BUNDLED / "model_index.json").is_file():
+        raise GeneratorError(f"the bundled base is missing from {BUNDLED}: reinstall flawsmith")
+    try:
+        yield str(BUNDLED) if name == "tiny" else name
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise GeneratorError(
+            f"no Stable Diffusion 1.x/2.x base at {name!r} ({reason}): give 'tiny', a folder that holds "
+            "model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/, or a Hub id"
+        ) from error
 
 
 def _merges(learner: Tokenizer) -> list[list[str]]:

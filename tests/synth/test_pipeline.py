@@ -208,6 +208,16 @@ def test_a_second_process_is_kept_out(source, tmp_path):
     assert run_blobs(source, tmp_path / "out").shortfalls == []
 
 
+def test_a_wrong_base_leaves_the_folder_free_for_the_mended_recipe(source, tmp_path, monkeypatch):
+    out, recipe = tmp_path / "out", recipe_for(source)
+    wrong = recipe.model_copy(update={"generator": recipe.generator.model_copy(update={"base": str(tmp_path / "no")})})
+    with monkeypatch.context() as patch:
+        patch.setitem(preparation.GENERATORS, "seas", preparation._seas)
+        with pytest.raises(GeneratorError, match="no Stable Diffusion"):
+            run(wrong, out)
+    assert run(recipe, out).shortfalls == []
+
+
 def test_a_generator_that_draws_something_else_is_refused(source, tmp_path, monkeypatch):
     class Wrong(BlobGenerator):
         def draw(self, requests):
