@@ -48,6 +48,8 @@ SCALED_BY = 2_000
 """Pictures that the VAE learns from, and whose latents tell its scaling factor."""
 SAVED_EVERY = 120.0
 """Seconds from one checkpoint to the next."""
+FREE = ("work", "export", "device")
+"""Arguments that may change when a training goes on."""
 
 
 def main() -> None:
@@ -63,7 +65,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
+    hold_settings(args.work, {key: value for key, value in vars(args).items() if key not in FREE})
     with Corpus(args.work / "pictures", args.pictures, TINY.resolution, args.seed) as corpus:
         if args.device == "cpu":
             corpus.wait()
@@ -76,6 +78,18 @@ def main() -> None:
         examples = Examples(pipeline.vae, pipeline.tokenizer, corpus, args.work / "latents")
         train_unet(pipeline, examples, args.unet_steps, args.work, args.seed, args.batch, args.rate)
     export(pipeline, args.export)
+
+
+def hold_settings(work: Path, settings: dict[str, object]) -> None:
+    """Begin the folder, or raise GeneratorError where its pictures, latents and weights come from other settings."""
+    work.mkdir(parents=True, exist_ok=True)
+    file = work / "settings.json"
+    if not file.is_file():
+        file.write_text(json.dumps(settings))
+    begun = json.loads(file.read_text())
+    changed = [f"{key} was {begun.get(key)}" for key, value in settings.items() if begun.get(key) != value]
+    if changed:
+        raise GeneratorError(f"{work} was begun otherwise ({', '.join(changed)}): name another folder with --work")
 
 
 @torch.no_grad()

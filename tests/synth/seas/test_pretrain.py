@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from synth.errors import GeneratorError
 from synth.seas import corpus, pretrain
 from synth.seas.base import MICRO, build_untrained
 from synth.seas.captioned import make_captioned
 from synth.seas.corpus import Corpus, Examples, encode, pool_size
-from synth.seas.pretrain import scale_latents, take_over, train_unet
+from synth.seas.pretrain import hold_settings, scale_latents, take_over, train_unet
 
 
 def test_words_that_an_older_base_knows_mean_the_same_after_its_weights_are_taken_over() -> None:
@@ -60,6 +61,13 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, monkeypatch)
     again = trained(tmp_path / "killed")
     assert len(calls) == 4 + 3
     assert all(torch.equal(again[name], value) for name, value in whole.items())
+
+
+def test_a_folder_begun_with_other_settings_is_refused(tmp_path):
+    hold_settings(tmp_path / "work", {"start": None, "seed": 0})
+    hold_settings(tmp_path / "work", {"start": None, "seed": 0})
+    with pytest.raises(GeneratorError, match=r"start was None, seed was 0.*--work"):
+        hold_settings(tmp_path / "work", {"start": "tiny", "seed": 1})
 
 
 @torch.no_grad()
