@@ -17,15 +17,15 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from numpy.lib.npyio import NpzFile
-from torch import Tensor
 from transformers import CLIPTokenizer
 
+from synth.atomic import replacing
 from synth.seas.captioned import make_captioned
+from synth.seas.pool import encode
 
 CHUNK = 500
 FIRST_SHARE = 0.05
 """Share of the pictures that a training begins with; halfway it has all of them."""
-ENCODED_AT_ONCE = 50
 
 
 def pool_size(step: int, steps: int, count: int) -> int:
@@ -106,7 +106,7 @@ class Examples:
         with self.corpus.open(chunk) as stored:
             path = self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.pt"
             if not path.is_file():
-                save(encode(self.vae, stored["images"]).cpu(), path)
+                save(encode(self.vae, stored["images"])[:, 0].clone(), path)
             shares = torch.from_numpy(stored["masks"])[:, None].to(self.marks.device).float()
             captions = [str(text) for text in stored["captions"]]
         latents = torch.load(path, weights_only=True).to(self.latents.device)
@@ -116,33 +116,18 @@ class Examples:
         self.tokens[rows] = ids.to(self.tokens.device)
 
 
-@torch.no_grad()
-def encode(vae: AutoencoderKL, images: np.ndarray) -> Tensor:
-    """Means of the posteriors of uint8 (N, H, W, 3), not scaled: (N, C, h, w)."""
-    parts = (images[i : i + ENCODED_AT_ONCE] for i in range(0, len(images), ENCODED_AT_ONCE))
-    return torch.cat([vae.encode(to_pixels(part).to(vae.device)).latent_dist.mean for part in parts])
-
-
-def to_pixels(images: np.ndarray) -> Tensor:
-    """uint8 (N, H, W, 3) to float (N, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def save(state: object, path: Path) -> None:
     """Write for torch.load, complete as soon as the file has its name."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def _render(path: Path, chunk: Sequence[int], side: int, seed: int) -> None:
     made = [make_captioned(index, side, seed) for index in chunk]
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             images=np.stack([m.image for m in made]),
             masks=np.stack([m.mask for m in made]),
             captions=np.array([m.caption for m in made]),
         )
-    temporary.replace(path)

@@ -30,11 +30,13 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from synth.atomic import replacing
 from synth.errors import GeneratorError
 from synth.seas.base import BUNDLED, TINY, build_untrained, load_base, save_base
 from synth.seas.captioned import vocabulary
-from synth.seas.corpus import Corpus, Examples, encode, pool_size, save, to_pixels
+from synth.seas.corpus import Corpus, Examples, pool_size, save
 from synth.seas.losses import min_snr_weight
+from synth.seas.pool import encode
 from synth.seas.vae_start import start_as_thumbnail
 
 LOGGED = 50
@@ -82,10 +84,10 @@ def main() -> None:
 
 def hold_settings(work: Path, settings: dict[str, object]) -> None:
     """Begin the folder, or raise GeneratorError where its pictures, latents and weights come from other settings."""
-    work.mkdir(parents=True, exist_ok=True)
     file = work / "settings.json"
     if not file.is_file():
-        file.write_text(json.dumps(settings))
+        with replacing(file) as temporary:
+            temporary.write_text(json.dumps(settings))
     begun = json.loads(file.read_text())
     changed = [f"{key} was {begun.get(key)}" for key, value in settings.items() if begun.get(key) != value]
     if changed:
@@ -119,7 +121,7 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
         rng = np.random.default_rng((seed, 1, step))
         whole = step >= 0.75 * steps
         crop, n = (corpus.side, batch // 4) if whole else (corpus.side // 2, batch)
-        pixels = to_pixels(_crops(images, n, crop, rng)).to(vae.device)
+        pixels = _to_pixels(_crops(images, n, crop, rng)).to(vae.device)
         _set_lr(optimizer, 7e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / (0.6 * steps)))
         posterior = vae.encode(pixels).latent_dist
         noise = torch.from_numpy(rng.standard_normal(tuple(posterior.mean.shape), dtype=np.float32)).to(vae.device)
@@ -136,7 +138,7 @@ def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: 
 
 def scale_latents(vae: AutoencoderKL, images: np.ndarray) -> None:
     """Set the VAE's scaling factor to 1 / deviation of these pictures' latents, as Stable Diffusion defines it."""
-    vae.register_to_config(scaling_factor=1 / float(encode(vae, images).std()))
+    vae.register_to_config(scaling_factor=1 / float(encode(vae, images)[:, 0].std()))
 
 
 def train_unet(
@@ -170,7 +172,7 @@ def train_unet(
         norm = nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
         average.step(model.parameters())
-        if (step + 1) % LOGGED == 0:
+        if (step + 1) % LOGGED == 0 or step + 1 == steps:
             row = {"batch": batch, "pool": pool, "loss": float(torch.stack(recent).mean()), "norm": float(norm)}
             if not math.isfinite(row["loss"]):
                 raise GeneratorError(f"the loss broke before step {step + 1}: begin again with --rate below {rate}")
@@ -285,6 +287,11 @@ def _crops(images: np.ndarray, count: int, side: int, rng: np.random.Generator) 
     chosen = zip(rng.integers(len(images), size=count), rng.integers(room, size=(count, 2)), strict=True)
     crops = np.stack([images[i, r : r + side, c : c + side] for i, (r, c) in chosen])
     return crops[:, :, ::-1] if rng.random() < 0.5 else crops
+
+
+def _to_pixels(images: np.ndarray) -> Tensor:
+    """uint8 (N, H, W, 3) to float (N, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _difference_loss(a: Tensor, b: Tensor) -> Tensor:
