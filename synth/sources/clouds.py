@@ -14,20 +14,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
+from synth.sources.listing import Entry, Listing, Problem, files_below, is_hidden, is_picture, limit_goods, open_root
 from synth.sources.points import CLOUDS, MESHES, Unit
-from synth.sources.product_tree import product_folders
+from synth.sources.product_tree import divide, misplaced, product_folders
 
 GOOD = ("good", "positive")
 PARTS = ("train", "test")
 TRUTH = ("gt", "GT")
+PLACES = "train or test in a class's folder"
 
 
 def is_clouds(root: Path) -> bool:
-    """Whether the folder is one of those trees or holds clouds, and no pictures but those beside its clouds."""
-    if not product_folders(root, _is_class) and not any(map(_is_cloud, root.iterdir())):
+    """Whether the folder is one of those trees and has fewer images than clouds, or else holds clouds and has no images
+    in sub-folders. Text does not count as a cloud beside images: it may be their labels."""
+    is_tree = bool(product_folders(root, _is_class))
+    if not is_tree and not any(_is_cloud(file) for file in root.iterdir() if not is_hidden(file.name)):
         return False
-    return not any(is_picture(file) and file.parent != root for file in files_below(root)[0])
+    files, _ = files_below(root)
+    images = sum(is_picture(file) and file.parent != root for file in files)
+    return images == 0 or (is_tree and images < sum(map(_is_cloud, files)))
 
 
 def list_clouds(
@@ -46,9 +51,11 @@ def list_clouds(
     own = product or root.resolve().name
     entries: list[Entry] = []
     if classes:
+        below, outside = divide(files, classes)
+        problems.extend(_misplaced(file) for file in outside if is_picture(file) or _is_cloud(file))
         for folder in classes:
             name = folder.resolve().name if len(classes) > 1 or not product else own
-            for made in _class_entries(folder, name, [f for f in files if f.is_relative_to(folder)], points, unit):
+            for made in _class_entries(folder, name, below[folder], points, unit):
                 if isinstance(made, Entry):
                     entries.append(made)
                 else:
@@ -57,7 +64,7 @@ def list_clouds(
         for file in filter(_is_cloud, files):
             place = file.relative_to(root).as_posix()
             entries.append(Entry(f"{own}/{place}", file, own, None, "train", cloud=(points, unit)))
-    if not entries and not problems:
+    if not entries and not any(problem.severity == "error" for problem in problems):
         wanted = ", ".join(MESHES + CLOUDS)
         raise SourceError(f"{root} holds no point cloud and no mesh ({wanted}); name another folder")
     entries.sort(key=lambda entry: entry.id)
@@ -65,15 +72,37 @@ def list_clouds(
 
 
 def _is_cloud(file: Path, text: bool = False) -> bool:
-    """`text`: plain text is one too, as it is in a tree with labels; elsewhere it is what people write about files."""
+    """`text`: rows of numbers in plain text are one too, as in a tree with labels."""
     suffix = file.suffix.lower()
-    return suffix in MESHES + CLOUDS and (text or suffix != ".txt")
+    return suffix in MESHES + CLOUDS and (suffix != ".txt" or (text and _has_rows(file)))
+
+
+def _has_rows(file: Path) -> bool:
+    """Whether a text begins with three numbers, as a cloud does and a readme does not. Also where it cannot be opened:
+    reading it says why."""
+    try:
+        with file.open(errors="replace") as lines:
+            first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    except OSError:
+        return True
+    try:
+        return len([float(word) for word in first.replace(",", " ").split()[:3]]) == 3
+    except ValueError:
+        return False
+
+
+def _misplaced(file: Path) -> Problem:
+    if is_picture(file):
+        remedy = "leave it out with source.exclude, or name a folder of images alone if they are your data"
+        return Problem(str(file), "is an image in a tree of clouds, and is not read", remedy, "warning")
+    return misplaced(file, "Real3D-AD or Anomaly-ShapeNet", PLACES, "clouds")
 
 
 def _is_class(folder: Path) -> bool:
     if not all((folder / part).is_dir() for part in PARTS):
         return False
-    return any(_is_cloud(file, _has_labels(folder)) for file in (folder / "train").iterdir())
+    text = _has_labels(folder)
+    return any(_is_cloud(file, text) for file in (folder / "train").iterdir() if not is_hidden(file.name))
 
 
 def _has_labels(folder: Path) -> bool:
@@ -83,12 +112,21 @@ def _has_labels(folder: Path) -> bool:
 def _class_entries(
     folder: Path, product: str, files: Sequence[Path], points: int, unit: Unit
 ) -> Iterator[Entry | Problem]:
-    truth = {file.stem: file for file in files if file.parent.name in TRUTH and file.suffix == ".txt"}
+    truth: dict[str, Path] = {}
+    clouds: list[tuple[str, Path]] = []
     text = _has_labels(folder)
     for file in files:
-        part = file.parent.name
-        if part not in PARTS or not _is_cloud(file, text):
-            continue
+        match file.relative_to(folder).parts:
+            case (part, _) if part in TRUTH and file.suffix == ".txt":
+                truth[file.stem] = file
+            case (part, _) if part in PARTS and _is_cloud(file, text):
+                clouds.append((part, file))
+            case (part, _) if part in PARTS and text and file.suffix.lower() == ".txt":
+                what = "holds no rows of numbers, and is not read"
+                yield Problem(str(file), what, "remove it; a cloud as text is x y z in rows", "warning")
+            case _ if is_picture(file) or _is_cloud(file):
+                yield _misplaced(file)
+    for part, file in clouds:
         place = f"{product}/{part}/{file.name}"
         words = _words(file.stem, folder.resolve().name)
         kind = words[-1] if words else file.stem

@@ -10,7 +10,7 @@ defect type is the one of bumps, dents, colors and normals whose mask is not bla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,14 @@ import yaml
 from PIL import Image
 
 from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, limit_goods, open_root
-from synth.sources.product_tree import product_folders
+from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
+from synth.sources.product_tree import divide, misplaced, product_folders
 
 FOCAL = 50 / 36
 SPLITS = {"train": "train", "val": "train", "test_public": "test"}
+PRIVATE = "test_private"
+"""The archive's test samples without masks: nobody outside its competition knows what they show."""
+PLACES = "train/data, val/data or test_public/data in a class's folder"
 TYPES = ("bumps", "dents", "colors", "normals")
 
 
@@ -39,29 +42,18 @@ def list_eyecandies(
     folders = product_folders(root, _is_class)
     if not folders:
         raise SourceError(f"{root} is no Eyecandies tree; wanted <Class>/train/data/000_depth.png")
-    entries = []
+    below, outside = divide(files, folders)
+    problems.extend(misplaced(file, "Eyecandies", PLACES) for file in outside if is_picture(file))
+    entries: list[Entry] = []
     for folder in folders:
         name = product if product and len(folders) == 1 else folder.resolve().name
-        for depth in (f for f in files if f.is_relative_to(folder) and f.name.endswith("_depth.png")):
-            split, stem = depth.parts[-3], depth.name.removesuffix("_depth.png")
-            image, mask = depth.with_name(f"{stem}_image_4.png"), depth.with_name(f"{stem}_mask.png")
-            if split not in SPLITS:
-                continue
-            if image not in files:
-                problems.append(Problem(str(depth), f"has no image; wanted {image}", "add it"))
-                continue
-            marked = mask in files and _marks(mask)
-            entries.append(
-                Entry(
-                    f"{name}/{split}/{stem}",
-                    image,
-                    name,
-                    _type(mask) if marked else None,
-                    SPLITS[split],
-                    mask if marked else None,
-                    xyz=depth,
-                )
-            )
+        for made in _entries(folder, name, below[folder]):
+            if isinstance(made, Entry):
+                entries.append(made)
+            else:
+                problems.append(made)
+    if not entries and not any(problem.severity == "error" for problem in problems):
+        problems.append(Problem(str(root), "holds no images to read", f"put them into {PLACES}"))
     entries.sort(key=lambda entry: entry.id)
     return Listing("eyecandies", root, limit_goods(entries, good_limit), tuple(problems))
 
@@ -88,6 +80,39 @@ def read_depth(path: Path) -> np.ndarray:
     return cloud.astype(np.float32)
 
 
+def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
+    data: list[tuple[str, Path]] = []
+    for file in filter(is_picture, files):
+        match file.relative_to(folder).parts:
+            case (split, "data", _) if split in SPLITS:
+                data.append((split, file))
+            case (split, "data", _) if split == PRIVATE:
+                continue
+            case _:
+                yield misplaced(file, "Eyecandies", PLACES)
+    known = {file for _, file in data}
+    for split, file in data:
+        if not file.name.endswith("_depth.png"):
+            if not _has_depth(file, known):
+                remedy = "add its NNN_depth.png, or remove it"
+                yield Problem(str(file), "belongs to no depth image, and is not read", remedy, "warning")
+            continue
+        stem = file.name.removesuffix("_depth.png")
+        image, mask = file.with_name(f"{stem}_image_4.png"), file.with_name(f"{stem}_mask.png")
+        if image not in known:
+            yield Problem(str(file), f"has no image; wanted {image}", "add it")
+            continue
+        marks = mask if mask in known and _marks(mask) else None
+        defect = _type(marks) if marks else None
+        yield Entry(f"{product}/{split}/{stem}", image, product, defect, SPLITS[split], marks, xyz=file)
+
+
+def _has_depth(file: Path, known: set[Path]) -> bool:
+    """Whether a file's name begins like that of a depth image beside it: 000_image_4.png like 000_depth.png."""
+    words = file.stem.split("_")
+    return any(file.with_name(f"{'_'.join(words[:n])}_depth.png") in known for n in range(1, len(words)))
+
+
 def _type(mask: Path) -> str:
     """The defect type of a sample whose mask.png marks something."""
     stem = mask.name.removesuffix("mask.png")
@@ -102,4 +127,4 @@ def _marks(mask: Path) -> bool:
 
 
 def _is_class(folder: Path) -> bool:
-    return any((folder / "train" / "data").glob("*_info_depth.yaml"))
+    return any((folder / "train" / "data").glob("[!.]*_info_depth.yaml"))

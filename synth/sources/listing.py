@@ -218,8 +218,8 @@ def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], li
             runs.append(here)
             folders.clear()
             continue
-        folders[:] = sorted(f for f in folders if not _is_hidden(f) and (here / f).resolve() not in seen)
-        found.extend(here / name for name in names if not _is_hidden(name))
+        folders[:] = sorted(f for f in folders if not is_hidden(f) and (here / f).resolve() not in seen)
+        found.extend(here / name for name in names if not is_hidden(name))
     matches = {pattern: {f for f in found if fnmatch(f.relative_to(root).as_posix(), pattern)} for pattern in exclude}
     problems = [
         Problem(str(root), f"no file matches {pattern!r} of source.exclude", "patterns start below this folder")
@@ -237,6 +237,11 @@ def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], li
 
 def is_picture(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is the operating system's or a tool's own, and no data."""
+    return name.startswith(".") or name in ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")
 
 
 def limit_goods(entries: Sequence[Entry], most: int | None) -> tuple[Entry, ...]:
@@ -269,7 +274,3 @@ def _misnamed(file: Path) -> Path:
 def _is_utf8(name: str) -> bool:
     # Python keeps what it cannot decode of a name as surrogates, which no text can hold.
     return name.encode(errors="ignore").decode() == name
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX" or name in ("Thumbs.db", "desktop.ini")

@@ -4,6 +4,8 @@
 <root>/<product>/train/good/xyz/000.tiff         its organised cloud, metres, same stem
 <root>/<product>/validation/good/...             counts as train
 <root>/<product>/test/<type>/rgb, xyz, gt/000.png   (ground_truth in place of gt is taken too)
+
+Files elsewhere, such as <product>/calibration/camera_parameters.json, are not read.
 """
 
 from __future__ import annotations
@@ -13,10 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 from synth.sources.listing import Entry, Listing, Problem, is_picture
-from synth.sources.product_tree import list_products, product_folders
+from synth.sources.product_tree import list_products, misplaced, product_folders
 
 SPLITS = {"train": "train", "validation": "train", "test": "test"}
-TREE = "wanted train/good/rgb and train/good/xyz in a product's folder"
+TRUTH = ("gt", "ground_truth")
+TREE = "MVTec 3D-AD"
+WANTED = "wanted train/good/rgb and train/good/xyz in a product's folder"
+PLACES = "rgb, xyz (TIFF) or gt in train/good, validation/good or test/<type> of a product's folder"
 
 
 def is_mvtec_3d(root: Path) -> bool:
@@ -37,7 +42,9 @@ def list_mvtec_3d(
         root,
         _is_product,
         _entries,
-        f"MVTec 3D-AD tree; {TREE}",
+        TREE,
+        WANTED,
+        PLACES,
         product=product,
         products=products,
         good_limit=good_limit,
@@ -50,14 +57,21 @@ def _is_product(folder: Path) -> bool:
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
-    known = {file.relative_to(folder).with_suffix("").parts: file for file in files}
-    for file in files:
-        parts = file.relative_to(folder).parts
-        if len(parts) != 4 or parts[0] not in SPLITS or parts[2] != "rgb" or not is_picture(file):
-            continue
-        part, kind = parts[:2]
+    images: list[tuple[str, str, Path]] = []
+    known: dict[tuple[str, str, str, str], Path] = {}
+    for file in filter(is_picture, files):
+        match file.relative_to(folder).parts:
+            case (part, kind, what, _) if part in SPLITS and _fits(what, file):
+                twin = known.setdefault((part, kind, what, file.stem), file)
+                if twin != file:
+                    yield Problem(str(file), f"has the same name as {twin.name}", "remove or rename one of the two")
+                elif what == "rgb":
+                    images.append((part, kind, file))
+            case _:
+                yield misplaced(file, TREE, PLACES)
+    for part, kind, file in images:
         xyz = known.get((part, kind, "xyz", file.stem))
-        mask = known.get((part, kind, "gt", file.stem)) or known.get((part, kind, "ground_truth", file.stem))
+        mask = next((known[key] for name in TRUTH if (key := (part, kind, name, file.stem)) in known), None)
         defect = None if kind == "good" else kind
         if xyz is None:
             wanted = folder / part / kind / "xyz" / f"{file.stem}.tiff"
@@ -67,3 +81,8 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
             yield Problem(str(file), f"has no mask; wanted {wanted}", "add it, white where the defect is")
         else:
             yield Entry(f"{product}/{part}/{kind}/{file.stem}", file, product, defect, SPLITS[part], mask, xyz=xyz)
+
+
+def _fits(what: str, file: Path) -> bool:
+    """Whether a file is what the folder named `what` holds."""
+    return file.suffix.lower() in (".tif", ".tiff") if what == "xyz" else what in ("rgb", *TRUTH)

@@ -5,7 +5,8 @@
     <root>/<product>/test/<type>/000.png
     <root>/<product>/ground_truth/<type>/000_mask.png       (000.png is taken too)
 
-`root` is the folder above the products or one product's own folder.
+`root` is the folder above the products or one product's own folder. Files elsewhere, such as the archive's readme.txt
+and license.txt in every product's folder, are not read.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 from synth.sources.listing import Entry, Listing, Problem, is_picture
-from synth.sources.product_tree import list_products, product_folders
+from synth.sources.product_tree import list_products, misplaced, product_folders
 
-TREE = "wanted train/good, test/<type> and ground_truth/<type> in a product's folder"
+TREE = "MVTec AD"
+WANTED = "wanted train/good, test/<type> and ground_truth/<type> in a product's folder, or use layout folder"
+PLACES = "train/good, test/<type> or ground_truth/<type> in a product's folder"
 
 
 def is_mvtec_ad(root: Path) -> bool:
@@ -38,7 +41,9 @@ def list_mvtec_ad(
         root,
         _is_product,
         _entries,
-        f"MVTec AD tree; {TREE}, or use layout folder",
+        TREE,
+        WANTED,
+        PLACES,
         product=product,
         products=products,
         good_limit=good_limit,
@@ -51,30 +56,32 @@ def _is_product(folder: Path) -> bool:
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
-    masks = {file.relative_to(folder).with_suffix("").parts: file for file in files if is_picture(file)}
+    images: list[tuple[str, str, Path]] = []
+    masks: dict[tuple[str, str], Path] = {}
+    for file in filter(is_picture, files):
+        match file.relative_to(folder).parts:
+            case (part, kind, _) if part == "test" or (part, kind) == ("train", "good"):
+                images.append((part, kind, file))
+            case ("ground_truth", kind, _):
+                masks[kind, file.stem] = file
+            case _:
+                yield misplaced(file, TREE, PLACES)
     marked: set[Path] = set()
-    stems: dict[tuple[str, ...], Path] = {}
-    for file in files:
-        part, *place, name = file.relative_to(folder).parts
-        if part not in ("train", "test") or not is_picture(file):
-            continue
-        if len(place) != 1 or (part == "train" and place != ["good"]):
-            yield Problem(str(file), "is not where the MVTec AD tree has pictures", TREE, "warning")
-            continue
-        twin = stems.setdefault((part, *place, file.stem), file)
+    stems: dict[tuple[str, str, str], Path] = {}
+    for part, kind, file in images:
+        twin = stems.setdefault((part, kind, file.stem), file)
         if twin != file:
             yield Problem(str(file), f"has the same name as {twin.name}", "rename one of the two, and its mask")
             continue
-        defect = None if place == ["good"] else place[0]
-        wanted = ("ground_truth", *place)
-        mask = masks.get((*wanted, f"{file.stem}_mask")) or masks.get((*wanted, file.stem))
+        defect = None if kind == "good" else kind
+        mask = masks.get((kind, f"{file.stem}_mask")) or masks.get((kind, file.stem))
         if defect and not mask:
-            missing = folder.joinpath(*wanted, f"{file.stem}_mask.png")
+            missing = folder / "ground_truth" / kind / f"{file.stem}_mask.png"
             yield Problem(str(file), f"has no mask; wanted {missing}", "add it, white where the defect is")
             continue
         if mask:
             marked.add(mask)
-        yield Entry(f"{product}/{part}/{place[0]}/{name}", file, product, defect, part, mask)
-    for parts, mask in masks.items():
-        if parts[0] == "ground_truth" and mask not in marked:
-            yield Problem(str(mask), "is a mask without a picture", "remove it or add its picture", "warning")
+        yield Entry(f"{product}/{part}/{kind}/{file.name}", file, product, defect, part, mask)
+    for mask in masks.values():
+        if mask not in marked:
+            yield Problem(str(mask), "is a mask without an image", "remove it or add its image", "warning")
