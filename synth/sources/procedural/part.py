@@ -29,6 +29,7 @@ class Part:
     | pitch     | float, metre         | size of a pixel on the fixture plane                                          |
     | grooves   | (H, W, 2) or None    | unit direction (x, y) of machining marks, which draw the highlight out        |
     | yarns     | (H, W, 2) or None    | cloth only: running number of the (warp, weft) yarn, whole at its centre line |
+    | axial     | float32 (H, W), None | screw only: metres along the part's own axis from its head's end              |
     """
 
     height: np.ndarray
@@ -39,6 +40,7 @@ class Part:
     pitch: float
     grooves: np.ndarray | None = None
     yarns: np.ndarray | None = None
+    axial: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)

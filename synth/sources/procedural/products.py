@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from synth.sources.procedural import added, cap, cloth, flange, removed, reshaped, tile
+from synth.sources.procedural import added, cap, cloth, flange, removed, reshaped, screw, screw_defects, tile
 from synth.sources.procedural.part import Part, View
 from synth.sources.procedural.placing import Defect
 from synth.sources.procedural.render import Rig
@@ -17,12 +17,14 @@ from synth.sources.procedural.render import Rig
 @dataclass(frozen=True, slots=True)
 class Product:
     """One inspected thing: `build(view, rng)` makes a good part, `defects` spoil one, `frame` metres fill the image's
-    short side, `rig` lights the station."""
+    short side, `rig` lights the station. `features(part)` tells a good part's features apart, uint8 (H, W), 0 = the
+    background; None for a product without such."""
 
     build: Callable[[View, np.random.Generator], Part]
     defects: Mapping[str, Defect]
     frame: float
     rig: Rig
+    features: Callable[[Part], np.ndarray] | None = None
 
 
 PRODUCTS: dict[str, Product] = {
@@ -72,5 +74,17 @@ PRODUCTS: dict[str, Product] = {
         },
         frame=60e-3,
         rig=Rig(azimuth=-0.9, elevation=0.95, ambient=0.5, exposure=0.9),
+    ),
+    "screw": Product(
+        build=screw.build,
+        defects={
+            "scratch_head": partial(screw_defects.scratch, feature=screw.HEAD),
+            "scratch_neck": partial(screw_defects.scratch, feature=screw.NECK),
+            "thread_dent": screw_defects.thread_dent,
+            "bent_tip": screw_defects.bent_tip,
+        },
+        frame=50e-3,
+        rig=Rig(azimuth=-2.2, elevation=1.1, ambient=0.65, exposure=1.25),
+        features=screw.feature_map,
     ),
 }
