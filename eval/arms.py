@@ -30,7 +30,6 @@ from synth.checks import Reject
 from synth.checks.ledger import LedgerRow, check_leaks
 from synth.checks.mask import judge
 from synth.errors import EvalError
-from synth.foreground import foreground
 from synth.generator import Progress, Request
 from synth.images import content_hash, perceptual_hash
 from synth.preparation import GENERATORS
@@ -97,7 +96,7 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
         accepted = 0
         for index in range(_MOST_ATTEMPTS * quota):
             (sample,) = generator.draw([Request(product, defect, index, recipe.seed)])
-            if kind == "oversample" or not isinstance(judge(sample, recipe.checks, foreground).verdict, Reject):
+            if kind == "oversample" or not isinstance(judge(sample, recipe.checks, generator.surroundings(product)).verdict, Reject):
                 accepted += 1
                 yield sample
             if accepted == quota:

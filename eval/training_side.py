@@ -39,7 +39,7 @@ def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
     """The training side of the run at `path`. LeakError where a picture has two roles, SourceError where the source is
     no longer what the run was made from, EvalError where it has no shots or nothing was kept for testing."""
     run = Run(path)
-    split, ledger = prepare(run.recipe, progress)
+    split, ledger, _ = prepare(run.recipe, progress)
     check_same_source(run.folder, ledger)
     if not split.shots:
         raise EvalError(

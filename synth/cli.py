@@ -72,13 +72,17 @@ def run(
 @app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of pictures, or of an MVTec AD tree.")],
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", metavar="FILE.png", help="Draw where the product and the defects are into a file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What is in a folder, what is wrong with it and how to mend it. Touches nothing; exit code 2 if it is unusable."""
+    """What is in a folder, what is wrong with it and how to mend it. Changes nothing there; exit code 2 if unusable."""
     from synth.sources.inspect import inspect as look
 
     with Bars() as bars:
-        report = look(path, progress=bars)
+        report = look(path, progress=bars, overlay=overlay)
     tell(report, as_json)
     if not report.usable:
         raise typer.Exit(2)

@@ -16,6 +16,7 @@ from synth.generator import Progress
 from synth.geometry_files import read_extras
 from synth.journal import Journal, Record, Yield
 from synth.manifest import Shortfall, read_manifest, write_manifest
+from synth.parts import write_parts
 from synth.preparation import (
     check_same_recipe,
     check_same_source,
@@ -111,7 +112,7 @@ def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None
     folder.check_usable()
     check_same_recipe(folder, recipe)
     if not folder.manifest.exists():
-        split, ledger = prepare(recipe, tell)
+        split, ledger, parts = prepare(recipe, tell)
         streams = plan(recipe, split.shots, split.goods)
         with folder.lock():
             check_same_recipe(folder, recipe)
@@ -119,6 +120,7 @@ def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None
             if not folder.manifest.exists():
                 check_same_source(folder, ledger)
                 write_ledger(ledger, folder.ledger)
+                write_parts(parts, split.goods, folder.parts)
                 _carry_out(recipe, split, streams, folder, tell)
     finished = Run(folder.path)
     _refuse_nothing(finished)
@@ -126,7 +128,6 @@ def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None
 
 
 def _carry_out(recipe: Recipe, split: Split, streams: Sequence[Stream], folder: RunFolder, progress: Progress) -> None:
-    from synth.foreground import foreground
     from synth.writers.gallery import write_gallery
 
     generator = open_generator(recipe, folder)
@@ -134,7 +135,7 @@ def _carry_out(recipe: Recipe, split: Split, streams: Sequence[Stream], folder: 
     generator.fit(split.shots, split.goods, progress)
     journal = Journal(folder.journal)
     for stream in streams:
-        draw_stream(stream, generator, journal, folder, recipe.checks, foreground, progress)
+        draw_stream(stream, generator, journal, folder, recipe.checks, progress)
     dataset = Dataset(folder.path, journal.accepted(), goods)
     for done, name in enumerate(recipe.output.formats):
         progress("writing", done, len(recipe.output.formats))

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from synth import environment
 from synth.baselines.oversample import OversampleGenerator
@@ -18,6 +18,7 @@ from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError, SourceError
 from synth.generator import Generator, Progress
+from synth.parts import PartFinding, settle_parts
 from synth.recipe import Recipe, differences, load_recipe
 from synth.run_folder import RunFolder, file_name, write_whole
 from synth.sample import Sample
@@ -59,9 +60,9 @@ def _perlin(config: Any, folder: Path, seed: int) -> Generator:
 
 
 def _copy_paste(config: Any, folder: Path, seed: int) -> Generator:
-    from synth.baselines.copy_paste import copy_paste
+    from synth.baselines.copy_paste import CopyPasteGenerator
 
-    return PaintGenerator(config.kind, copy_paste(config))
+    return CopyPasteGenerator(config)
 
 
 def _oversample(config: Any, folder: Path, seed: int) -> Generator:
@@ -80,21 +81,32 @@ GENERATORS: dict[str, Callable[[Any, Path, int], Generator]] = {
 """By the generator block's `kind`: (its config, a folder of its own, the run's seed) -> generator."""
 
 
-def prepare(recipe: Recipe, progress: Progress) -> tuple[Split, list[LedgerRow]]:
-    """Read the source and fix every image's role: the split, with only the products and defect types asked for, and
-    the ledger of all. SourceError where something asked for is missing, LeakError when a picture has two roles."""
+class Prepared(NamedTuple):
+    """The real images of a run: their roles, with only the products and defect types that are asked for; the ledger of
+    all; and what is known of where each product is."""
+
+    split: Split
+    ledger: list[LedgerRow]
+    parts: tuple[PartFinding, ...]
+
+
+def prepare(recipe: Recipe, progress: Progress) -> Prepared:
+    """Read the source, fix every image's role and settle where the products are. SourceError where something asked for is
+    missing, LeakError when an image has two roles."""
     request = recipe.request
     samples = _counted(read_source(recipe.source), progress)
     learns = not isinstance(recipe.generator, DualConfig | DualPresetConfig)
     split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
     ledger = build_ledger(split)
     check_leaks(ledger)
-    if not learns:
-        goods = [good for good in split.goods if _asked(good.product, request.products)]
-        return replace(split, shots=[], goods=goods), ledger
-    shots = [s for s in split.shots if _asked(s.product, request.products) and _asked(s.defect, request.defects)]
-    products = {s.product for s in shots}
-    return replace(split, shots=shots, goods=[s for s in split.goods if s.product in products]), ledger
+    if learns:
+        shots = [s for s in split.shots if _asked(s.product, request.products) and _asked(s.defect, request.defects)]
+        products = {s.product for s in shots}
+        goods = [good for good in split.goods if good.product in products]
+    else:
+        shots, goods = [], [good for good in split.goods if _asked(good.product, request.products)]
+    settled, findings = settle_parts(replace(split, shots=shots, goods=goods), recipe.source)
+    return Prepared(settled, ledger, findings)
 
 
 def open_generator(recipe: Recipe, folder: RunFolder) -> Generator:

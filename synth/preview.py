@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synth.generator import Progress
+from synth.parts import PartFinding
 from synth.preparation import plan, prepare
 from synth.recipe import Recipe
 from synth.run_folder import png_bytes
@@ -26,13 +27,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A run before it is run. disk_mb: pictures and masks in every format asked for, without the model."""
+    """A run before it is run. disk_mb: pictures and masks in every format asked for, without the model.
+    parts: where each product is, one finding a product."""
 
     recipe: str
     planned: tuple[Planned, ...]
     goods: dict[str, int]
     test: int
     disk_mb: float
+    parts: tuple[PartFinding, ...]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,13 +47,14 @@ class Preview:
             lines.append(f"  {name:<32} {kind.wanted:>5} from {kind.shots} shots, drawing {kind.most_drawn} at most")
         goods = ", ".join(f"{count} of {product}" for product, count in self.goods.items())
         lines.append(f"onto good images: {goods}; {self.test} test images are left alone")
+        lines.extend(finding.text for finding in self.parts)
         lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
         return "\n".join(lines)
 
 
 def preview(recipe: Recipe, progress: Progress) -> Preview:
     """Read the source and plan the run; nothing is written. Raises what reading and splitting raise."""
-    split, _ = prepare(recipe, progress)
+    split, _, findings = prepare(recipe, progress)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(
         Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.attempts)
@@ -62,7 +66,7 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     copies = 1 + ("parquet" in recipe.output.formats)
     size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
     size += sum(count * _bytes(first[product]) for product, count in goods.items())
-    return Preview(recipe.name, planned, dict(sorted(goods.items())), len(split.test), size / 1e6)
+    return Preview(recipe.name, planned, dict(sorted(goods.items())), len(split.test), size / 1e6, findings)
 
 
 def _bytes(sample: Sample) -> int:

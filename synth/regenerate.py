@@ -47,7 +47,7 @@ def regenerate(run_path: str | Path, sample_id: str, progress: Progress | None =
     folder = run_folder(run_path)
     record = _find(folder, sample_id)
     recipe = load_recipe(folder.recipe)
-    split, ledger = prepare(recipe, progress or silent)
+    split, ledger, _ = prepare(recipe, progress or silent)
     check_same_source(folder, ledger)
     generator = open_generator(recipe, folder)
     generator.fit(split.shots, split.goods, progress)

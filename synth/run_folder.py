@@ -4,6 +4,7 @@ outputs/<run>/
   recipe.yaml                                 the resolved recipe; a comment names versions and device
   environment.json                            the same versions and device, for programs
   ledger.parquet                              every real image and its role
+  parts.json                                  where each product is in its images, and how that is known
   real/good/<product>/ID.png                  the good images that the generator may use
   real/shots/<product>/<defect>/ID.png        the few real defects it learnt from, and ID_mask.png
   model/                                      what the generator keeps
@@ -31,7 +32,7 @@ from PIL import Image
 from synth.atomic import explain, replacing
 from synth.errors import WriterError
 
-BEFORE_RECIPE = {"run.lock", "ledger.parquet", "environment.json"}
+BEFORE_RECIPE = {"run.lock", "ledger.parquet", "environment.json", "parts.json"}
 """What a run may have written before its recipe.yaml: anything else in a folder without one is not its own."""
 _TEMPORARY = re.compile(r"^\..+\.\d+\.part$")
 
@@ -44,6 +45,7 @@ class RunFolder:
         self.recipe = path / "recipe.yaml"
         self.environment = path / "environment.json"
         self.ledger = path / "ledger.parquet"
+        self.parts = path / "parts.json"
         self.real = path / "real"
         self.model = path / "model"
         self.samples = path / "samples"

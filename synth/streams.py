@@ -17,7 +17,7 @@ from PIL import Image
 
 from synth.checks import Reject
 from synth.checks.config import ChecksConfig
-from synth.checks.mask import Foreground, Judgement, judge
+from synth.checks.mask import Judgement, judge
 from synth.errors import GeneratorError
 from synth.generator import Generator, Progress, Request
 from synth.geometry_files import encoded_extras
@@ -60,19 +60,19 @@ def draw_stream(
     journal: Journal,
     folder: RunFolder,
     checks: ChecksConfig,
-    foreground: Foreground,
     progress: Progress,
 ) -> None:
     """Draw, judge, keep and journal batch after batch until the quota is met or the attempts are used up."""
     stage = f"drawing {stream.product}/{stream.defect}"
     result = journal.result(stream.product, stream.defect)
+    surroundings = generator.surroundings(stream.product)
     accepted, rejected = result.accepted, sum(result.reasons.values())
     progress(stage, accepted, stream.quota)
     while accepted < stream.quota and journal.closed(stream.product, stream.defect) < stream.batches:
         requests = stream.requests(journal.closed(stream.product, stream.defect))
         records = []
         for request, sample in zip(requests, draw(generator, requests), strict=True):
-            record = _record(request, sample, judge(sample, checks, foreground), accepted < stream.quota)
+            record = _record(request, sample, judge(sample, checks, surroundings), accepted < stream.quota)
             records.append(_keep(folder, record, sample, rejected))
             accepted += record.status == "accepted"
             rejected += record.status == "rejected"

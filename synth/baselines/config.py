@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from synth.placing.config import PLACEMENT, TURN, Trust
+
 Range = tuple[float, float]
 
 
@@ -67,12 +69,14 @@ class PerlinConfig(BaselineConfig):
 
 
 class CopyPasteConfig(BaselineConfig):
-    """The defects of the shots, cut out, varied and pasted onto good parts: simple, and hard to beat."""
+    """The defects of the shots, cut out and pasted onto good images where their surroundings fit."""
 
     kind: Literal["copy_paste"] = "copy_paste"
-    turn: bool = Field(True, description="Turn the defect by any angle and mirror it.")
-    scale: Range = _range(0.7, 1.4, "Change of the defect's size.", "ratio")
-    gain: Range = _range(0.85, 1.15, "Change of the defect's contrast against its surroundings.", "ratio")
+    placement: Trust = PLACEMENT
+    turn: float | None = TURN
+    mirror: bool = Field(True, description="Mirror defects, too, where their surroundings fit mirrored.")
+    scale: Range = _range(0.9, 1.1, "Change of the defect's size.", "ratio")
+    contrast: Range = _range(0.9, 1.1, "Change of the defect's difference to its surroundings.", "ratio")
     feather: float = Field(
         1.0, description="Softness of its edge (sigma).", json_schema_extra={"unit": "px"}, ge=0, le=20
     )

@@ -1,88 +1,59 @@
-"""Copy-paste of the real defects: cut out along the mask, varied, pasted onto good parts with a soft edge.
+"""Copy-paste: the shots' own defects on good images, where their surroundings fit; simple, quick and hard to beat.
 
-What is pasted is the defect's difference to its own surroundings, laid over those of its new place, so that a bright
-shot leaves no bright patch on a dark part.
+Pixels and masks are those of the shots, moved together, so that a label is as right as the shot's own. What varies is
+the good image, the place, the turn and the size, within what the product allows (`synth.placing.surroundings`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from PIL import Image
-from scipy import ndimage
 
 from synth.baselines.config import CopyPasteConfig
-from synth.baselines.painter import Paint, Picture, Scene, anywhere, lay
+from synth.baselines.painter import Material
+from synth.generator import Progress, Request, sample_of, unplaced
+from synth.parts import part_of
+from synth.placing.paste import paste
+from synth.placing.surroundings import Surroundings
+from synth.sample import Sample
 
-_TRIES = 20
-_MARGIN = 4
-_FIT = 0.9
+class CopyPasteGenerator:
+    """Learns nothing but where each defect's surroundings fit, which takes about a second a defect type."""
 
+    def __init__(self, config: CopyPasteConfig) -> None:
+        self._config = config
+        self._material = Material([], [])
+        self._surroundings: dict[str, Surroundings] = {}
 
-def copy_paste(config: CopyPasteConfig) -> Paint:
-    """The painter that this block of a recipe asks for."""
+    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Look at shots and good parts."""
+        self._material = Material(shots, goods)
+        self._surroundings = {}
 
-    def paint(scene: Scene, rng: np.random.Generator) -> Picture:
-        image, mask = scene.shots[int(rng.integers(len(scene.shots)))]
-        change, cover = _lifted(image, mask)
-        if config.turn:
-            change, cover = _turned(change, cover, rng)
-        change, cover = _scaled(change, cover, rng.uniform(*config.scale), scene.permitted.shape)
-        alpha = ndimage.gaussian_filter(cover, config.feather)
-        centre = _place(scene.permitted, alpha >= 0.5, rng)
-        level = _surroundings(scene.good, centre, alpha.shape)
-        return lay(scene, level + change * rng.uniform(*config.gain), alpha, centre)
+    def surroundings(self, product: str) -> Surroundings | None:
+        """What the context of this product's defects is held against; None where they may go anywhere."""
+        return None if self._config.placement == "anywhere" else self._known(product)
 
-    return paint
+    def draw(self, requests: Sequence[Request]) -> list[Sample]:
+        """One candidate a request, in order; one without a mask where no place was found."""
+        return [self._draw(request) for request in requests]
 
+    def _known(self, product: str) -> Surroundings:
+        if product not in self._surroundings:
+            config = self._config
+            shots, goods = self._material.all_shots(product), self._material.goods(product)
+            self._surroundings[product] = Surroundings(shots, goods, config.turn, config.mirror, config.scale)
+        return self._surroundings[product]
 
-def _lifted(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The defect's box with a margin: difference to the median colour around it (h, w, 3), cover (h, w); float32."""
-    ring = ndimage.binary_dilation(mask, iterations=_MARGIN) & ~mask
-    level = np.median(image[ring if ring.any() else mask], axis=0)
-    rows, columns = np.nonzero(mask)
-    box = tuple(slice(max(0, int(found.min()) - _MARGIN), int(found.max()) + _MARGIN + 1) for found in (rows, columns))
-    return (image[box] - level).astype(np.float32), mask[box].astype(np.float32)
-
-
-def _turned(change: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Mirrored or not, and turned by any angle in a frame that grows with it."""
-    if rng.uniform() < 0.5:
-        change, cover = change[:, ::-1], cover[:, ::-1]
-    angle = rng.uniform(0, 360)
-    turned = [ndimage.rotate(plane, angle, order=1) for plane in (*np.moveaxis(change, -1, 0), cover)]
-    return np.stack(turned[:3], -1), turned[3]
-
-
-def _scaled(
-    change: np.ndarray, cover: np.ndarray, factor: float, room: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Resized by the factor, or by less where it would not fit into `room` (H, W)."""
-    factor = min(factor, *(_FIT * most / size for most, size in zip(room, cover.shape, strict=True)))
-    size = tuple(max(1, round(n * factor)) for n in cover.shape[::-1])
-    planes = (*np.moveaxis(change, -1, 0), cover)
-    resized = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(p)).resize(size, Image.Resampling.BILINEAR)) for p in planes
-    ]
-    return np.stack(resized[:3], -1), resized[3]
-
-
-def _place(permitted: np.ndarray, shape: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
-    """A centre at which nine tenths of the defect (h, w) bool lie on the product, or the best of twenty."""
-    best, covered = (0, 0), -1.0
-    for _ in range(_TRIES):
-        centre = anywhere(permitted, rng)
-        rows, columns = np.nonzero(shape)
-        rows, columns = rows + centre[0] - shape.shape[0] // 2, columns + centre[1] - shape.shape[1] // 2
-        seen = (rows >= 0) & (rows < permitted.shape[0]) & (columns >= 0) & (columns < permitted.shape[1])
-        share = permitted[rows[seen], columns[seen]].sum() / max(1, rows.size)
-        if share > covered:
-            best, covered = centre, float(share)
-        if share >= _FIT:
-            break
-    return best
-
-
-def _surroundings(good: np.ndarray, centre: tuple[int, int], size: tuple[int, ...]) -> np.ndarray:
-    """Median colour (3,) of the good part in the box that the defect will cover."""
-    rows, columns = (slice(max(0, at - n // 2), at - n // 2 + n) for at, n in zip(centre, size, strict=True))
-    return np.median(good[rows, columns].reshape(-1, 3), axis=0)
+    def _draw(self, request: Request) -> Sample:
+        self._material.shots(request)
+        config, known, rng = self._config, self._known(request.product), np.random.default_rng(request.seed)
+        allowed = part_of if config.placement == "anywhere" else None
+        placed = known.place(request.defect, rng, config.placement, allowed)
+        if placed is None:
+            return unplaced(request, "copy_paste", self._material.goods(request.product)[0])
+        assert placed.good.image is not None
+        contrast = rng.uniform(*config.contrast)
+        image, mask = paste(placed.good.image, placed.crop, placed.pose, config.feather, contrast)
+        return sample_of(request, "copy_paste", placed.good, image, mask, part_of(placed.good))

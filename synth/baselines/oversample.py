@@ -20,6 +20,9 @@ class OversampleGenerator:
         """Keep the shots at hand."""
         self._material = Material(shots, goods)
 
+    def surroundings(self, product: str) -> None:
+        """Nothing: a shot's own context needs no check."""
+
     def draw(self, requests: Sequence[Request]) -> list[Sample]:
         """One copy a request, in order."""
         return [self._copy(request) for request in requests]

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from synth.errors import GeneratorError
-from synth.foreground import foreground
-from synth.generator import Progress, Request
-from synth.images import content_hash
+from synth.generator import Progress, Request, sample_of
+from synth.parts import part_of
 from synth.sample import Sample
 
 Picture = tuple[np.ndarray, np.ndarray]
@@ -45,6 +44,10 @@ class Material:
             raise GeneratorError(f"no shot of {request.product}/{request.defect}; known: {', '.join(known) or 'none'}")
         return found
 
+    def all_shots(self, product: str) -> list[Sample]:
+        """The shots of every type."""
+        return [shot for shot in self._shots if shot.product == product]
+
     def goods(self, product: str) -> list[Sample]:
         found = [good for good in self._goods if good.product == product]
         if not found:
@@ -63,6 +66,9 @@ class PaintGenerator:
         """Keep shots and good parts at hand."""
         self._material = Material(shots, goods)
 
+    def surroundings(self, product: str) -> None:
+        """Nothing: these defects do not imitate the shots', so their context is not checked."""
+
     def draw(self, requests: Sequence[Request]) -> list[Sample]:
         """One candidate a request, in order."""
         return [self._draw(request) for request in requests]
@@ -73,24 +79,11 @@ class PaintGenerator:
         good = goods[rng.integers(len(goods))]
         start = _image(good)
         shots = [(_image(shot), shot.mask) for shot in self._material.shots(request) if shot.mask is not None]
-        scene = Scene(start, foreground(start), shots, [_image(other) for other in goods])
+        part = part_of(good)
+        permitted = np.ones(start.shape[:2], bool) if part is None else part
+        scene = Scene(start, permitted, shots, [_image(other) for other in goods])
         image, mask = self._paint(scene, rng)
-        return Sample(
-            id=request.id,
-            image=image,
-            mask=mask,
-            product=request.product,
-            defect=request.defect,
-            split="train",
-            meta={
-                "generator": self._name,
-                "seed": request.seed,
-                "index": request.index,
-                "start": content_hash(start),
-                "start_file": good.meta.get("file"),
-                "start_image": start,
-            },
-        )
+        return sample_of(request, self._name, good, image, mask, part)
 
 
 def lay(scene: Scene, piece: np.ndarray, alpha: np.ndarray, centre: tuple[int, int]) -> Picture:

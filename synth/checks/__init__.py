@@ -5,13 +5,16 @@ A reject names a fixed reason word, for counting, and a detail, for people:
 | reason         | the candidate                                                               |
 |----------------|-----------------------------------------------------------------------------|
 | not_finite     | carries a score or a coordinate that is NaN or infinite                     |
+| no_place       | was not drawn: no place was found where its surroundings fit                |
 | blank_mask     | has no mask, or a mask without a single pixel                               |
 | tiny_mask      | has a mask smaller than `min_area`                                          |
 | large_mask     | has a mask larger than `max_area`                                           |
 | off_product    | has a mask that lies beside the product                                     |
+| out_of_place   | lies where nothing around it looks as around the shots of its type          |
 | invisible      | looks inside its mask as the good image it started from                     |
 | misplaced      | changed more outside its mask than inside                                   |
 | loose_mask     | changed in a small part of its mask only                                    |
+| wide_mask      | has a mask whose rim, or a piece of which, did not change                   |
 | low_confidence | has a mask that the mask head itself doubts                                 |
 """
 
@@ -22,13 +25,16 @@ from typing import Literal
 
 Reason = Literal[
     "not_finite",
+    "no_place",
     "blank_mask",
     "tiny_mask",
     "large_mask",
     "off_product",
+    "out_of_place",
     "invisible",
     "misplaced",
     "loose_mask",
+    "wide_mask",
     "low_confidence",
 ]
 

@@ -7,9 +7,9 @@ these checks keep such pairs out. All maps are float32 (H, W) in grey levels 0..
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -18,11 +18,15 @@ from synth.checks import ACCEPT, Reject, Verdict
 from synth.checks.config import ChecksConfig
 from synth.sample import Sample
 
-Foreground = Callable[[np.ndarray], np.ndarray]
-"""uint8 (H, W, 3) -> bool (H, W), True on the product."""
+if TYPE_CHECKING:
+    from synth.placing.surroundings import Surroundings
 
 SMOOTHING = 1.0
 """Sigma in px: single noisy pixels do not count as change."""
+_OUTLINE_PLAY = 0.8
+_RIM_WIDTH = 0.2
+_RIM_SHARE = 0.25
+_RIM_SMOOTHING = 0.7
 SLACK = 3
 """Dilation in px of the mask: soft edges and the smoothing's own spread still count as inside."""
 
@@ -77,42 +81,66 @@ def covered(change: np.ndarray, mask: np.ndarray, level: float) -> float:
     return float((change[mask] > level).mean())
 
 
+def tight(image: np.ndarray, start: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+    """How closely a mask follows its defect: (share of its rim that changed, share of it in pieces that did not).
+
+    The rim is a fifth of the mask's half width deep, one px at least, and does not run along the image's border. Changed
+    means by a quarter of what the most changed quarter of the mask did, at least. A mask grown beyond its defect has a
+    rim without change, however large the change inside it; image, start uint8 (H, W, 3), mask bool (H, W)."""
+    difference = np.abs(image.astype(np.int16) - start).max(axis=2).astype(np.float32)
+    changed = ndimage.gaussian_filter(difference, _RIM_SMOOTHING)
+    changed = changed >= _RIM_SHARE * max(float(np.percentile(changed[mask], 75)), 1e-3)
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+    rim = mask & (depth <= max(1.0, _RIM_WIDTH * float(depth.max())) + 0.5)
+    pieces, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    seen = ndimage.mean(changed, pieces, np.arange(1, count + 1)) >= _RIM_SHARE
+    areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    return float(changed[rim].mean()), float(areas[~seen].sum() / areas.sum())
+
+
 def all_finite(sample: Sample) -> bool:
     """False when a coordinate, or a number anywhere in the sample's provenance, is NaN or infinite."""
     return _finite(sample.meta) and (sample.xyz is None or bool(np.isfinite(sample.xyz).all()))
 
 
-def judge(sample: Sample, config: ChecksConfig, foreground: Foreground | None = None) -> Judgement:
+def judge(sample: Sample, config: ChecksConfig, surroundings: Surroundings | None = None) -> Judgement:
     """Run every check in order; the first that fails names the reason.
 
-    Reads sample.meta["start_image"] (uint8, the size of the image) and ["mask_score"] where a generator gives them;
-    what is not given is not checked."""
+    Reads sample.meta["start_image"] (uint8, the size of the image), ["part"] (bool, where the product is in it) and
+    ["mask_score"] where a generator gives them; what is not given is not checked. surroundings: what the defect's
+    context is held against."""
     if not all_finite(sample):
         return Judgement(Reject("not_finite", "a score or a coordinate is NaN or infinite"), {})
     if sample.image is None or sample.mask is None or not sample.mask.any():
+        if sample.meta.get("why"):
+            return Judgement(Reject("no_place", str(sample.meta["why"])), {"area": 0.0})
         return Judgement(Reject("blank_mask", "no pixel of the mask is set"), {"area": 0.0})
-    scores = measure(sample.image, sample.mask, sample.meta, config, foreground)
+    scores = measure(sample.image, sample.mask, sample.meta, config)
+    if surroundings is not None and config.max_misfit > 0:
+        misfit = surroundings.misfit(str(sample.defect), sample.image, sample.mask)
+        if math.isfinite(misfit):
+            scores["misfit"] = round(misfit, 6)
+    if surroundings is not None and "on_product" in scores:
+        # Shots that change the product's outline lie beside it in part: no more is asked than they show.
+        least = _OUTLINE_PLAY * surroundings.least_on_part(str(sample.defect))
+        config = config.model_copy(update={"min_on_product": min(config.min_on_product, least)})
     return Judgement(decide(scores, int(sample.mask.sum()), config), scores)
 
 
-def measure(
-    image: np.ndarray,
-    mask: np.ndarray,
-    meta: Mapping[str, Any],
-    config: ChecksConfig,
-    foreground: Foreground | None = None,
-) -> dict[str, float]:
-    """area, on_product, contrast, agreement, covered, confidence of a non-empty mask, rounded to 6 digits."""
+def measure(image: np.ndarray, mask: np.ndarray, meta: Mapping[str, Any], config: ChecksConfig) -> dict[str, float]:
+    """area, on_product, contrast, agreement, covered, tight, unchanged, confidence of a non-empty mask, rounded to 6
+    digits; those for which meta has nothing to compare with are left out."""
     scores = {"area": float(mask.mean())}
-    start = meta.get("start_image")
-    if foreground is not None:
-        scores["on_product"] = float(foreground(image if start is None else start)[mask].mean())
+    start, part = meta.get("start_image"), meta.get("part")
+    if part is not None:
+        scores["on_product"] = float(part[mask].mean())
     if start is not None:
         change = change_map(image, start)
         level = visible_above(change, mask, max(config.min_contrast, 1.0))
         scores["contrast"] = contrast(change, mask)
         scores["agreement"] = agreement(change, mask, level)
         scores["covered"] = covered(change, mask, level)
+        scores["tight"], scores["unchanged"] = tight(image, start, mask)
     if meta.get("mask_score") is not None:
         scores["confidence"] = float(meta["mask_score"])
     return {name: round(value, 6) for name, value in scores.items()}
@@ -126,6 +154,9 @@ def decide(scores: Mapping[str, float], area_px: int, config: ChecksConfig) -> V
         return Reject("large_mask", f"{scores['area']:.0%} of the image, wanted at most {config.max_area:.0%}")
     if scores.get("on_product", 1.0) < config.min_on_product:
         return Reject("off_product", f"{scores['on_product']:.0%} on the product, wanted {config.min_on_product:.0%}")
+    if config.max_misfit and scores.get("misfit", 0.0) > config.max_misfit:
+        wanted = f"wanted at most {config.max_misfit:.2f}"
+        return Reject("out_of_place", f"its surroundings fit {scores['misfit']:.2f} times as badly as they may, {wanted}")
     if scores.get("contrast", math.inf) < config.min_contrast:
         wanted = f"wanted {config.min_contrast:.1f}"
         return Reject("invisible", f"{scores['contrast']:.1f} grey levels of change in the mask, {wanted}")
@@ -134,6 +165,11 @@ def decide(scores: Mapping[str, float], area_px: int, config: ChecksConfig) -> V
         return Reject("misplaced", f"{scores['agreement']:.0%} of the change is inside the mask, {wanted}")
     if scores.get("covered", 1.0) < config.min_covered:
         return Reject("loose_mask", f"{scores['covered']:.0%} of the mask changed, wanted {config.min_covered:.0%}")
+    if scores.get("tight", 1.0) < config.min_tight:
+        return Reject("wide_mask", f"{scores['tight']:.0%} of the mask's rim changed, wanted {config.min_tight:.0%}")
+    if scores.get("unchanged", 0.0) > config.max_unchanged:
+        wanted = f"wanted at most {config.max_unchanged:.0%}"
+        return Reject("wide_mask", f"{scores['unchanged']:.0%} of the mask lies in pieces without change, {wanted}")
     if scores.get("confidence", 1.0) < config.min_confidence:
         return Reject("low_confidence", f"mask score {scores['confidence']:.2f}, wanted {config.min_confidence:.2f}")
     return ACCEPT

@@ -42,6 +42,9 @@ class DrawnOnGoods:
                 )
             self._goods.setdefault(str(good.product), []).append(good)
 
+    def surroundings(self, product: str) -> None:
+        """Nothing: these defects learn from no shots."""
+
     def draw(self, requests: Sequence[Request]) -> list[Sample]:
         """One candidate a request, in order; one with an empty mask where no good sample had room."""
         return [self._draw(request) for request in requests]

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from synth.placing.config import PLACEMENT, TURN, Trust
+
 PARITY: dict[str, Any] = {
     "precision": "fp32",
     "unet_mode": "full",
@@ -45,6 +47,7 @@ PARITY: dict[str, Any] = {
     "mask_steps": 3,
     "strength": 1.0,
     "sketch": 0.0,
+    "placement": "anywhere",
     "final_sigma": "sigma_min",
 }
 """What the published SeaS code does for MVTec AD (its guidance is 2 for VisA and 5 for MVTec 3D-AD)."""
@@ -182,6 +185,8 @@ class SeasConfig(LearningChoices):
         0.5, "Noise over a sketch at most, as a multiple of how strongly the sketch stands out.", gt=0
     )
     final_sigma: Literal["zero", "sigma_min"] = _field("zero", "Noise level at which the solver ends.")
+    placement: Trust = PLACEMENT
+    turn: float | None = TURN
     legal_region: Path | None = _field(
         None, "Picture that is white where defects may lie; stretched to each good image; none = the whole product."
     )

@@ -16,9 +16,11 @@ import torch
 from accelerate import Accelerator
 
 from synth.errors import GeneratorError
-from synth.foreground import foreground
-from synth.generator import Progress, Request
-from synth.images import content_hash, read_mask
+from synth.generator import Progress, Request, sample_of, unplaced
+from synth.images import read_mask
+from synth.parts import part_of
+from synth.placing.paste import paste
+from synth.placing.surroundings import Surroundings
 from synth.run_folder import file_name
 from synth.sample import Sample
 from synth.seas.base import load_base
@@ -39,13 +41,23 @@ _GOODS_FELT = 20
 
 
 @dataclass(frozen=True)
+class Draft:
+    """Where a request's defect goes: a good part, where the product is in it (H, W) bool if known, the requested mask, and
+    either the whole image with the shot's defect pasted there, or the mark that the mask was made from."""
+
+    good: Sample
+    part: np.ndarray | None
+    placement: Placement
+    pasted: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a request's seed decided before anything is drawn. permitted (H, W) bool: where a mask may lie."""
 
     request: Request
-    good: Sample
+    draft: Draft
     permitted: np.ndarray
-    placement: Placement
     window: Window
     start: Start
 
@@ -70,18 +82,29 @@ class Product:
         self._shots = sorted(shots, key=lambda shot: shot.id)
         self._marks: dict[str, list[Mark]] = {}
         self._edge_levels: dict[str, float] = {}
+        self._surroundings: Surroundings | None = None
 
     @cached_property
     def directed(self) -> bool:
         """Whether the good parts' grain has a direction, by up to `_GOODS_FELT` of them."""
-        felt = [good.image for good in self.goods[:: max(1, len(self.goods) // _GOODS_FELT)] if good.image is not None]
-        return is_directed((image, foreground(image)) for image in felt)
+        felt = [good for good in self.goods[:: max(1, len(self.goods) // _GOODS_FELT)] if good.image is not None]
+        return is_directed((good.image, whole_if_unknown(good)) for good in felt if good.image is not None)
+
+    def surroundings(self, turn: float | None) -> Surroundings:
+        """What tells where defects fit; `turn` as in `Surroundings`, the same at every call."""
+        if self._surroundings is None:
+            self._surroundings = Surroundings(self._shots, self.goods, turn)
+        return self._surroundings
 
     def marks(self, defect: str) -> list[Mark]:
         """The marks of one defect type, lifted out of its shots on first use."""
         if defect not in self._marks:
-            of_type = [(s.image, s.mask) for s in self._shots if s.defect == defect]
-            self._marks[defect] = [describe(i, m) for i, m in of_type if i is not None and m is not None and m.any()]
+            of_type = [shot for shot in self._shots if shot.defect == defect]
+            self._marks[defect] = [
+                describe(shot.image, shot.mask, part_of(shot))
+                for shot in of_type
+                if shot.image is not None and shot.mask is not None and shot.mask.any()
+            ]
         if not self._marks[defect]:
             raise GeneratorError(f"no shot of {defect!r}; known types: {sorted({str(s.defect) for s in self._shots})}")
         return self._marks[defect]
@@ -112,14 +135,23 @@ class SeasGenerator:
             self._products[product] = Product(own_shots, own_goods)
         self._loaded = None
 
+    def surroundings(self, product: str) -> Surroundings | None:
+        """What the context of this product's defects is held against; None where the recipe places them otherwise."""
+        placed_by_context = self._config.placement != "anywhere" and self._config.masks is None
+        return self._product(product).surroundings(self._config.turn) if placed_by_context else None
+
     def draw(self, requests: Sequence[Request]) -> list[Sample]:
-        """One candidate a request, in order. Needs `fit` first, which is quick where the models are complete."""
+        """One candidate a request, in order; one without a mask where no place was found for it. Needs `fit` first, which
+        is quick where the models are complete."""
         drawn: list[Sample] = []
         for start in range(0, len(requests), self._config.draw_batch):
             plans = [self._plan(request) for request in requests[start : start + self._config.draw_batch]]
-            model = self._model(plans[0].request.product)
-            windows = draw_windows(model, [plan.start for plan in plans], self._config)
-            drawn += [self._finish(plan, window) for plan, window in zip(plans, windows, strict=True)]
+            placed = [plan for plan in plans if isinstance(plan, Plan)]
+            windows = iter(())
+            if placed:
+                model = self._model(placed[0].request.product)
+                windows = iter(draw_windows(model, [plan.start for plan in placed], self._config))
+            drawn += [self._finish(plan, next(windows)) if isinstance(plan, Plan) else plan for plan in plans]
         return drawn
 
     def _place(self, product: str) -> Path:
@@ -138,43 +170,78 @@ class SeasGenerator:
             self._loaded = (product, model)
         return self._loaded[1]
 
-    def _plan(self, request: Request) -> Plan:
-        """Decide everything about a sample but its pixels, from the request's seed alone."""
-        if request.product not in self._products:
-            raise GeneratorError(f"no model of {request.product!r}: fit has seen {sorted(self._products)}")
-        product, resolution = self._products[request.product], self._model(request.product).config.resolution
+    def _product(self, name: str) -> Product:
+        if name not in self._products:
+            raise GeneratorError(f"no model of {name!r}: fit has seen {sorted(self._products)}")
+        return self._products[name]
+
+    def _plan(self, request: Request) -> Plan | Sample:
+        """Decide everything about a sample but its pixels, from the request's seed alone; a sample without a mask where
+        no place was found."""
+        product, resolution = self._product(request.product), self._model(request.product).config.resolution
         assert resolution is not None
         rng = np.random.default_rng(request.seed)
-        good, part, placement = self._place_on_a_good(product, request.defect, rng)
-        assert good.image is not None
-        window = window_for(placement.mask, resolution, rng) if self._config.zoom else widest_window(placement.mask)
-        patch = cut(good.image, window, resolution)
+        draft = self._draft(product, request.defect, rng)
+        if draft is None:
+            return unplaced(request, "seas", product.goods[0])
+        image, requested = draft.good.image, draft.placement.mask
+        assert image is not None
+        window = window_for(requested, resolution, rng) if self._config.zoom else widest_window(requested)
+        patch = cut(image, window, resolution)
         sketched, free = patch, None
         if self._config.mask_mode == "request":
-            mask = cut(placement.mask, window, resolution)
+            mask = cut(requested, window, resolution)
             free = neighbourhood(mask, max(4.0, 0.08 * resolution))
             if self._config.sketch > 0:
-                rough = sketch(patch, part, placement, product.marks(request.defect), window, rng)
-                mixed = patch + self._config.sketch * (rough.astype(np.float32) - patch)
+                rough = self._sketched(draft, product, request.defect, patch, window, rng)
+                mixed = patch + self._config.sketch * (free[..., None] > 0) * (rough.astype(np.float32) - patch)
                 sketched = np.rint(mixed).astype(np.uint8)
         start = Start(patch, sketched, free, request.defect, request.seed)
-        return Plan(request, good, part & self._legal(part.shape), placement, window, start)
+        permitted = self._legal(requested.shape)
+        if draft.pasted is None and draft.part is not None:
+            permitted = permitted & draft.part
+        return Plan(request, draft, permitted, window, start)
 
-    def _place_on_a_good(
-        self, product: Product, defect: str, rng: np.random.Generator
-    ) -> tuple[Sample, np.ndarray, Placement]:
-        """A good sample, where the part is in it (H, W), and a requested mask; up to five goods are tried before
-        GeneratorError."""
+    def _sketched(
+        self,
+        draft: Draft,
+        product: Product,
+        defect: str,
+        patch: np.ndarray,
+        window: Window,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """The window (r, r, 3) uint8 with a rough defect in it."""
+        if draft.pasted is not None:
+            return cut(draft.pasted, window, patch.shape[0])
+        part = np.ones(draft.placement.mask.shape, bool) if draft.part is None else draft.part
+        return sketch(patch, part, draft.placement, product.marks(defect), window, rng)
+
+    def _draft(self, product: Product, defect: str, rng: np.random.Generator) -> Draft | None:
+        """A place on a good part; None where no surroundings fitted. GeneratorError where a mask or region of the user's
+        leaves none on several."""
+        if self._config.placement != "anywhere" and self._config.masks is None:
+            allowed = None if self._region is None else self._legal_in
+            known = product.surroundings(self._config.turn)
+            placed = known.place(defect, rng, self._config.placement, allowed)
+            if placed is None:
+                return None
+            assert placed.good.image is not None
+            pasted, mask = paste(placed.good.image, placed.crop, placed.pose)
+            return Draft(placed.good, part_of(placed.good), Placement(mask & self._legal(mask.shape)), pasted)
         for attempt in range(_GOODS_TRIED):
             good = product.goods[rng.integers(len(product.goods))]
-            assert good.image is not None
-            part = foreground(good.image)
+            region = whole_if_unknown(good)
             try:
-                return good, part, self._request_mask(product, defect, part, rng)
+                return Draft(good, part_of(good), self._request_mask(product, defect, region, rng))
             except GeneratorError:
                 if attempt + 1 == _GOODS_TRIED:
                     raise
         raise AssertionError("unreachable")
+
+    def _legal_in(self, good: Sample) -> np.ndarray:
+        assert good.image is not None
+        return self._legal(good.image.shape[:2])
 
     def _legal(self, shape: tuple[int, ...]) -> np.ndarray:
         """Where defects may lie in a picture of this shape (H, W), on the part or not."""
@@ -195,38 +262,30 @@ class SeasGenerator:
         return Placement(mask)
 
     def _finish(self, plan: Plan, drawn: Drawn) -> Sample:
-        """The drawn window back in its picture, with the mask of what really appeared."""
-        picture = plan.good.image
-        assert picture is not None
-        asked = plan.placement.mask if self._config.mask_mode == "request" else None
+        """The drawn window back in its image, with the mask of what really appeared."""
+        before = plan.draft.good.image
+        assert before is not None
+        asked = plan.draft.placement.mask if self._config.mask_mode == "request" else None
         found = self._found(plan, drawn, asked)
-        mask = to_picture(found.defect, plan.window, picture.shape)
+        mask = to_picture(found.defect, plan.window, before.shape)
         product = self._products[plan.request.product]
         if self._config.preserve_background:
             level = product.edge_level(str(plan.request.defect))
             image, mask = self._laid_in(plan, drawn, mask & plan.permitted, level, product.grey)
         else:
-            everywhere, before = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
-            image = join(picture, drawn.picture, before, plan.window, everywhere, product.grey)
-        return Sample(
-            id=plan.request.id,
-            image=image,
-            mask=mask,
-            product=plan.request.product,
-            defect=plan.request.defect,
-            split="train",
-            meta={
-                "generator": "seas",
-                "seed": plan.request.seed,
-                "index": plan.request.index,
-                "start": content_hash(picture),
-                "start_file": plan.good.meta.get("file"),
-                "start_image": picture,
-                "window": [plan.window.top, plan.window.left, plan.window.side],
-                "requested_mask": asked,
-                "mask_score": found.certainty,
-                "changed": {"inside": found.change, "level": found.level},
-            },
+            everywhere, patch = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
+            image = join(before, drawn.picture, patch, plan.window, everywhere, product.grey)
+        return sample_of(
+            plan.request,
+            "seas",
+            plan.draft.good,
+            image,
+            mask,
+            plan.draft.part,
+            window=[plan.window.top, plan.window.left, plan.window.side],
+            requested_mask=asked,
+            mask_score=found.certainty,
+            changed={"inside": found.change, "level": found.level},
         )
 
     def _laid_in(
@@ -234,7 +293,7 @@ class SeasGenerator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The good part with what was drawn under the loose mask (H, W), and the mask as tight as the shots' own; what
         was drawn farther off than the rim that tightening takes, and the feather, is left out again."""
-        picture = plan.good.image
+        picture = plan.draft.good.image
         assert picture is not None
         reach = max(3.0, self._config.feather * plan.window.side)
         alpha = neighbourhood(mask, reach) * plan.permitted
@@ -257,6 +316,13 @@ class SeasGenerator:
         if not defect.any():
             return Found(defect, 0.0, 0.0, level)
         return Found(defect, float(sure[defect].mean()), float(change[defect].mean()), level)
+
+
+def whole_if_unknown(good: Sample) -> np.ndarray:
+    """Where the product is in a good image, (H, W) bool; everywhere where that is not known."""
+    assert good.image is not None
+    part = part_of(good)
+    return np.ones(good.image.shape[:2], bool) if part is None else part
 
 
 def _is_grey(sample: Sample) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from synth.foreground import foreground
+from synth.placing.turning import ellipse
 
 _GRID = 256
 _AT_EDGE = 0.012
@@ -95,9 +95,10 @@ def survey(product: np.ndarray) -> Ground:
     return Ground(region, depth[8:-8, 8:-8], np.argwhere(rim) - 8, direction, scale)
 
 
-def describe(image: np.ndarray, mask: np.ndarray) -> Mark:
-    """Lift the defect `mask` (H, W) bool, not empty, out of `image` (H, W, 3) uint8, with half its extent around."""
-    product = _product(image, mask)
+def describe(image: np.ndarray, mask: np.ndarray, part: np.ndarray | None = None) -> Mark:
+    """Lift the defect `mask` (H, W) bool, not empty, out of `image` (H, W, 3) uint8, with half its extent around. part
+    (H, W) bool: where the product is; None = everywhere."""
+    product = np.ones_like(mask) if part is None else part | mask
     ground = survey(product)
     rows, columns = np.nonzero(mask)
     middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
@@ -108,7 +109,7 @@ def describe(image: np.ndarray, mask: np.ndarray) -> Mark:
         slice(max(0, columns.min() - margin), columns.max() + margin + 1),
     )
     touches, outward = _contact(ground, rows, columns)
-    angle, elongation = _ellipse(rows, columns)
+    angle, elongation = ellipse(mask)
     centre = ground.relative(middle).clip(0, 1)
     return Mark(
         mask[area].copy(),
@@ -132,8 +133,7 @@ def invent(styles: Sequence[Mark], rng: np.random.Generator) -> Mark:
     length = side * rng.uniform(0.75, 1.0)
     draw = _line if style.elongation > 4 else _blob
     outline = draw(side, length, length / style.elongation, style.angle, rng)
-    rows, columns = np.nonzero(outline)
-    angle, elongation = _ellipse(rows, columns)
+    angle, elongation = ellipse(outline)
     return Mark(outline, None, None, style.size, style.centre, style.outward, style.touches, angle, elongation)
 
 
@@ -146,12 +146,6 @@ def turn_limit(marks: Sequence[Mark], directed: bool = False) -> float:
     resultant = np.abs(np.exp(2j * angles).mean()) if len(angles) >= 3 else 0.0
     limit = max(0.05, np.sqrt(-2 * np.log(resultant)) / 2) if resultant > 0.75 else np.pi
     return float(min(limit, _ALONG_GRAIN) if directed else limit)
-
-
-def _product(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The product in a shot, (H, W) bool; on a plain surface the defect alone may stand out: then everything is it."""
-    found = foreground(image)
-    return found | mask if (found & ~mask).sum() > 0.5 * found.sum() else np.ones_like(mask)
 
 
 def _contact(ground: Ground, rows: np.ndarray, columns: np.ndarray) -> tuple[bool, tuple[float, float] | None]:
@@ -167,14 +161,6 @@ def _contact(ground: Ground, rows: np.ndarray, columns: np.ndarray) -> tuple[boo
     mean = ground.outward[met].mean(axis=0) if met.any() else np.zeros(2)
     length = float(np.linalg.norm(mean))
     return True, (float(mean[0] / length), float(mean[1] / length)) if length > 0.5 else None
-
-
-def _ellipse(rows: np.ndarray, columns: np.ndarray) -> tuple[float, float]:
-    """Angle and elongation (long over short axis, at least 1) of the ellipse with the pixels' second moments."""
-    points = np.stack([rows, columns]).astype(float)
-    moments = np.cov(points) if rows.size > 1 else np.zeros((2, 2))
-    values, vectors = np.linalg.eigh(moments + np.eye(2) / 12)
-    return float(np.arctan2(vectors[0, 1], vectors[1, 1])), float(np.sqrt(values[1] / values[0]))
 
 
 def _line(side: int, length: float, width: float, angle: float, rng: np.random.Generator) -> np.ndarray:

@@ -47,7 +47,8 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any picture is opened."""
-    listing = READERS[source.kind](**source.model_dump(exclude={"kind", "test_fraction", "min_shots", "white_level"}))
+    ours = {"kind", "test_fraction", "min_shots", "white_level", "foreground"}
+    listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(
             f"{source.root} has a split file, so source.test_fraction={source.test_fraction} says the same twice; "

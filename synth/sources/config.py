@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _count(default: int | None, help_text: str, unit: str = "images", at_least: int = 1) -> Any:
@@ -15,6 +15,24 @@ def _count(default: int | None, help_text: str, unit: str = "images", at_least: 
 def _white() -> Any:
     help_text = "Value of white in pictures of more than 8 bits, as 4095 of a 12-bit camera; none = by what they show."
     return Field(None, description=help_text, ge=255, le=65535)
+
+
+def _word(value: Any) -> Any:
+    """auto and whole as words: a recipe makes every text of a field that takes a path absolute, these two as well."""
+    path = Path(value) if isinstance(value, str | Path) else None
+    return path.name if path is not None and path.name in ("auto", "whole") and not path.exists() else value
+
+
+Foreground = Annotated[
+    Literal["auto", "whole"] | Path,
+    BeforeValidator(_word),
+    Field(
+        description="Where the product is: auto (estimated from the good images and held against the shots), whole "
+        "(the whole image), a mask image (white = product, the same for all images), or a folder of masks named like "
+        "the images, outside root."
+    ),
+]
+"""As every path of a recipe, a relative one starts from the recipe's folder, or from the current one in an override."""
 
 
 class FolderSource(BaseModel):
@@ -33,6 +51,7 @@ class FolderSource(BaseModel):
     good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
+    foreground: Foreground = "auto"
     white_level: int | None = _white()
     test_fraction: float = Field(
         0.0,
@@ -54,6 +73,7 @@ class MvtecAdSource(BaseModel):
     good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
+    foreground: Foreground = "auto"
     white_level: int | None = _white()
 
 
@@ -69,6 +89,7 @@ class Mvtec3dSource(BaseModel):
     good_limit: int | None = _count(None, "Good scans used at most of each product, the first by name.", "scans")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
+    foreground: Foreground = "auto"
     white_level: int | None = _white()
 
 
@@ -83,6 +104,7 @@ class EyecandiesSource(BaseModel):
     good_limit: int | None = _count(None, "Good samples used at most of each product, the first by name.", "samples")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
+    foreground: Foreground = "auto"
 
 
 class CloudSource(BaseModel):

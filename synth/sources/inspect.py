@@ -15,10 +15,13 @@ import numpy as np
 from synth.checks.ledger import LedgerRow, Twins, find_twins
 from synth.errors import SourceError
 from synth.generator import Progress
+from synth.images import write_png
+from synth.parts import PartFinding, contact_sheet, settle_parts
+from synth.sample import Sample
 from synth.sources import list_tree
 from synth.sources.config import FolderSource
 from synth.sources.listing import Entry, Listing, Problem, differing_whites, files_below, is_picture, load
-from synth.split import likeness, roles_of
+from synth.split import Split, likeness, roles_of
 
 MANY = 0.6
 """Share of a picture from which a mask is suspicious."""
@@ -45,7 +48,8 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `inspect` found. sizes: (height, width) -> pictures; `train` of a defect type are its shots."""
+    """What `inspect` found. sizes: (height, width) -> pictures; `train` of a defect type are its shots;
+    `parts`: where each product is, as a run would take it."""
 
     path: str
     layout: str | None
@@ -55,6 +59,7 @@ class Report:
     colour: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    parts: tuple[PartFinding, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -79,6 +84,7 @@ class Report:
                 low, middle, high = kind.coverage
                 masks = f", masks cover {low:.2%} to {high:.2%} (median {middle:.2%})"
             lines.append(f"  {kind.product}/{kind.defect or 'good'}: {kind.train} {role}, {kind.test} test{masks}")
+        lines.extend(f"  {finding.text}" for finding in self.parts)
         if self.sizes:
             low_size, high_size = (
                 f"{h} x {w}" for h, w in (min(self.sizes, key=math.prod), max(self.sizes, key=math.prod))
@@ -132,8 +138,13 @@ class _Seen:
                 self.blank.add(entry.id)
 
 
-def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = None) -> Report:
-    """Look at every picture and mask below `path`. Never raises for bad data: what is wrong stands in the report."""
+def inspect(
+    path: str | Path, layout: str = "auto", progress: Progress | None = None, overlay: Path | None = None
+) -> Report:
+    """Look at every image and mask below `path`. Never raises for bad data: what is wrong stands in the report.
+
+    `overlay`: a PNG file to write, in which the product's outline and the shots' masks are drawn into a few images of
+    each product (see `synth.parts.contact_sheet`). WriterError where it cannot be written."""
     try:
         listing = list_tree(path, layout)
     except SourceError as problem:
@@ -146,6 +157,7 @@ def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = 
     seen.rows.sort(key=lambda row: row.id)
     roles = roles_of([((row.product, row.defect), row.role) for row in seen.rows], listing.listed)
     kinds = _kinds(seen, roles)
+    parts = _parts(listing, seen, roles, overlay)
     problems = [
         *listing.problems,
         *seen.problems,
@@ -159,7 +171,27 @@ def inspect(path: str | Path, layout: str = "auto", progress: Progress | None = 
     read = {file for entry in listing.entries for file in (entry.file, entry.xyz)}
     ignored = Counter(f.suffix.lower() or f.name for f in files if not is_picture(f) and f not in read)
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
-    return Report(str(path), listing.layout, kinds, dict(seen.sizes), grey, colour, dict(ignored), tuple(problems))
+    sizes = dict(seen.sizes)
+    return Report(str(path), listing.layout, kinds, sizes, grey, colour, dict(ignored), tuple(problems), parts)
+
+
+def _parts(listing: Listing, seen: _Seen, roles: Sequence[str], overlay: Path | None) -> tuple[PartFinding, ...]:
+    """Where each product is by the estimate; writes the overlay where one is asked for."""
+    entries = {entry.id: entry for entry in listing.entries}
+    split = Split([], [], [])
+    for row, role in zip(seen.rows, roles, strict=True):
+        if role == "train" and row.id not in seen.blank:
+            meta = {"file": row.file, "sha256": row.sha256, "entry": entries[row.id]}
+            sample = Sample(row.id, product=row.product, defect=row.defect, split="train", meta=meta)
+            (split.goods if row.defect is None else split.shots).append(sample)
+    try:
+        settled, findings = settle_parts(split, FolderSource(root=listing.root))
+        if overlay is not None:
+            write_png(overlay, contact_sheet(settled, findings))
+    except SourceError as problem:  # a file changed after it was inspected
+        seen.problems.append(_as_problem(problem, listing.root))
+        return ()
+    return findings
 
 
 def _as_problem(problem: SourceError, *files: Path | None) -> Problem:

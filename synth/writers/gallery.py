@@ -19,6 +19,7 @@ from PIL import Image
 from synth.generator import Progress
 from synth.geometry_files import read_extras
 from synth.journal import Journal, Record, Yield
+from synth.parts import read_parts
 from synth.real import RealImage, read_real
 from synth.recipe import Recipe, load_recipe
 from synth.run_folder import RunFolder, read_png, write_whole
@@ -87,6 +88,7 @@ def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
         recipe_text=folder.recipe.read_text(encoding="utf-8"),
         made_with=made_with,
         groups=groups,
+        parts=read_parts(folder.parts),
         products=sorted({group.product for group in groups}),
         defects=sorted({group.defect for group in groups}),
         reasons=sorted({reason for group in groups for reason in group.result.reasons}),

@@ -37,6 +37,9 @@ class BlobGenerator:
             time.sleep(self.pause)
             (self.folder / f"step{step}").write_text("learnt")
 
+    def surroundings(self, product: str) -> None:
+        return None
+
     def draw(self, requests: Sequence[Request]) -> list[Sample]:
         time.sleep(self.pause)
         return [self._paint(request) for request in requests]

@@ -52,8 +52,9 @@ def read_procedural(
 def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int, int] = 192) -> Sample:
     """One part seen by the camera: image, xyz and mask (all False when defect is None) of the same pixels. `meta` tells
     what the dual-modality synthesizer would otherwise measure: `camera` (fx, fy, cx, cy) px and `foreground` bool
-    (H, W), where the good part is; `distance` metres to the fixture; and for a product that has them `features` uint8
-    (H, W), the number of the good part's feature at each pixel.
+    (H, W), where the good part is; `part`, the same region, None where it fills the image (see `synth.parts`);
+    `distance` metres to the fixture; and for a product that has them `features` uint8 (H, W), the number of the good
+    part's feature at each pixel.
 
     The same product and seed give the same part, exposure and sensor noise whatever the defect: the good twin of a
     defective part is `make_part(product, None, seed, size)`."""
@@ -66,6 +67,7 @@ def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int
     if defect is not None:
         _named(defect, entry.defects, f"defect of {product}")
         part, image, mask = _spoil(product, defect, good, image, view, shot, seed)
+    inside = good.inside > 0
     features = {} if entry.features is None else {"features": entry.features(good)}
     return Sample(
         id=f"{product}-{defect or 'good'}-{seed}",
@@ -77,7 +79,8 @@ def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int
         meta={
             "seed": seed,
             "camera": (view.focal, view.focal, *view.centre),
-            "foreground": good.inside > 0,
+            "foreground": inside,
+            "part": None if inside.all() else inside,
             "distance": view.distance,
             **features,
         },

@@ -3,11 +3,12 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from synth.baselines.config import CopyPasteConfig, CutPasteConfig, PerlinConfig
-from synth.baselines.copy_paste import copy_paste
+from synth.baselines.config import CutPasteConfig, PerlinConfig
 from synth.baselines.cutpaste import cutpaste
 from synth.baselines.painter import Scene, lay
 from synth.baselines.perlin import noise, perlin
+from synth.checks.config import ChecksConfig
+from synth.checks.mask import judge
 from synth.errors import GeneratorError, RecipeError
 from synth.generator import Request
 from synth.pipeline import run
@@ -73,11 +74,31 @@ def test_oversampling_takes_the_shots_of_the_type_in_turn():
 
 
 def test_copy_paste_brings_the_defects_of_the_type_and_their_contrast():
-    drawn = fitted("copy_paste", turn=False, scale=[1, 1], gain=[1, 1], feather=0).draw(ASKED)
+    drawn = fitted("copy_paste", turn=0, scale=[1, 1], contrast=[1, 1], feather=0).draw(ASKED)
     for sample in drawn:
         inside = sample.image[sample.mask].astype(float).mean()
         assert sample.mask.sum() == pytest.approx(8 * 13, abs=30)
         assert inside < sample.meta["start_image"].mean() - 80
+
+
+def test_copy_paste_tells_where_no_place_was_found():
+    small = [textured("tiny", 30, (9, 11))]
+    generator = GENERATORS["copy_paste"](Recipe.model_validate({"generator": {"kind": "copy_paste"}}).generator, None, 0)
+    generator.fit(SHOTS, small)
+    (sample,) = generator.draw(ASKED[:1])
+    assert not sample.mask.any()
+    assert np.array_equal(sample.image, small[0].image)
+    assert judge(sample, ChecksConfig(), generator.surroundings("plate")).verdict.reason == "no_place"
+
+
+@pytest.mark.parametrize("placement", ["context", "own", "anywhere"])
+def test_copy_paste_draws_where_its_placement_says(placement):
+    generator = fitted("copy_paste", placement=placement, turn=0, mirror=False, scale=[1, 1])
+    assert (generator.surroundings("plate") is None) == (placement == "anywhere")
+    for sample in generator.draw(ASKED):
+        rows, columns = np.nonzero(sample.mask)
+        away = np.abs([rows.mean() / len(sample.mask) - 13.5 / 47, columns.mean() / sample.mask.shape[1] - 18 / 53.5])
+        assert placement != "own" or (away < 0.1).all()
 
 
 def test_a_scar_is_thinner_than_a_rectangle():
@@ -89,7 +110,7 @@ def test_a_scar_is_thinner_than_a_rectangle():
     assert 0.01 < size["normal"] < 0.15
 
 
-@pytest.mark.parametrize("painter", [cutpaste(CutPasteConfig()), perlin(PerlinConfig()), copy_paste(CopyPasteConfig())])
+@pytest.mark.parametrize("painter", [cutpaste(CutPasteConfig()), perlin(PerlinConfig())])
 def test_nothing_is_painted_where_it_is_not_permitted(painter):
     permitted = np.zeros((41, 67), bool)
     permitted[5:30, 8:40] = True

@@ -26,13 +26,13 @@ def candidate(change=60, where=BLOB, masked=BLOB, **meta) -> Sample:
     return Sample(id="a", image=image, mask=truth, meta={"start_image": start, **meta})
 
 
-def reason(sample: Sample, foreground=None, **thresholds) -> str:
-    verdict = mask.judge(sample, ChecksConfig(**thresholds), foreground).verdict
+def reason(sample: Sample, surroundings=None, **thresholds) -> str:
+    verdict = mask.judge(sample, ChecksConfig(**thresholds), surroundings).verdict
     return verdict.reason if isinstance(verdict, Reject) else "accepted"
 
 
 def test_a_change_that_fills_its_mask_is_accepted_with_full_scores():
-    judged = mask.judge(candidate(mask_score=0.9), CONFIG, lambda image: np.ones(SIZE, bool))
+    judged = mask.judge(candidate(mask_score=0.9, part=np.ones(SIZE, bool)), CONFIG)
     assert isinstance(judged.verdict, Accept)
     assert judged.scores["area"] == pytest.approx(140 / (37 * 53), abs=1e-6)
     assert judged.scores["on_product"] == 1
@@ -67,14 +67,64 @@ def test_a_missing_mask_is_blank():
 def test_a_defect_beside_the_product_is_rejected():
     product = np.zeros(SIZE, bool)
     product[:, 20:] = True
-    assert reason(candidate(), lambda image: product) == "off_product"
-    assert reason(candidate(), lambda image: product, min_on_product=0.3) == "accepted"
+    assert reason(candidate(part=product)) == "off_product"
+    assert reason(candidate(part=product), min_on_product=0.3) == "accepted"
 
 
-def test_the_product_is_looked_for_in_the_good_image_not_in_the_defective_one():
-    seen = []
-    mask.judge(candidate(), CONFIG, lambda image: seen.append(image.copy()) or np.ones(SIZE, bool))
-    assert np.array_equal(seen[0], good_image())
+class Context:
+    """What a context check sees: how badly anything fits, and how much of a shot lies on the product."""
+
+    def __init__(self, misfit=0.5, least=1.0):
+        self.misfit = lambda defect, image, mask: misfit
+        self.least_on_part = lambda defect: least
+
+
+def test_surroundings_that_fit_no_shot_are_out_of_place():
+    assert reason(candidate(), Context(0.9)) == "accepted"
+    assert reason(candidate(), Context(1.1)) == "out_of_place"
+    assert reason(candidate(), Context(1.1), max_misfit=1.2) == "accepted"
+    assert reason(candidate(), Context(1.1), max_misfit=0) == "accepted"
+    assert "misfit" not in mask.judge(candidate(), CONFIG, Context(float("inf"))).scores
+
+
+def test_no_more_of_a_defect_has_to_lie_on_the_product_than_of_the_shots():
+    product = np.zeros(SIZE, bool)
+    product[:, 20:] = True  # 43 % of the mask
+    assert reason(candidate(part=product), Context(least=0.5)) == "accepted"
+    assert reason(candidate(part=product), Context(least=0.9)) == "off_product"
+
+
+def test_a_candidate_that_was_never_drawn_says_why():
+    nothing = (slice(0, 0), slice(0, 0))
+    judged = mask.judge(candidate(masked=nothing, why="no place was found"), CONFIG)
+    assert judged.verdict == Reject("no_place", "no place was found")
+
+
+def thin_line(grown=0):
+    """A dark line of 3 px, and its mask grown by some px."""
+    return candidate(where=(slice(15, 18), slice(8, 40)), masked=(slice(15 - grown, 18 + grown), slice(8 - grown, 40)))
+
+
+def test_a_mask_wider_than_its_defect_is_rejected():
+    assert reason(thin_line()) == "accepted"
+    assert reason(thin_line(grown=2), min_covered=0) == "wide_mask"
+    wide = candidate(masked=(slice(6, 24), slice(8, 30)))
+    assert reason(wide) == "wide_mask"
+    assert reason(wide, min_tight=0) == "accepted"
+
+
+def test_a_piece_of_the_mask_without_change_is_rejected():
+    sample = candidate()
+    two = sample.mask.copy()
+    two[25:32, 35:42] = True
+    assert reason(dataclasses.replace(sample, mask=two)) == "wide_mask"
+    assert mask.judge(dataclasses.replace(sample, mask=two), CONFIG).scores["unchanged"] == pytest.approx(49 / 189)
+    assert mask.judge(sample, CONFIG).scores["unchanged"] == 0
+
+
+def test_the_images_border_is_no_rim_of_a_mask():
+    sample = candidate(where=(slice(0, 12), slice(0, 20)), masked=(slice(0, 12), slice(0, 20)))
+    assert mask.judge(sample, CONFIG).scores["tight"] == 1
 
 
 def test_generation_noise_around_the_mask_does_not_count_as_change():

@@ -151,7 +151,7 @@ def test_a_legal_region_is_not_taken_for_the_part(folder: Path, tmp_path: Path) 
     Image.fromarray(region).save(tmp_path / "region.png")
     requests = [Request("plate", "dent", index) for index in range(24)]
     everywhere, limited = (
-        np.median([plan.placement.mask.sum() / plan.placement.mask.size for plan in map(generator._plan, requests)])
+        np.median([plan.draft.placement.mask.mean() for plan in map(generator._plan, requests)])
         for generator in (_open(folder), _open(folder, legal_region=tmp_path / "region.png"))
     )
     assert limited > 0.6 * everywhere

@@ -60,7 +60,7 @@ def test_the_table_beside_the_part_takes_no_part_in_the_light() -> None:
     good, product = np.full((120, 120, 3), 20, dtype=np.uint8), np.zeros((120, 120), dtype=bool)
     good[20:100, 20:100], product[20:100, 20:100] = 200, True
     rng = np.random.default_rng(1)
-    placed = place([describe(shot, mask)], product, rng)
+    placed = place([describe(shot, mask, shot[..., 0] > 20)], product, rng)
     window = window_for(placed.mask, 64, rng)
     result = sketch(cut(good, window, 64), product, placed, [], window, rng)
     inside = ndimage.binary_erosion(cut(placed.mask, window, 64), iterations=3)
