@@ -34,7 +34,6 @@ from eval.quality.diversity import intra_cluster_diversity, standardised
 from synth.checks import Reject
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import judge
-from synth.foreground import foreground
 from synth.generator import Request
 from synth.recipe import load_recipe
 from synth.sample import Sample
@@ -164,7 +163,7 @@ def drawings(
     shown, agreement, accepted = {}, [], []
     for kind in material.held_back:
         drawn = generator.draw([Request(part, kind, index) for index in range(each)])
-        judged = [judge(sample, ChecksConfig(), foreground) for sample in drawn]
+        judged = [judge(sample, ChecksConfig(), generator.surroundings(part)) for sample in drawn]
         accepted.append(np.mean([not isinstance(one.verdict, Reject) for one in judged]))
         agreement.append(np.mean([one.scores.get("agreement", 0.0) for one in judged]))
         shown[kind] = [sample for sample in drawn if sample.mask is not None and sample.mask.any()]

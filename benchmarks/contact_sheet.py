@@ -1,7 +1,7 @@
 """A sheet of a run's samples close up, real defects on the left if asked for, three rows a defect type: image, mask
 outline, and where in the whole image it lies.
 
-python benchmarks/contact_sheet.py outputs/magnetic_tile docs/images/magnetic_tile.png [--each 12] [--real 4] [--side 128]
+python benchmarks/contact_sheet.py outputs/magnetic_tile sheet.png [--each 12] [--real 4] [--side 128]
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def main() -> None:
     for product, defect in sorted({(row["product"], row["defect"]) for row in rows}):
         made = [row for row in rows if (row["product"], row["defect"]) == (product, defect)]
         shots = [image for image in real if (image.product, image.defect) == (product, defect)]
-        parts = [
-            strip([(args.run / row["image"], args.run / row["mask"]) for row in spread(made, args.each)], args)
-        ]
+        parts = [strip([(args.run / row["image"], args.run / row["mask"]) for row in spread(made, args.each)], args)]
         if args.real:
             files = [(args.run / shot.image, args.run / str(shot.mask)) for shot in spread(shots, args.real)]
             parts = [strip(files, args, args.real), np.full((3 * args.side, GAP, 3), 255, np.uint8), *parts]

@@ -96,7 +96,9 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
         accepted = 0
         for index in range(_MOST_ATTEMPTS * quota):
             (sample,) = generator.draw([Request(product, defect, index, recipe.seed)])
-            if kind == "oversample" or not isinstance(judge(sample, recipe.checks, generator.surroundings(product)).verdict, Reject):
+            if kind == "oversample" or not isinstance(
+                judge(sample, recipe.checks, generator.surroundings(product)).verdict, Reject
+            ):
                 accepted += 1
                 yield sample
             if accepted == quota:

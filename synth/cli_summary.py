@@ -23,6 +23,7 @@ class Summary:
             kind = f"{result.product}/{result.defect}"
             lines.append(f"{kind:<32} {result.accepted:>5} accepted of {result.attempts} drawn  {rejected}".rstrip())
         lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
+        lines += self.run.inferred
         pairs = len(self.run.manifest)
         lines.append(f"{pairs} pairs of image and mask in {self.minutes:.1f} minutes: {self.run.path}")
         lines.append(f"look at them: {self._page}")
@@ -45,6 +46,7 @@ class Summary:
             "minutes": round(self.minutes, 2),
             "accepted": len(self.run.manifest),
             "yields": yields,
+            "inferred": self.run.inferred,
             "shortfalls": [str(missing) for missing in self.run.shortfalls],
         }
 

@@ -64,8 +64,8 @@ def sample_of(
     part: np.ndarray | None,
     **more: Any,
 ) -> Sample:
-    """The sample of a request, made from a good image in which the product covers `part` (H, W) bool, if known. more: what
-    else its meta tells, such as `why` it has no mask."""
+    """The sample of a request, made from a good image in which the product covers `part` (H, W) bool, if known. more:
+    what else its meta tells, such as `why` it has no mask."""
     if good.image is None:
         raise GeneratorError(f"{good.id} has no image to draw on")
     return Sample(

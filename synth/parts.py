@@ -74,10 +74,16 @@ class ShownPart:
 
 @dataclass(frozen=True, slots=True)
 class KeptParts:
-    """What `write_parts` kept in a run."""
+    """What `write_parts` kept in a run; notes are further sentences on how defects are placed."""
 
     findings: tuple[PartFinding, ...]
     shown: tuple[ShownPart, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything that was inferred, as sentences for people."""
+        return [*(finding.text for finding in self.findings), *self.notes]
 
 
 def part_of(sample: Sample) -> np.ndarray | None:
@@ -130,9 +136,11 @@ def evenly(samples: Sequence[Sample], most: int) -> list[Sample]:
     return [samples[index] for index in chosen.tolist()]
 
 
-def write_parts(findings: Sequence[PartFinding], goods: Sequence[Sample], path: Path) -> None:
-    """Keep the findings in a run as JSON, with thumbnails and outlines of a few of the (settled) good images a product,
-    for its gallery page. Raises what `part_of` raises."""
+def write_parts(
+    findings: Sequence[PartFinding], goods: Sequence[Sample], path: Path, notes: Sequence[str] = ()
+) -> None:
+    """Keep the findings and further notes in a run as JSON, with thumbnails and outlines of a few of the (settled)
+    good images a product, for its gallery page. Raises what `part_of` raises."""
     from synth.run_folder import write_whole
     from synth.writers.thumbnails import data_uri, outline
 
@@ -144,7 +152,7 @@ def write_parts(findings: Sequence[PartFinding], goods: Sequence[Sample], path: 
             path_of_part = "" if part is None else outline(part)
             height, width = image.shape[:2]
             shown.append(ShownPart(finding.product, good.id, width, height, data_uri(image, THUMBNAIL), path_of_part))
-    kept = {"findings": [asdict(f) for f in findings], "shown": [asdict(s) for s in shown]}
+    kept = {"findings": [asdict(f) for f in findings], "shown": [asdict(s) for s in shown], "notes": list(notes)}
     write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False).encode())
 
 
@@ -154,7 +162,7 @@ def read_parts(path: Path) -> KeptParts | None:
         return None
     kept = json.loads(path.read_text(encoding="utf-8"))
     findings = tuple(PartFinding(**finding) for finding in kept["findings"])
-    return KeptParts(findings, tuple(ShownPart(**shown) for shown in kept["shown"]))
+    return KeptParts(findings, tuple(ShownPart(**shown) for shown in kept["shown"]), tuple(kept.get("notes", ())))
 
 
 def contact_sheet(split: Split, findings: Sequence[PartFinding]) -> np.ndarray:

@@ -16,11 +16,12 @@ from synth.generator import Progress
 from synth.geometry_files import read_extras
 from synth.journal import Journal, Record, Yield
 from synth.manifest import Shortfall, read_manifest, write_manifest
-from synth.parts import write_parts
+from synth.parts import read_parts, write_parts
 from synth.preparation import (
     check_same_recipe,
     check_same_source,
     open_generator,
+    placement_notes,
     plan,
     prepare,
     run_folder,
@@ -69,6 +70,12 @@ class Run:
         journal = Journal(self.folder.journal)
         streams = dict.fromkeys((record.product, record.defect) for record in journal.records)
         return [journal.result(*stream) for stream in sorted(streams)]
+
+    @property
+    def inferred(self) -> list[str]:
+        """What the run took for granted about its products without being told, as sentences."""
+        kept = read_parts(self.folder.parts)
+        return [] if kept is None else kept.lines
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels; meta carries generator, seed, index, window, start,
@@ -120,7 +127,7 @@ def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None
             if not folder.manifest.exists():
                 check_same_source(folder, ledger)
                 write_ledger(ledger, folder.ledger)
-                write_parts(parts, split.goods, folder.parts)
+                write_parts(parts, split.goods, folder.parts, placement_notes(recipe, split.goods))
                 _carry_out(recipe, split, streams, folder, tell)
     finished = Run(folder.path)
     _refuse_nothing(finished)

@@ -91,8 +91,8 @@ class Prepared(NamedTuple):
 
 
 def prepare(recipe: Recipe, progress: Progress) -> Prepared:
-    """Read the source, fix every image's role and settle where the products are. SourceError where something asked for is
-    missing, LeakError when an image has two roles."""
+    """Read the source, fix every image's role and settle where the products are. SourceError where something asked
+    for is missing, LeakError when an image has two roles."""
     request = recipe.request
     samples = _counted(read_source(recipe.source), progress)
     learns = not isinstance(recipe.generator, DualConfig | DualPresetConfig)
@@ -107,6 +107,15 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
         shots, goods = [], [good for good in split.goods if _asked(good.product, request.products)]
     settled, findings = settle_parts(replace(split, shots=shots, goods=goods), recipe.source)
     return Prepared(settled, ledger, findings)
+
+
+def placement_notes(recipe: Recipe, goods: Sequence[Sample]) -> tuple[str, ...]:
+    """What a generator that places shots' defects takes for granted, for people; nothing for the others."""
+    if getattr(recipe.generator, "placement", "anywhere") == "anywhere":
+        return ()
+    from synth.placing.told import turning_notes
+
+    return turning_notes(goods, getattr(recipe.generator, "turn", None))
 
 
 def open_generator(recipe: Recipe, folder: RunFolder) -> Generator:

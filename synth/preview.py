@@ -8,7 +8,7 @@ from typing import Any
 
 from synth.generator import Progress
 from synth.parts import PartFinding
-from synth.preparation import plan, prepare
+from synth.preparation import placement_notes, plan, prepare
 from synth.recipe import Recipe
 from synth.run_folder import png_bytes
 from synth.sample import Sample
@@ -28,7 +28,7 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A run before it is run. disk_mb: pictures and masks in every format asked for, without the model.
-    parts: where each product is, one finding a product."""
+    parts: where each product is, one finding a product; notes: what else is taken for granted."""
 
     recipe: str
     planned: tuple[Planned, ...]
@@ -36,6 +36,7 @@ class Preview:
     test: int
     disk_mb: float
     parts: tuple[PartFinding, ...]
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,6 +49,7 @@ class Preview:
         goods = ", ".join(f"{count} of {product}" for product, count in self.goods.items())
         lines.append(f"onto good images: {goods}; {self.test} test images are left alone")
         lines.extend(finding.text for finding in self.parts)
+        lines.extend(self.notes)
         lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
         return "\n".join(lines)
 
@@ -55,6 +57,7 @@ class Preview:
 def preview(recipe: Recipe, progress: Progress) -> Preview:
     """Read the source and plan the run; nothing is written. Raises what reading and splitting raise."""
     split, _, findings = prepare(recipe, progress)
+    notes = placement_notes(recipe, split.goods)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(
         Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.attempts)
@@ -66,7 +69,7 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     copies = 1 + ("parquet" in recipe.output.formats)
     size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
     size += sum(count * _bytes(first[product]) for product, count in goods.items())
-    return Preview(recipe.name, planned, dict(sorted(goods.items())), len(split.test), size / 1e6, findings)
+    return Preview(recipe.name, planned, dict(sorted(goods.items())), len(split.test), size / 1e6, findings, notes)
 
 
 def _bytes(sample: Sample) -> int:

@@ -18,6 +18,7 @@ from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
 
+
 class CopyPasteGenerator:
     """Learns nothing but where each defect's surroundings fit, which takes about a second a defect type."""
 
@@ -50,7 +51,7 @@ class CopyPasteGenerator:
         self._material.shots(request)
         config, known, rng = self._config, self._known(request.product), np.random.default_rng(request.seed)
         allowed = part_of if config.placement == "anywhere" else None
-        placed = known.place(request.defect, rng, config.placement, allowed)
+        placed = known.place(request.defect, rng, config.placement, allowed, request.index)
         if placed is None:
             return unplaced(request, "copy_paste", self._material.goods(request.product)[0])
         assert placed.good.image is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 SMOOTHING = 1.0
 """Sigma in px: single noisy pixels do not count as change."""
-_OUTLINE_PLAY = 0.8
+_OUTLINE_PLAY, _TIGHT_PLAY = 0.8, 0.6
 _RIM_WIDTH = 0.2
 _RIM_SHARE = 0.25
 _RIM_SMOOTHING = 0.7
@@ -84,9 +85,10 @@ def covered(change: np.ndarray, mask: np.ndarray, level: float) -> float:
 def tight(image: np.ndarray, start: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
     """How closely a mask follows its defect: (share of its rim that changed, share of it in pieces that did not).
 
-    The rim is a fifth of the mask's half width deep, one px at least, and does not run along the image's border. Changed
-    means by a quarter of what the most changed quarter of the mask did, at least. A mask grown beyond its defect has a
-    rim without change, however large the change inside it; image, start uint8 (H, W, 3), mask bool (H, W)."""
+    The rim is a fifth of the mask's half width deep, one px at least, and does not run along the image's border.
+    Changed means by a quarter of what the most changed quarter of the mask did, at least. A mask grown beyond its
+    defect has a rim without change, however large the change inside it; image, start uint8 (H, W, 3), mask bool (H,
+    W)."""
     difference = np.abs(image.astype(np.int16) - start).max(axis=2).astype(np.float32)
     changed = ndimage.gaussian_filter(difference, _RIM_SMOOTHING)
     changed = changed >= _RIM_SHARE * max(float(np.percentile(changed[mask], 75)), 1e-3)
@@ -120,11 +122,21 @@ def judge(sample: Sample, config: ChecksConfig, surroundings: Surroundings | Non
         misfit = surroundings.misfit(str(sample.defect), sample.image, sample.mask)
         if math.isfinite(misfit):
             scores["misfit"] = round(misfit, 6)
-    if surroundings is not None and "on_product" in scores:
-        # Shots that change the product's outline lie beside it in part: no more is asked than they show.
-        least = _OUTLINE_PLAY * surroundings.least_on_part(str(sample.defect))
-        config = config.model_copy(update={"min_on_product": min(config.min_on_product, least)})
+    if surroundings is not None:
+        config = _as_the_shots(config, surroundings, str(sample.defect))
     return Judgement(decide(scores, int(sample.mask.sum()), config), scores)
+
+
+@lru_cache(maxsize=256)
+def _as_the_shots(config: ChecksConfig, surroundings: Surroundings, defect: str) -> ChecksConfig:
+    """The config asking no more of a defect than the shots of its type show: some lie beside the product in part, since
+    they change its outline, and some have masks that are wider than their defects."""
+    on_product = _OUTLINE_PLAY * surroundings.least_on_part(defect)
+    own = [tight(*example)[0] for example in surroundings.examples(defect)]
+    rim = _TIGHT_PLAY * float(np.quantile(own, 0.1)) if own else config.min_tight
+    return config.model_copy(
+        update={"min_on_product": min(config.min_on_product, on_product), "min_tight": min(config.min_tight, rim)}
+    )
 
 
 def measure(image: np.ndarray, mask: np.ndarray, meta: Mapping[str, Any], config: ChecksConfig) -> dict[str, float]:
@@ -156,7 +168,9 @@ def decide(scores: Mapping[str, float], area_px: int, config: ChecksConfig) -> V
         return Reject("off_product", f"{scores['on_product']:.0%} on the product, wanted {config.min_on_product:.0%}")
     if config.max_misfit and scores.get("misfit", 0.0) > config.max_misfit:
         wanted = f"wanted at most {config.max_misfit:.2f}"
-        return Reject("out_of_place", f"its surroundings fit {scores['misfit']:.2f} times as badly as they may, {wanted}")
+        return Reject(
+            "out_of_place", f"its surroundings fit {scores['misfit']:.2f} times as badly as they may, {wanted}"
+        )
     if scores.get("contrast", math.inf) < config.min_contrast:
         wanted = f"wanted {config.min_contrast:.1f}"
         return Reject("invisible", f"{scores['contrast']:.1f} grey levels of change in the mask, {wanted}")

@@ -1,4 +1,5 @@
-"""The fields by which a recipe says where defects may go; shared by the `generator:` blocks that place shots' defects."""
+"""The fields by which a recipe says where defects may go; shared by the `generator:` blocks that place shots'
+defects."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ class DefectCrop:
     """One defect with its surroundings, in full resolution.
 
     image (h, w, 3) uint8; mask (h, w) bool, not empty; origin: the crop's upper left pixel (row, column) in the shot;
-    shape: the shot's (H, W); contacts (n, 2): places (row, column) in the crop just beyond the shot's border, beside the
-    defect: a defect that the border cuts off may only lie where the border cuts it off again."""
+    shape: the shot's (H, W); contacts (n, 2): places (row, column) in the crop just beyond the shot's border, beside
+    the defect: a defect that the border cuts off may only lie where the border cuts it off again."""
 
     image: np.ndarray
     mask: np.ndarray
@@ -42,8 +42,8 @@ class DefectCrop:
 
     @property
     def centre(self) -> np.ndarray:
-        """The pixel in the middle of the mask's bounding box, (row, column) in the crop, as float. A whole pixel, so that
-        a crop that is only moved keeps its finest detail."""
+        """The pixel in the middle of the mask's bounding box, (row, column) in the crop, as float. A whole pixel, so
+        that a crop that is only moved keeps its finest detail."""
         top, left, bottom, right = self.box
         return np.array([(top + bottom - 1) // 2, (left + right - 1) // 2], float)
 
@@ -61,7 +61,12 @@ class DefectCrop:
     def cut_sides(self) -> set[str]:
         """The sides on which the shot's border cuts the defect off."""
         rows, columns = (self.contacts + self.origin).T
-        beyond = {"top": rows < 0, "bottom": rows >= self.shape[0], "left": columns < 0, "right": columns >= self.shape[1]}
+        beyond = {
+            "top": rows < 0,
+            "bottom": rows >= self.shape[0],
+            "left": columns < 0,
+            "right": columns >= self.shape[1],
+        }
         return {side for side, found in beyond.items() if found.any()}
 
     @cached_property
@@ -71,8 +76,8 @@ class DefectCrop:
 
 
 def cut_crop(image: np.ndarray, mask: np.ndarray, least: float) -> DefectCrop:
-    """The defect `mask` (H, W) bool, not empty, of `image` (H, W, 3) uint8, with MARGIN of its extent around it, `least`
-    px at the least."""
+    """The defect `mask` (H, W) bool, not empty, of `image` (H, W, 3) uint8, with MARGIN of its extent around it,
+    `least` px at the least."""
     rows, columns = np.nonzero(mask)
     extent = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1
     margin = int(np.ceil(max(MARGIN * extent, least))) + 2

@@ -6,13 +6,13 @@ channels. Over the pixels where both have weight, with means mu, variances s^2 (
     difference = 2 (1 - r) max(s_I, s_T)^2 + sum_c max(0, |mu_I - mu_T| - tolerance_c)^2
     D = difference / (max(s_I, s_T)^2 + floor^2)
 
-The first term is the squared difference after both were brought to mean 0 and the same deviation, so that exposure does
-not count, and is 2 max(s_I, s_T)^2 for surroundings that have nothing in common, plain or textured, sharp or blurred. The
-second lets a plain surface fit a plain one of its own shade only, up to the exposure's own play. D is 0 for a copy and
-about 2 or more for what has nothing in common.
+The first term is the squared difference after both were brought to mean 0 and the same deviation, so that exposure
+does not count, and is 2 max(s_I, s_T)^2 for surroundings that have nothing in common, plain or textured, sharp or
+blurred. The second lets a plain surface fit a plain one of its own shade only, up to the exposure's own play. D is 0
+for a copy and about 2 or more for what has nothing in common.
 
-All sums over the overlap are correlations (Padfield 2012, "Masked object registration in the Fourier domain"): by FFT
-over a whole image, by matrix products around one place.
+All sums over the overlap are correlations (Padfield 2012, "Masked object registration in the Fourier domain"): by
+FFT over a whole image, by matrix products around one place.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Templates:
     def reach(self) -> np.ndarray:
         """How far each ring reaches from the middle: (R, 4) px up, left, down, right."""
         height, width = self.size
-        rows, columns = self.weight.any(2), self.weight.any(1)
+        rows, columns = self.weight.max(2) > 0, self.weight.max(1) > 0
         up, left = rows.argmax(1), columns.argmax(1)
         down, right = rows[:, ::-1].argmax(1), columns[:, ::-1].argmax(1)
         return np.stack([height // 2 - up, width // 2 - left, height // 2 - down, width // 2 - right], axis=1)
@@ -175,7 +175,13 @@ def whole(
 
 
 def around(
-    image: np.ndarray, weight: np.ndarray, templates: Templates, photometry: Photometry, row: int, column: int, reach: int
+    image: np.ndarray,
+    weight: np.ndarray,
+    templates: Templates,
+    photometry: Photometry,
+    row: int,
+    column: int,
+    reach: int,
 ) -> np.ndarray:
     """D of every template with its middle within `reach` px of one pixel, (R, 2 reach + 1, 2 reach + 1) float32.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from synth.placing.crop import MARGIN, DefectCrop
 from synth.placing.fit import Templates
-from synth.placing.pose import Pose, onto
+from synth.placing.pose import Pose
 
 COARSE_SIDE, MEDIUM_SIDE, FINE_SIDE = 96, 320, 640
 """Longer side of a typical image at each scale, px."""
@@ -81,7 +81,7 @@ def templates(crop: LevelCrop, poses: Sequence[Pose]) -> Templates:
     turned = [_turned(crop, pose, half) for pose in poses]
     weight = np.stack([(ring > 0.5).astype(np.float32) for ring, _ in turned])
     values = np.stack([np.moveaxis(planes, -1, 0) for _, planes in turned])
-    rows, columns = (_kept(weight.any((0, axis))) for axis in (2, 1))
+    rows, columns = (_kept(weight.max((0, axis)) > 0) for axis in (2, 1))
     return Templates(weight[:, rows, columns], np.ascontiguousarray(values[..., rows, columns]))
 
 

@@ -41,9 +41,8 @@ def paste(
     away = cv2.distanceTransform((~inner).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     ring = known & (away > _RING[0]) & (away <= margin - 4 * feather)
     fitted = _in_this_light(there, here, ring, max(2.0, 0.25 * crop.extent * pose.scale), contrast)
-    alpha = (away <= _RIM).astype(np.float32)
-    if feather > 0:
-        alpha = cv2.GaussianBlur(alpha, (0, 0), feather)
+    near = (away <= _RIM).astype(np.float32)
+    alpha = np.array(cv2.GaussianBlur(near, (0, 0), feather) if feather > 0 else near, np.float32)
     alpha[~known & ~inner] = 0
     blended = here + alpha[..., None] * (fitted - here)
     result[area] = np.rint(np.clip(blended, 0, 255)).astype(np.uint8)
@@ -51,9 +50,7 @@ def paste(
     return result, mask
 
 
-def _in_this_light(
-    there: np.ndarray, here: np.ndarray, ring: np.ndarray, width: float, contrast: float
-) -> np.ndarray:
+def _in_this_light(there: np.ndarray, here: np.ndarray, ring: np.ndarray, width: float, contrast: float) -> np.ndarray:
     """The shot's pixels `there` (h, w, 3) as they would look `here`: scaled by the ratio of the means over the ring
     (h, w) bool, and shifted by what then remains of the difference there, smoothed over `width` px."""
     if ring.sum() < 8:
@@ -68,9 +65,7 @@ def _in_this_light(
     return lit + shade
 
 
-def _canvas(
-    crop: DefectCrop, pose: Pose, margin: int, shape: tuple[int, ...]
-) -> tuple[int, int, tuple[int, int]]:
+def _canvas(crop: DefectCrop, pose: Pose, margin: int, shape: tuple[int, ...]) -> tuple[int, int, tuple[int, int]]:
     """(top, left, (rows, columns)) of the part of a good image of `shape` (H, W, ...) around the laid defect."""
     top, left, bottom, right = crop.box
     corners = np.array([[top, left], [top, right - 1], [bottom - 1, left], [bottom - 1, right - 1]])

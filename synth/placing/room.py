@@ -26,16 +26,12 @@ def has_room(crop: DefectCrop, pose: Pose, size: tuple[int, ...], shape: tuple[i
     axes = [(np.arange(n) + 0.5) * step - 0.5 for n, step in zip(size[:2], pitch, strict=True)]
     play = np.maximum(_OUTSIDE * (high - low), 1.5 * pitch)
     lost = play * (4 if len(crop.contacts) else 1)
-    rows, columns = (
-        (at + low[k] >= -lost[k]) & (at + high[k] <= shape[k] - 1 + lost[k]) for k, at in enumerate(axes)
-    )
+    rows, columns = ((at + low[k] >= -lost[k]) & (at + high[k] <= shape[k] - 1 + lost[k]) for k, at in enumerate(axes))
     room = rows[:, None] & columns[None, :]
     if len(crop.contacts):
         cut = np.zeros(room.shape, np.float32)
         for point in centred.at(crop.contacts, crop):
-            beyond = [
-                (at + point[k] < play[k]) | (at + point[k] > shape[k] - 1 - play[k]) for k, at in enumerate(axes)
-            ]
+            beyond = [(at + point[k] < play[k]) | (at + point[k] > shape[k] - 1 - play[k]) for k, at in enumerate(axes)]
             cut += beyond[0][:, None] | beyond[1][None, :]
         room &= cut >= _LEAST_CUT * len(crop.contacts)
     return room

@@ -25,12 +25,14 @@ from synth.placing.config import Trust
 from synth.placing.crop import DefectCrop, cut_crop
 from synth.placing.fit import Templates, around, common_size, image_spectra, template_spectra, whole
 from synth.placing.levels import LevelCrop, at_level, levels_for, margin_px, resized, templates
+from synth.placing.paste import paste
 from synth.placing.pose import Pose
 from synth.placing.room import has_room
 from synth.placing.turning import ANY, ellipse, lie_alike, turn_limit
 from synth.sample import Sample
 
-_SURVEYED = 24
+SURVEYED = 24
+"""Good images that tell how a product looks and how far its parts are turned."""
 _CALIBRATIONS, _CALIBRATED_ON = 120, (4, 12)
 _STEP = 15.0
 _SLACK, _PLAY = 1.2, 0.04
@@ -60,9 +62,9 @@ Allowed = Callable[[Sample], np.ndarray | None]
 
 @dataclass(frozen=True, eq=False)
 class ShotCrop:
-    """The defect of the shot `name` at each level, how far it may be turned (degrees to either side), and the largest differences at
-    which its surroundings fit: on whole images at the coarse level, and around one place at the medium one, where that
-    is not too large to be searched."""
+    """The defect of the shot `name` at each level, how far it may be turned (degrees to either side), and the largest
+    differences at which its surroundings fit: on whole images at the coarse level, and around one place at the medium
+    one, where that is not too large to be searched. example: a good image and the pose that fits there best."""
 
     name: str
     crop: DefectCrop
@@ -71,6 +73,7 @@ class ShotCrop:
     mirrors: bool = True
     coarse: float = np.inf
     medium: float = np.inf
+    example: tuple[Sample, Pose] | None = None
 
     @property
     def angles(self) -> np.ndarray:
@@ -104,7 +107,7 @@ class Surroundings:
         self._scales = tuple(dict.fromkeys((scale[0], min(max(1.0, scale[0]), scale[1]), scale[1])))
         self._made = Cache(_KEPT)
         self._crops: dict[str, list[ShotCrop]] = {}
-        images = [_image(good) for good in _spread(self._goods, _SURVEYED)]
+        images = [_image(good) for good in _spread(self._goods, SURVEYED)]
         self._levels = levels_for(int(np.median([max(image.shape) for image in images])))
         small = [resized(image, self._levels[0].factor) for image in images]
         self._channels = choose_channels(small)
@@ -128,13 +131,21 @@ class Surroundings:
         return self._crops[defect]
 
     def place(
-        self, defect: str, rng: np.random.Generator, trust: Trust = "context", allowed: Allowed | None = None
+        self,
+        defect: str,
+        rng: np.random.Generator,
+        trust: Trust = "context",
+        allowed: Allowed | None = None,
+        turn_of: int | None = None,
     ) -> Placed | None:
-        """A defect of this type on a good image: shot, good image, place, turn and scale drawn among those that fit, with
-        nine tenths of the defect where it is allowed. None where three shots fit on none of four good images each."""
+        """A defect of this type on a good image: shot, good image, place, turn and scale drawn among those that fit,
+        with nine tenths of the defect where it is allowed. turn_of: a running number, by which the shots take turns at
+        being tried first. None where three shots fit on none of four good images each."""
         crops = self.crops(defect)
-        for index in rng.permutation(len(crops))[:_CROPS_TRIED].tolist():
-            shot = crops[index]
+        order = rng.permutation(len(crops)).tolist()
+        if turn_of is not None:
+            order.sort(key=lambda index: index != turn_of % len(crops))
+        for shot in (crops[index] for index in order[:_CROPS_TRIED]):
             # The shot stays while good images change: one that fits few of them is not used less often for it.
             for attempt, number in enumerate(rng.permutation(len(self._goods))[:_GOODS_TRIED].tolist()):
                 good = self._goods[number]
@@ -150,6 +161,16 @@ class Surroundings:
                     return Placed(good, shot.crop, pose)
         return None
 
+    def examples(self, defect: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The shots of this type, each pasted where it fits best: (image, the good image before, mask)."""
+        found = []
+        for shot in self.crops(defect):
+            if shot.example is not None:
+                good, pose = shot.example
+                image, mask = paste(_image(good), shot.crop, pose)
+                found += [(image, _image(good), mask)] if mask.any() else []
+        return found
+
     def least_on_part(self, defect: str) -> float:
         """The least share of its mask that a shot of this type has on the product, 1 where no region is known: a defect
         that changes the product's outline lies beside it in part."""
@@ -162,9 +183,9 @@ class Surroundings:
         return min(shares, default=1.0)
 
     def misfit(self, defect: str, image: np.ndarray, mask: np.ndarray) -> float:
-        """How badly the surroundings of the defect `mask` (H, W) bool, not empty, of `image` (H, W, 3) uint8 fit those of
-        the shots of its type: the least difference to any of them, as a multiple of the largest that counts as a fit.
-        Infinite where nothing around it can be compared."""
+        """How badly the surroundings of the defect `mask` (H, W) bool, not empty, of `image` (H, W, 3) uint8 fit
+        those of the shots of its type: the least difference to any of them, as a multiple of the largest that counts
+        as a fit. Infinite where nothing around it can be compared."""
         planes = [self._channels.of(resized(image, level.factor)) for level in self._levels[:2]]
         away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         weights = [
@@ -191,7 +212,7 @@ class Surroundings:
         found.sort(key=lambda one: one[0])
         misfits = []
         for coarse, shot, pose in found[:_FINALISTS]:
-            if np.isfinite(coarse) and shot.searched(1):
+            if np.isfinite(coarse) and shot.searched(1) and np.isfinite(shot.medium):
                 _, least = self._refined(shot, pose, planes[1], weights[1], mask.shape, 1, (0.92, 1.0, 1.08))
                 misfits.append(least / shot.medium)
             else:
@@ -212,32 +233,36 @@ class Surroundings:
         turned = [replace(shot, turn=min(shot.turn, scatter), mirrors=mirrors) for shot in shots]
         count = int(np.clip(_CALIBRATIONS // len(shots), *_CALIBRATED_ON))
         found = [self._limits(shot, _spread(self._goods, count)) for shot in turned]
-        worst = [_WORST * _usual([pair[k] for pair in found]) for k in (0, 1)]
+        worst = [_WORST * _usual(limits) for limits in ([pair[0] for pair in found], [pair[1] for pair in found])]
         fitting = [
-            replace(shot, coarse=pair[0], medium=pair[1])
+            replace(shot, coarse=pair[0], medium=pair[1], example=pair[2])
             for shot, pair in zip(turned, found, strict=True)
             if pair[0] <= worst[0] and (pair[1] <= worst[1] or np.isinf(pair[1]))
         ]
         return fitting or turned
 
-    def _limits(self, shot: ShotCrop, goods: Sequence[Sample]) -> tuple[float, float]:
-        """The differences at which the shot's surroundings fit their best places on some good images, with some slack."""
-        best, refined = [], []
+    def _limits(self, shot: ShotCrop, goods: Sequence[Sample]) -> tuple[float, float, tuple[Sample, Pose] | None]:
+        """The differences at which the shot's surroundings fit their best places on some good images, with some
+        slack, and the best of these places."""
+        best: list[float] = []
+        refined: list[float] = []
+        example = None
         for good in goods:
             scale = self._spanning_scale(shot, good) or 1.0
             found = self._differences(shot, good, False, scale)
             if not np.isfinite(found.min()):
                 continue
+            pose = self._pose_at(shot, good, int(found.argmin()), found.shape, False, scale)
+            pose, near = self._refined_on(shot, pose, good, 1)
+            if not best or float(found.min()) < min(best):
+                example = good, pose
             best.append(float(found.min()))
-            if shot.searched(1):
-                pose = self._pose_at(shot, good, int(found.argmin()), found.shape, False, scale)
-                near = self._refined_on(shot, pose, good, 1)[1]
-                refined += [near] if np.isfinite(near) else []
+            refined += [near] if np.isfinite(near) else []
         # The better ones: light may make a ring fit some parts only, and the others must not speak for it.
         coarse, medium = (
             _SLACK * float(np.quantile(values, _BETTER)) + _PLAY if values else np.inf for values in (best, refined)
         )
-        return coarse, medium
+        return coarse, medium, example
 
     def _fitting(
         self,
@@ -279,7 +304,7 @@ class Surroundings:
             room = has_room(shot.crop, pose, planes.shape, _image(good).shape)
             if not cut_off:
                 up, left, down, right = (max(0, int(n)) for n in rings.reach[number])
-                room[: up], room[len(room) - down :], room[:, :left], room[:, room.shape[1] - right :] = (False,) * 4
+                room[:up], room[len(room) - down :], room[:, :left], room[:, room.shape[1] - right :] = (False,) * 4
             found[number][~room] = np.inf
         return found
 
@@ -401,15 +426,15 @@ def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 def _on_grid(place: Sequence[float] | np.ndarray, shape: Sequence[int], size: Sequence[int]) -> tuple[int, int]:
     """The pixel of a grid of `size` (h, w, ...) that lies on a place (row, column) of an image of `shape`."""
-    row, column = (round((at + 0.5) * small / large - 0.5) for at, small, large in zip(place, size, shape, strict=False))
+    row, column = (
+        round((at + 0.5) * small / large - 0.5) for at, small, large in zip(place, size, shape, strict=False)
+    )
     return int(row), int(column)
 
 
-def _laid(
-    pose: Pose, crop: LevelCrop, pixel: tuple[int, int], shape: Sequence[int], size: Sequence[int]
-) -> Pose:
-    """The pose under which the centre pixel of a crop at a level lies on a pixel of a grid of `size` (h, w, ...), over an
-    image of `shape` (H, W, ...)."""
+def _laid(pose: Pose, crop: LevelCrop, pixel: tuple[int, int], shape: Sequence[int], size: Sequence[int]) -> Pose:
+    """The pose under which the centre pixel of a crop at a level lies on a pixel of a grid of `size` (h, w, ...),
+    over an image of `shape` (H, W, ...)."""
     pitch = np.array(shape[:2]) / size[:2]
     row, column = (np.array(pixel) + crop.shift(pose) + 0.5) * pitch - 0.5
     return replace(pose, row=float(row), column=float(column))

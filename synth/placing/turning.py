@@ -18,8 +18,8 @@ _NEARLY = 0.9
 
 
 def direction_profile(image: np.ndarray) -> np.ndarray:
-    """How much of an image's structure runs in each direction: gradient energy by the gradient's direction, `_BINS` over
-    half a circle, mean 1; image (H, W) float32."""
+    """How much of an image's structure runs in each direction: gradient energy by the gradient's direction, `_BINS`
+    over half a circle, mean 1; image (H, W) float32."""
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
     down, right = ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1)
     energy = down**2 + right**2
@@ -33,9 +33,9 @@ def direction_profile(image: np.ndarray) -> np.ndarray:
 def turn_limit(images: Sequence[np.ndarray]) -> float:
     """How far good parts are turned, degrees to either side: of images (H, W) float32 of good parts.
 
-    The turn between two images is the smallest shift that lays one direction profile on the other nearly as well as any. Profiles without directions
-    (isotropic grain, round parts) leave every turn open, as do parts that lie at all angles: 180. Otherwise the
-    ninetieth percentile of the turns with a play of 2 degrees, 3 at the least."""
+    The turn between two images is the smallest shift that lays one direction profile on the other nearly as well as
+    any. Profiles without directions (isotropic grain, round parts) leave every turn open, as do parts that lie at all
+    angles: 180. Otherwise the ninetieth percentile of the turns with a play of 2 degrees, 3 at the least."""
     profiles = np.stack([direction_profile(image) for image in images])
     if len(profiles) < 2:
         return _LEAST

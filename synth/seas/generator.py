@@ -42,8 +42,8 @@ _GOODS_FELT = 20
 
 @dataclass(frozen=True)
 class Draft:
-    """Where a request's defect goes: a good part, where the product is in it (H, W) bool if known, the requested mask, and
-    either the whole image with the shot's defect pasted there, or the mark that the mask was made from."""
+    """Where a request's defect goes: a good part, where the product is in it (H, W) bool if known, the requested
+    mask, and either the whole image with the shot's defect pasted there, or the mark that the mask was made from."""
 
     good: Sample
     part: np.ndarray | None
@@ -141,8 +141,8 @@ class SeasGenerator:
         return self._product(product).surroundings(self._config.turn) if placed_by_context else None
 
     def draw(self, requests: Sequence[Request]) -> list[Sample]:
-        """One candidate a request, in order; one without a mask where no place was found for it. Needs `fit` first, which
-        is quick where the models are complete."""
+        """One candidate a request, in order; one without a mask where no place was found for it. Needs `fit` first,
+        which is quick where the models are complete."""
         drawn: list[Sample] = []
         for start in range(0, len(requests), self._config.draw_batch):
             plans = [self._plan(request) for request in requests[start : start + self._config.draw_batch]]
@@ -181,7 +181,7 @@ class SeasGenerator:
         product, resolution = self._product(request.product), self._model(request.product).config.resolution
         assert resolution is not None
         rng = np.random.default_rng(request.seed)
-        draft = self._draft(product, request.defect, rng)
+        draft = self._draft(product, request, rng)
         if draft is None:
             return unplaced(request, "seas", product.goods[0])
         image, requested = draft.good.image, draft.placement.mask
@@ -217,13 +217,13 @@ class SeasGenerator:
         part = np.ones(draft.placement.mask.shape, bool) if draft.part is None else draft.part
         return sketch(patch, part, draft.placement, product.marks(defect), window, rng)
 
-    def _draft(self, product: Product, defect: str, rng: np.random.Generator) -> Draft | None:
-        """A place on a good part; None where no surroundings fitted. GeneratorError where a mask or region of the user's
-        leaves none on several."""
+    def _draft(self, product: Product, request: Request, rng: np.random.Generator) -> Draft | None:
+        """A place on a good part; None where no surroundings fitted. GeneratorError where a mask or region of the
+        user's leaves none on several."""
         if self._config.placement != "anywhere" and self._config.masks is None:
             allowed = None if self._region is None else self._legal_in
             known = product.surroundings(self._config.turn)
-            placed = known.place(defect, rng, self._config.placement, allowed)
+            placed = known.place(request.defect, rng, self._config.placement, allowed, request.index)
             if placed is None:
                 return None
             assert placed.good.image is not None
@@ -233,7 +233,7 @@ class SeasGenerator:
             good = product.goods[rng.integers(len(product.goods))]
             region = whole_if_unknown(good)
             try:
-                return Draft(good, part_of(good), self._request_mask(product, defect, region, rng))
+                return Draft(good, part_of(good), self._request_mask(product, request.defect, region, rng))
             except GeneratorError:
                 if attempt + 1 == _GOODS_TRIED:
                     raise

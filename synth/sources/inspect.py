@@ -49,7 +49,7 @@ class Kind:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What `inspect` found. sizes: (height, width) -> pictures; `train` of a defect type are its shots;
-    `parts`: where each product is, as a run would take it."""
+    `parts`: where each product is, `notes`: how far its defects are turned, as a run would take it."""
 
     path: str
     layout: str | None
@@ -60,6 +60,7 @@ class Report:
     ignored: dict[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     parts: tuple[PartFinding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -85,6 +86,7 @@ class Report:
                 masks = f", masks cover {low:.2%} to {high:.2%} (median {middle:.2%})"
             lines.append(f"  {kind.product}/{kind.defect or 'good'}: {kind.train} {role}, {kind.test} test{masks}")
         lines.extend(f"  {finding.text}" for finding in self.parts)
+        lines.extend(f"  {note}" for note in self.notes)
         if self.sizes:
             low_size, high_size = (
                 f"{h} x {w}" for h, w in (min(self.sizes, key=math.prod), max(self.sizes, key=math.prod))
@@ -157,7 +159,7 @@ def inspect(
     seen.rows.sort(key=lambda row: row.id)
     roles = roles_of([((row.product, row.defect), row.role) for row in seen.rows], listing.listed)
     kinds = _kinds(seen, roles)
-    parts = _parts(listing, seen, roles, overlay)
+    parts, notes = _inferred(listing, seen, roles, overlay)
     problems = [
         *listing.problems,
         *seen.problems,
@@ -172,11 +174,16 @@ def inspect(
     ignored = Counter(f.suffix.lower() or f.name for f in files if not is_picture(f) and f not in read)
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
     sizes = dict(seen.sizes)
-    return Report(str(path), listing.layout, kinds, sizes, grey, colour, dict(ignored), tuple(problems), parts)
+    return Report(str(path), listing.layout, kinds, sizes, grey, colour, dict(ignored), tuple(problems), parts, notes)
 
 
-def _parts(listing: Listing, seen: _Seen, roles: Sequence[str], overlay: Path | None) -> tuple[PartFinding, ...]:
-    """Where each product is by the estimate; writes the overlay where one is asked for."""
+def _inferred(
+    listing: Listing, seen: _Seen, roles: Sequence[str], overlay: Path | None
+) -> tuple[tuple[PartFinding, ...], tuple[str, ...]]:
+    """Where each product is by the estimate, and how far its defects are turned; writes the overlay where one is asked
+    for."""
+    from synth.placing.told import turning_notes
+
     entries = {entry.id: entry for entry in listing.entries}
     split = Split([], [], [])
     for row, role in zip(seen.rows, roles, strict=True):
@@ -190,8 +197,9 @@ def _parts(listing: Listing, seen: _Seen, roles: Sequence[str], overlay: Path | 
             write_png(overlay, contact_sheet(settled, findings))
     except SourceError as problem:  # a file changed after it was inspected
         seen.problems.append(_as_problem(problem, listing.root))
-        return ()
-    return findings
+        return (), ()
+    seen_as_images = [good for good in split.goods if entries[good.id].cloud is None and entries[good.id].xyz is None]
+    return findings, turning_notes(seen_as_images)
 
 
 def _as_problem(problem: SourceError, *files: Path | None) -> Problem:

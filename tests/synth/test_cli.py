@@ -48,6 +48,7 @@ def carried_out(monkeypatch, tmp_path) -> list[tuple]:
             manifest=[object()] * 5,
             yields=[Yield("tile", "crack", 5, 1, {"blank_mask": 2})],
             shortfalls=["tile/pit: 0 of 3"],
+            inferred=["tile: defects are turned by any angle"],
         )
 
     monkeypatch.setattr(pipeline, "run", stand_in)
@@ -87,6 +88,7 @@ def test_run_hands_recipe_and_place_to_the_pipeline_and_tells_what_came_of_it(pl
     assert "5 accepted of 8 drawn" in done.stdout
     assert "blank_mask 2" in done.stdout
     assert "tile/pit: 0 of 3" in done.stdout
+    assert "tile: defects are turned by any angle" in done.stdout
     assert str(tmp_path / "run" / "report" / "index.html") in done.stdout
     assert done.stderr == "drawing: 2 done\n"
 

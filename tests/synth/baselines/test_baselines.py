@@ -83,7 +83,8 @@ def test_copy_paste_brings_the_defects_of_the_type_and_their_contrast():
 
 def test_copy_paste_tells_where_no_place_was_found():
     small = [textured("tiny", 30, (9, 11))]
-    generator = GENERATORS["copy_paste"](Recipe.model_validate({"generator": {"kind": "copy_paste"}}).generator, None, 0)
+    config = Recipe.model_validate({"generator": {"kind": "copy_paste"}}).generator
+    generator = GENERATORS["copy_paste"](config, None, 0)
     generator.fit(SHOTS, small)
     (sample,) = generator.draw(ASKED[:1])
     assert not sample.mask.any()

@@ -72,9 +72,10 @@ def test_a_defect_beside_the_product_is_rejected():
 
 
 class Context:
-    """What a context check sees: how badly anything fits, and how much of a shot lies on the product."""
+    """What the checks know of the shots: how badly anything fits, how much of one lies on the product, pasted ones."""
 
-    def __init__(self, misfit=0.5, least=1.0):
+    def __init__(self, misfit=0.5, least=1.0, examples=()):
+        self.examples = lambda defect: examples
         self.misfit = lambda defect, image, mask: misfit
         self.least_on_part = lambda defect: least
 
@@ -111,6 +112,15 @@ def test_a_mask_wider_than_its_defect_is_rejected():
     wide = candidate(masked=(slice(6, 24), slice(8, 30)))
     assert reason(wide) == "wide_mask"
     assert reason(wide, min_tight=0) == "accepted"
+
+
+def test_masks_may_be_as_wide_as_the_shots_own():
+    loose = thin_line(grown=2)
+    shots = [(loose.image, loose.meta["start_image"], loose.mask)]
+    assert reason(loose, Context(examples=shots), min_covered=0) == "accepted"
+    tight = thin_line()
+    shots = [(tight.image, tight.meta["start_image"], tight.mask)]
+    assert reason(loose, Context(examples=shots), min_covered=0) == "wide_mask"
 
 
 def test_a_piece_of_the_mask_without_change_is_rejected():

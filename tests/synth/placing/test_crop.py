@@ -62,6 +62,10 @@ def test_the_middle_of_the_box_is_the_same_place_in_crop_and_shot():
     assert crop.extent == 11
 
 
+def test_the_middle_of_a_box_of_even_sides_is_a_whole_pixel():
+    assert crop_of(marked((slice(12, 18), slice(20, 30)))).place.tolist() == [14, 24]
+
+
 def test_away_is_the_distance_to_the_nearest_pixel_of_the_defect():
     crop = crop_of(marked((slice(12, 17), slice(20, 31))))
     places, inside = np.indices(crop.mask.shape).reshape(2, -1).T, np.argwhere(crop.mask)

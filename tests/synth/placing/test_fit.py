@@ -49,9 +49,10 @@ def longhand(
         return np.inf
     t, i = np.array(there, float), np.array(here, float)
     variance_t, variance_i = t.var(axis=0).sum(), i.var(axis=0).sum()
+    larger = max(variance_t, variance_i)
     r = ((t - t.mean(0)) * (i - i.mean(0))).mean(0).sum() / np.sqrt(variance_t * variance_i)
     level = np.maximum(0, np.abs(i.mean(0) - t.mean(0)) - play.tolerance)
-    return (2 * (1 - r) * max(variance_t, variance_i) + (level**2).sum()) / (variance_t + play.floor**2)
+    return (2 * (1 - r) * larger + (level**2).sum()) / (larger + play.floor**2)
 
 
 def everywhere(image: np.ndarray, weight: np.ndarray, rings: Templates, play: Photometry) -> np.ndarray:

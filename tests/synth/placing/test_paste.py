@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from synth.placing.crop import cut_crop
 from synth.placing.paste import paste
 from synth.placing.pose import Pose
 from tests.synth.placing.scenes import crop_of, marked, plate
@@ -37,14 +38,11 @@ def test_the_mask_is_the_shots_moved(pose):
 
 def test_on_the_shots_own_background_the_defect_is_as_it_was():
     shot = np.random.default_rng(0).integers(60, 200, (*SHOT, 3), dtype=np.uint8)
-    clean = shot.copy()
+    clean, crop = shot.copy(), cut_crop(shot, DENT, 8)
     clean[DENT] = 150
-    crop = crop_of(DENT)
-    rows, columns = (slice(at, at + n) for at, n in zip(crop.origin, crop.mask.shape, strict=True))
-    crop = type(crop)(shot[rows, columns], crop.mask, crop.origin, crop.shape, crop.contacts)
-    image, mask = paste(clean, crop, Pose(*crop.place))
+    image, mask = paste(clean, crop, Pose(*crop.place), feather=0)
     assert np.array_equal(mask, DENT)
-    assert np.abs(image[mask].astype(int) - shot[mask]).max() <= 1
+    assert np.abs(image.astype(int) - shot).max() <= 1
 
 
 def test_the_pixels_of_the_shot_are_turned_with_its_mask():
@@ -86,12 +84,11 @@ def test_contrast_multiplies_the_difference_to_the_surroundings(contrast, mark):
 
 
 def test_the_edge_fades_over_as_many_px_as_asked():
-    widths = []
+    good, reach = good_plate(150, noise=30), []
     for feather in (0.0, 1.0, 3.0):
-        image, _ = paste(good_plate(180), crop_of(DENT, 180, 60), Pose(50, 60), feather)
-        profile = image[50, :60, 0].astype(int)
-        widths.append(int(((profile > 72) & (profile < 168)).sum()))
-    assert widths[0] <= 1 < widths[1] < widths[2]
+        image, mask = paste(good, crop_of(DENT, noise=30), Pose(50, 60), feather)
+        reach.append(ndimage.distance_transform_edt(~mask)[(image != good).any(-1)].max())
+    assert reach[0] <= 1 < 3 <= reach[1] < reach[2] - 3
 
 
 @pytest.mark.parametrize("scale", [0.8, 0.9, 1.0])

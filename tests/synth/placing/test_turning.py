@@ -60,10 +60,8 @@ def test_one_image_tells_no_turns():
 def test_the_profile_of_stripes_has_its_peak_across_them():
     profile = direction_profile(stripes(30, 0))
     assert profile.mean() == pytest.approx(1)
-    # A wave across rows (0 degrees) has its gradient straight up, and a turn of the stripes turns it as much.
-    assert profile.argmax() * 180 / len(profile) == pytest.approx(90 - 30, abs=2.6) or profile.argmax() * 180 / len(
-        profile
-    ) == pytest.approx(90 + 30, abs=2.6)
+    # Stripes along the rows have their gradient at 90 degrees; these are turned by 30, counter-clockwise.
+    assert profile.argmax() * 180 / len(profile) == pytest.approx(90 + 30, abs=2.6)
 
 
 @pytest.mark.parametrize(("scatter", "least", "most"), [(1, 3, 3), (6, 4.5, 7.5), (90, 180, 180)])
@@ -88,7 +86,7 @@ def test_the_ellipse_of_a_bar_lies_along_it(degrees):
     cv2.line(mask, ends[0], ends[1], 1, 5)
     angle, elongation = ellipse(mask.astype(bool))
     assert (np.rad2deg(angle) - degrees + 90) % 180 - 90 == pytest.approx(0, abs=2)
-    assert 6 < elongation < 11
+    assert 5 < elongation < 11
 
 
 def test_the_ellipse_of_a_disc_and_of_a_dot_is_round():

@@ -1,0 +1,29 @@
+"""What placement takes for granted about a product, as sentences for people: nothing is inferred in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synth.placing.surroundings import SURVEYED, Surroundings
+from synth.placing.turning import ANY
+from synth.sample import Sample
+from synth.sources.listing import reopen
+
+
+def turning_notes(goods: Sequence[Sample], turn: float | None = None) -> tuple[str, ...]:
+    """How far the defects of each product among the good images will be turned, one sentence a product; `turn` as in a
+    recipe's generator.turn."""
+    notes = []
+    for product in sorted({str(good.product) for good in goods}):
+        own = [good for good in goods if good.product == product]
+        known = Surroundings([], [reopen(good) for good in own[:: max(1, len(own) // SURVEYED)]], turn)
+        notes.append(f"{product}: {_sentence(known.turn_limit, turn is not None)}")
+    return tuple(notes)
+
+
+def _sentence(limit: float, asked: bool) -> str:
+    how = "by any angle" if limit >= ANY else f"by up to {limit:.0f} degrees"
+    if asked:
+        return f"defects are turned {how}, as generator.turn says"
+    why = "good parts lie, or look alike, at any angle" if limit >= ANY else "good parts are turned no further"
+    return f"defects are turned {how}: {why}; generator.turn says otherwise"
