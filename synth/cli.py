@@ -42,11 +42,16 @@ def flawsmith(
 
 @app.command()
 def demo(out: Out = None, as_json: AsJson = False) -> None:
-    """The main job on built-in products: labelled images, then RGB-D pairs beside them, each with a page to look at."""
-    from synth.cli_summary import Summaries
-
-    in_3d = None if out is None else beside(out, "_3d")
-    tell(Summaries(_carry_out("demo", [], out), _carry_out("demo_3d", [], in_3d)), as_json)
+    """The main job on built-in products: pasted defects within a minute, then drawn ones, then RGB-D pairs, each with a
+    page to look at."""
+    summaries = {}
+    for answer, suffix in (("pasted", "_pasted"), ("drawn", ""), ("with_depth", "_3d")):
+        place = out if out is None or not suffix else beside(out, suffix)
+        summaries[answer] = _carry_out(f"demo{suffix}", [], place)
+        if not as_json:
+            print(summaries[answer], end="\n\n")
+    if as_json:
+        print(json.dumps({answer: summary.to_json() for answer, summary in summaries.items()}, indent=2))
 
 
 @app.command()

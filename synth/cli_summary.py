@@ -53,17 +53,3 @@ class Summary:
     @property
     def _page(self) -> str:
         return str(self.run.folder.report / "index.html")
-
-
-@dataclass(frozen=True)
-class Summaries:
-    """The images' run of the demo and its run with depth; programs find the second under `with_depth`."""
-
-    images: Summary
-    with_depth: Summary
-
-    def __str__(self) -> str:
-        return f"{self.images}\n\n{self.with_depth}"
-
-    def to_json(self) -> dict[str, Any]:
-        return {**self.images.to_json(), "with_depth": self.with_depth.to_json()}

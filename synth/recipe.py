@@ -30,7 +30,7 @@ from synth.sources import config as sources
 Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
-    SeasConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | CopyPasteConfig | OversampleConfig,
+    CopyPasteConfig | SeasConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | OversampleConfig,
     Field(discriminator="kind"),
 ]
 
@@ -88,7 +88,10 @@ class Recipe(BaseModel):
     seed: int = Field(0, description="Start of every random draw; another seed makes another dataset.", ge=0)
     source: SourceConfig = Field(sources.ProceduralSource(), description="Where the real samples come from.")
     generator: GeneratorConfig = Field(
-        SeasConfig(), description="What draws the defects; seas where the block names no kind."
+        SeasConfig(),
+        description="What makes the defects. copy_paste: the shots' own, pasted where their surroundings fit, in "
+        "about a minute. seas: new ones, drawn by a model that learns from the shots first. dual, dual_preset: from "
+        "geometry, without shots. cutpaste, perlin, oversample: simple, to compare with. seas where no kind is named.",
     )
     request: RequestConfig = Field(RequestConfig(), description="How many samples are wanted, of what.")
     checks: ChecksConfig = Field(ChecksConfig(), description="What a candidate must show before it is accepted.")

@@ -42,7 +42,7 @@ def starter(root: Path, kind: str, to: Path) -> str:
         "",
         *_line("seed", Recipe.model_fields["seed"], {}, indent=""),
     ]
-    blocks: dict[str, dict[str, Any]] = {"generator": {"kind": "seas"}}
+    blocks: dict[str, dict[str, Any]] = {"generator": {"kind": "copy_paste"}}
     if kind in BUNDLED:
         blocks = yaml.safe_load(bundled_recipes()[BUNDLED[kind]].read_text(encoding="utf-8"))
     blocks["source"] = {"kind": kind, "root": str(root)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 SMOOTHING = 1.0
 """Sigma in px: single noisy pixels do not count as change."""
-_OUTLINE_PLAY, _TIGHT_PLAY = 0.8, 0.6
+_OUTLINE_PLAY, _TIGHT_PLAY = 0.7, 0.6
 _RIM_WIDTH = 0.2
 _RIM_SHARE = 0.25
 _RIM_SMOOTHING = 0.7
@@ -48,7 +49,7 @@ def change_map(image: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 def widen(mask: np.ndarray) -> np.ndarray:
     """The mask grown by SLACK px in every direction."""
-    return ndimage.binary_dilation(mask, ndimage.generate_binary_structure(2, 2), iterations=SLACK)
+    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * SLACK + 1, 2 * SLACK + 1), np.uint8)) > 0
 
 
 def visible_above(change: np.ndarray, mask: np.ndarray, floor: float) -> float:
@@ -89,8 +90,10 @@ def tight(image: np.ndarray, start: np.ndarray, mask: np.ndarray) -> tuple[float
     Changed means by a quarter of what the most changed quarter of the mask did, at least. A mask grown beyond its
     defect has a rim without change, however large the change inside it; image, start uint8 (H, W, 3), mask bool (H,
     W)."""
-    difference = np.abs(image.astype(np.int16) - start).max(axis=2).astype(np.float32)
-    changed = ndimage.gaussian_filter(difference, _RIM_SMOOTHING)
+    rows, columns = (slice(max(0, int(hit.min()) - 4), int(hit.max()) + 5) for hit in np.nonzero(mask))
+    mask = mask[rows, columns]
+    difference = np.abs(image[rows, columns].astype(np.int16) - start[rows, columns]).max(axis=2)
+    changed = ndimage.gaussian_filter(difference.astype(np.float32), _RIM_SMOOTHING)
     changed = changed >= _RIM_SHARE * max(float(np.percentile(changed[mask], 75)), 1e-3)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
     rim = mask & (depth <= max(1.0, _RIM_WIDTH * float(depth.max())) + 0.5)
@@ -98,6 +101,11 @@ def tight(image: np.ndarray, start: np.ndarray, mask: np.ndarray) -> tuple[float
     seen = ndimage.mean(changed, pieces, np.arange(1, count + 1)) >= _RIM_SHARE
     areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
     return float(changed[rim].mean()), float(areas[~seen].sum() / areas.sum())
+
+
+def on_product(part: np.ndarray, mask: np.ndarray) -> float:
+    """Share of the mask that lies on the product, part (H, W) bool, or within SLACK px of it."""
+    return float(widen(part)[mask].mean())
 
 
 def all_finite(sample: Sample) -> bool:
@@ -131,11 +139,11 @@ def judge(sample: Sample, config: ChecksConfig, surroundings: Surroundings | Non
 def _as_the_shots(config: ChecksConfig, surroundings: Surroundings, defect: str) -> ChecksConfig:
     """The config asking no more of a defect than the shots of its type show: some lie beside the product in part, since
     they change its outline, and some have masks that are wider than their defects."""
-    on_product = _OUTLINE_PLAY * surroundings.least_on_part(defect)
+    least = _OUTLINE_PLAY * min((on_product(*shot) for shot in surroundings.on_parts(defect)), default=1.0)
     own = [tight(*example)[0] for example in surroundings.examples(defect)]
     rim = _TIGHT_PLAY * float(np.quantile(own, 0.1)) if own else config.min_tight
     return config.model_copy(
-        update={"min_on_product": min(config.min_on_product, on_product), "min_tight": min(config.min_tight, rim)}
+        update={"min_on_product": min(config.min_on_product, least), "min_tight": min(config.min_tight, rim)}
     )
 
 
@@ -145,7 +153,7 @@ def measure(image: np.ndarray, mask: np.ndarray, meta: Mapping[str, Any], config
     scores = {"area": float(mask.mean())}
     start, part = meta.get("start_image"), meta.get("part")
     if part is not None:
-        scores["on_product"] = float(part[mask].mean())
+        scores["on_product"] = on_product(part, mask)
     if start is not None:
         change = change_map(image, start)
         level = visible_above(change, mask, max(config.min_contrast, 1.0))

@@ -171,16 +171,14 @@ class Surroundings:
                 found += [(image, _image(good), mask)] if mask.any() else []
         return found
 
-    def least_on_part(self, defect: str) -> float:
-        """The least share of its mask that a shot of this type has on the product, 1 where no region is known: a defect
-        that changes the product's outline lies beside it in part."""
-        shares = [
-            float(part[shot.mask].mean())
+    def on_parts(self, defect: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Where the product is, and the mask, (H, W) bool each, in those shots of this type for which it is known."""
+        return [
+            (part, shot.mask)
             for shot in self._shots
             if shot.defect == defect and shot.mask is not None and shot.mask.any()
             if (part := part_of(shot)) is not None
         ]
-        return min(shares, default=1.0)
 
     def misfit(self, defect: str, image: np.ndarray, mask: np.ndarray) -> float:
         """How badly the surroundings of the defect `mask` (H, W) bool, not empty, of `image` (H, W, 3) uint8 fit

@@ -105,14 +105,14 @@ def test_run_answers_programs_in_json_alone(plain_recipe, carried_out):
     }
 
 
-def test_demo_is_the_run_of_the_recipe_demo_and_then_of_demo_3d(carried_out, tmp_path):
+def test_demo_runs_three_recipes_the_quickest_first_and_tells_of_each_as_it_ends(carried_out, tmp_path):
     done = flawsmith("demo")
     assert done.exit_code == 0
-    assert carried_out == [(load_recipe("demo"), None), (load_recipe("demo_3d"), None)]
-    assert done.stdout.count("look at them: ") == 2
+    assert carried_out == [(load_recipe(name), None) for name in ("demo_pasted", "demo", "demo_3d")]
+    assert done.stdout.count("look at them: ") == 3
     answer = json.loads(flawsmith("demo", "--out", tmp_path / "mine", "--json").stdout)
-    assert [out for _, out in carried_out[2:]] == [tmp_path / "mine", tmp_path / "mine_3d"]
-    assert answer["accepted"] == answer["with_depth"]["accepted"] == 5
+    assert [out for _, out in carried_out[3:]] == [tmp_path / name for name in ("mine_pasted", "mine", "mine_3d")]
+    assert {name: told["accepted"] for name, told in answer.items()} == {"pasted": 5, "drawn": 5, "with_depth": 5}
 
 
 @pytest.mark.parametrize(

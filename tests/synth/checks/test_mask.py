@@ -66,18 +66,20 @@ def test_a_missing_mask_is_blank():
 
 def test_a_defect_beside_the_product_is_rejected():
     product = np.zeros(SIZE, bool)
-    product[:, 20:] = True
+    product[:, 22:] = True
     assert reason(candidate(part=product)) == "off_product"
     assert reason(candidate(part=product), min_on_product=0.3) == "accepted"
+    product[:, 15:] = True  # the defect begins 3 px beside it: an outline is not surer than that
+    assert reason(candidate(part=product)) == "accepted"
 
 
 class Context:
-    """What the checks know of the shots: how badly anything fits, how much of one lies on the product, pasted ones."""
+    """What the checks know of the shots: how badly anything fits, where they lie, pasted ones."""
 
-    def __init__(self, misfit=0.5, least=1.0, examples=()):
+    def __init__(self, misfit=0.5, shots=(), examples=()):
         self.examples = lambda defect: examples
+        self.on_parts = lambda defect: shots
         self.misfit = lambda defect, image, mask: misfit
-        self.least_on_part = lambda defect: least
 
 
 def test_surroundings_that_fit_no_shot_are_out_of_place():
@@ -90,9 +92,10 @@ def test_surroundings_that_fit_no_shot_are_out_of_place():
 
 def test_no_more_of_a_defect_has_to_lie_on_the_product_than_of_the_shots():
     product = np.zeros(SIZE, bool)
-    product[:, 20:] = True  # 43 % of the mask
-    assert reason(candidate(part=product), Context(least=0.5)) == "accepted"
-    assert reason(candidate(part=product), Context(least=0.9)) == "off_product"
+    product[:, 22:] = True
+    beside, upon = candidate().mask, np.roll(candidate().mask, 15, axis=1)
+    assert reason(candidate(part=product), Context(shots=[(product, beside)])) == "accepted"
+    assert reason(candidate(part=product), Context(shots=[(product, upon)])) == "off_product"
 
 
 def test_a_candidate_that_was_never_drawn_says_why():

@@ -43,3 +43,11 @@ def test_all_planes_of_an_image_are_laid_alike_and_nothing_lies_beyond_the_crop(
     assert np.allclose(laid[..., 1], onto(np.ascontiguousarray(image[..., 1]), pose, CROP, 0, 0, (67, 83)))
     assert (laid[30, 41] > 0.9).all()
     assert (laid[:4] == 0).all()
+
+
+def test_what_is_too_fine_for_a_shrunk_crop_is_smoothed_and_the_rest_stays():
+    columns = np.indices(CROP.mask.shape)[1]
+    fine, coarse = ((columns // width % 2).astype(np.float32) for width in (1, 8))
+    laid = [onto(plane, Pose(30, 41, 10, scale=0.5), CROP, 28, 37, (5, 9)) for plane in (fine, coarse)]
+    assert laid[0].std() < 0.15
+    assert laid[1].std() > 0.3

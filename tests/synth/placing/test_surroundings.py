@@ -105,6 +105,19 @@ def test_a_placement_depends_on_its_random_stream_alone(screws):
     assert len({found.pose for found in forwards.values()}) == len(draws)
 
 
+def test_what_was_asked_before_changes_no_placement():
+    shots, goods = plates(lambda seed: grain(SIZE, seed))
+    one, other = (Surroundings(shots[:1], goods[:2], turn=20) for _ in range(2))
+    forwards = [one.place("pit", np.random.default_rng(n)).pose for n in range(24)]
+    assert [other.place("pit", np.random.default_rng(n)).pose for n in reversed(range(24))] == forwards[::-1]
+
+
+def test_shots_take_turns_where_that_is_asked(cast):
+    crops = [shot.crop for shot in cast.crops("pit")]
+    used = [cast.place("pit", np.random.default_rng(7), turn_of=n).crop for n in range(2 * len(crops))]
+    assert [crops.index(crop) for crop in used] == 2 * list(range(len(crops)))
+
+
 def test_trust_in_the_own_place_keeps_a_defect_there():
     surroundings = Surroundings(*plates(stripes))
     shifts = []
@@ -119,6 +132,19 @@ def test_trust_in_the_own_place_keeps_a_defect_there():
 
 def test_surroundings_that_are_the_same_everywhere_let_defects_go_everywhere(cast):
     assert (centres(cast).std(axis=0) > 0.15 * np.array(SIZE)).all()
+
+
+def test_places_on_one_and_the_same_part_differ():
+    shots, goods = plates(stripes)
+    surroundings = Surroundings(shots[:1], goods[:1], mirror=False, scale=(1, 1))
+    assert len(set(map(tuple, centres(surroundings, 16)))) > 8
+
+
+def test_defects_that_no_border_cuts_off_keep_the_surroundings_they_came_with(cast):
+    for seed in range(24):
+        found = cast.place("pit", np.random.default_rng(seed))
+        rows, columns = np.nonzero(paste(found.good.image, found.crop, found.pose)[1])
+        assert min(rows.min(), columns.min(), SIZE[0] - 1 - rows.max(), SIZE[1] - 1 - columns.max()) >= 3
 
 
 def test_trust_in_no_place_lets_defects_go_everywhere_inside():
@@ -144,9 +170,10 @@ def test_where_nothing_is_allowed_nothing_is_placed(cast):
         assert cast.place("pit", np.random.default_rng(0), trust, lambda good: np.zeros(SIZE, bool)) is None
 
 
-def test_turn_mirroring_and_scale_stay_within_what_was_asked():
+@pytest.mark.parametrize("trust", ["context", "anywhere"])
+def test_turn_mirroring_and_scale_stay_within_what_was_asked(trust):
     surroundings = Surroundings(*plates(lambda seed: grain(SIZE, seed)), turn=20, mirror=False, scale=(0.8, 1.2))
-    poses = [surroundings.place("pit", np.random.default_rng(n)).pose for n in range(24)]
+    poses = [surroundings.place("pit", np.random.default_rng(n), trust).pose for n in range(24)]
     # Half a step beyond when it is fitted finely.
     assert 10 < np.abs([pose.degrees for pose in poses]).max() <= 22.5
     assert not any(pose.mirrored for pose in poses)
@@ -231,9 +258,11 @@ def test_the_turn_limit_is_measured_unless_it_is_given(surroundings):
     assert Surroundings(shots, goods, turn=33).turn_limit == 33
 
 
-def test_the_share_of_a_type_on_the_part_is_that_of_its_worst_shot():
+def test_the_regions_of_a_types_shots_are_those_that_came_with_them():
     shots, goods = plates(stripes)
     part = marked((slice(0, 74), slice(0, 65)), SIZE)
-    known = [replace(shot, meta={"part": part}) for shot in shots[:2]]
-    assert Surroundings(known, goods).least_on_part("pit") == pytest.approx(5 / 11)
-    assert Surroundings(shots, goods).least_on_part("pit") == 1
+    known = [*(replace(shot, meta={"part": part}) for shot in shots[:2]), shots[2]]
+    found = Surroundings(known, goods).on_parts("pit")
+    assert [np.array_equal(region, part) for region, _ in found] == [True, True]
+    assert [np.array_equal(mask, shot.mask) for (_, mask), shot in zip(found, shots, strict=False)] == [True, True]
+    assert Surroundings(shots, goods).on_parts("pit") == []
