@@ -79,7 +79,7 @@ def moved(one: Made, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(50):
         boxes = zip((rows, columns), good.shape, strict=False)
         shift = [int(rng.integers(-int(hit.min()), n - int(hit.max()))) for hit, n in boxes]
-        if np.hypot(*shift) >= extent:
+        if np.hypot(shift[0], shift[1]) >= extent:
             break
     near = ndimage.binary_dilation(one.mask, iterations=3)
     image = good.copy()
