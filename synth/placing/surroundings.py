@@ -19,32 +19,29 @@ import numpy as np
 
 from synth.errors import GeneratorError
 from synth.parts import part_of
-from synth.placing.cache import Cache
-from synth.placing.channels import choose_channels, measure_photometry
 from synth.placing.config import Trust
-from synth.placing.crop import DefectCrop, cut_crop
-from synth.placing.fit import Templates, around, common_size, image_spectra, template_spectra, whole
-from synth.placing.levels import LevelCrop, at_level, levels_for, margin_px, resized, templates
+from synth.placing.crop import DefectCrop
+from synth.placing.fit import around
+from synth.placing.levels import resized
+from synth.placing.matcher import Matcher, image_of, laid, on_grid
 from synth.placing.paste import paste
 from synth.placing.pose import Pose
 from synth.placing.room import has_room
-from synth.placing.turning import ANY, ellipse, lie_alike, turn_limit
+from synth.placing.shot_crop import ShotCrop
+from synth.placing.turning import ellipse, lie_alike, turn_limit
 from synth.sample import Sample
 
 SURVEYED = 24
 """Good images that tell how a product looks and how far its parts are turned."""
 _CALIBRATIONS, _CALIBRATED_ON = 120, (4, 12)
-_STEP = 15.0
 _SLACK, _PLAY = 1.2, 0.04
 _BETTER, _WORST = 0.2, 2.0
 _CROPS_TRIED, _GOODS_TRIED, _PLACES_TRIED = 3, 4, 4
 _OWN_SHIFT, _OWN_TURN = 0.06, 7.0
-_LARGEST_CANVAS = 200
 _PLACES_LOOKED_AT = 200
 _PERMITTED, _POINTS = 0.9, 256
 _COMPARED = 12
 _FINALISTS = 3
-_KEPT = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +55,6 @@ class Placed:
 
 Allowed = Callable[[Sample], np.ndarray | None]
 """Where a defect may lie in a good image, (H, W) bool; None = everywhere."""
-
-
-@dataclass(frozen=True, eq=False)
-class ShotCrop:
-    """The defect of the shot `name` at each level, how far it may be turned (degrees to either side), and the largest
-    differences at which its surroundings fit: on whole images at the coarse level, and around one place at the medium
-    one, where that is not too large to be searched. example: a good image and the pose that fits there best."""
-
-    name: str
-    crop: DefectCrop
-    levels: tuple[LevelCrop, ...]
-    turn: float
-    mirrors: bool = True
-    coarse: float = np.inf
-    medium: float = np.inf
-    example: tuple[Sample, Pose] | None = None
-
-    @property
-    def angles(self) -> np.ndarray:
-        """The turns in degrees at which it is tried on a whole image."""
-        if self.turn >= ANY:
-            return np.arange(0.0, 360.0, _STEP)
-        steps = max(1, int(np.ceil(self.turn / 4)))
-        return np.linspace(-self.turn, self.turn, 2 * steps + 1)
-
-    def searched(self, level: int) -> bool:
-        """Whether the crop is small enough to be searched around a place at this level."""
-        return 2 * self.levels[level].reach <= _LARGEST_CANVAS
 
 
 class Surroundings:
@@ -105,14 +74,10 @@ class Surroundings:
         self._goods = sorted(goods, key=lambda good: good.id)
         self._asked_turn, self._mirror = turn, mirror
         self._scales = tuple(dict.fromkeys((scale[0], min(max(1.0, scale[0]), scale[1]), scale[1])))
-        self._made = Cache(_KEPT)
         self._crops: dict[str, list[ShotCrop]] = {}
-        images = [_image(good) for good in _spread(self._goods, SURVEYED)]
-        self._levels = levels_for(int(np.median([max(image.shape) for image in images])))
-        small = [resized(image, self._levels[0].factor) for image in images]
-        self._channels = choose_channels(small)
-        self._photometry = measure_photometry([self._channels.of(image) for image in small])
-        self._grey = [resized(image, self._levels[1].factor).mean(axis=-1) for image in images]
+        surveyed = _spread(self._goods, SURVEYED)
+        self._matcher = Matcher(surveyed)
+        self._grey = [resized(image_of(good), self._matcher.levels[1].factor).mean(axis=-1) for good in surveyed]
 
     @cached_property
     def turn_limit(self) -> float:
@@ -127,7 +92,7 @@ class Surroundings:
             if not own:
                 known = sorted({str(shot.defect) for shot in self._shots})
                 raise GeneratorError(f"no shot of {defect!r}; known types: {', '.join(known) or 'none'}")
-            self._crops[defect] = self._calibrated([self._cut(shot) for shot in own])
+            self._crops[defect] = self._calibrated([self._matcher.cut(shot, self.turn_limit) for shot in own])
         return self._crops[defect]
 
     def place(
@@ -167,8 +132,8 @@ class Surroundings:
         for shot in self.crops(defect):
             if shot.example is not None:
                 good, pose = shot.example
-                image, mask = paste(_image(good), shot.crop, pose)
-                found += [(image, _image(good), mask)] if mask.any() else []
+                image, mask = paste(image_of(good), shot.crop, pose)
+                found += [(image, image_of(good), mask)] if mask.any() else []
         return found
 
     def on_parts(self, defect: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -184,44 +149,44 @@ class Surroundings:
         """How badly the surroundings of the defect `mask` (H, W) bool, not empty, of `image` (H, W, 3) uint8 fit
         those of the shots of its type: the least difference to any of them, as a multiple of the largest that counts
         as a fit. Infinite where nothing around it can be compared."""
-        planes = [self._channels.of(resized(image, level.factor)) for level in self._levels[:2]]
+        planes = [self._matcher.channels.of(resized(image, level.factor)) for level in self._matcher.levels[:2]]
         away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         weights = [
             (resized((away > level.gap / level.factor).astype(np.float32), level.factor) > 0.5).astype(np.float32)
-            for level in self._levels[:2]
+            for level in self._matcher.levels[:2]
         ]
         rows, columns = np.nonzero(mask)
         extent = max(np.ptp(rows), np.ptp(columns)) + 1
         middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
-        row, column = _on_grid(middle, mask.shape, planes[0].shape)
-        reach = int(np.clip(0.15 * extent * self._levels[0].factor, 2, 5))
+        row, column = on_grid(middle, mask.shape, planes[0].shape)
+        reach = int(np.clip(0.15 * extent * self._matcher.levels[0].factor, 2, 5))
         similar = sorted(self.crops(defect), key=lambda shot: abs(np.log(shot.crop.extent / extent)))
         found: list[tuple[float, ShotCrop, Pose]] = []
         for shot in similar[:_COMPARED]:
             for mirrored in (False, True)[: 1 + shot.mirrors]:
                 differences = around(
-                    planes[0], weights[0], self._rings(shot, mirrored, 1.0), self._photometry, row, column, reach
+                    planes[0],
+                    weights[0],
+                    self._matcher.rings(shot, mirrored, 1.0),
+                    self._matcher.photometry,
+                    row,
+                    column,
+                    reach,
                 )
                 which, down, right = (int(n) for n in np.unravel_index(int(differences.argmin()), differences.shape))
                 pose = Pose(0, 0, float(shot.angles[which]), mirrored)
                 pixel = (row + down - reach, column + right - reach)
-                pose = _laid(pose, shot.levels[0], pixel, mask.shape, planes[0].shape)
+                pose = laid(pose, shot.levels[0], pixel, mask.shape, planes[0].shape)
                 found.append((float(differences.min()) / shot.coarse, shot, pose))
         found.sort(key=lambda one: one[0])
         misfits = []
         for coarse, shot, pose in found[:_FINALISTS]:
             if np.isfinite(coarse) and shot.searched(1) and np.isfinite(shot.medium):
-                _, least = self._refined(shot, pose, planes[1], weights[1], mask.shape, 1, (0.92, 1.0, 1.08))
+                _, least = self._matcher.refined(shot, pose, planes[1], weights[1], mask.shape, 1, (0.92, 1.0, 1.08))
                 misfits.append(least / shot.medium)
             else:
                 misfits.append(coarse)
         return float(min(misfits))
-
-    def _cut(self, shot: Sample) -> ShotCrop:
-        assert shot.mask is not None
-        crop = cut_crop(_image(shot), shot.mask, margin_px(self._levels))
-        planes = self._channels.of(crop.image, self._channels.exposure(_image(shot)))
-        return ShotCrop(shot.id, crop, tuple(at_level(crop, planes, level) for level in self._levels), self.turn_limit)
 
     def _calibrated(self, shots: Sequence[ShotCrop]) -> list[ShotCrop]:
         """The shots of one type with their limits, without those that fit much worse than the others do."""
@@ -246,12 +211,12 @@ class Surroundings:
         refined: list[float] = []
         example = None
         for good in goods:
-            scale = self._spanning_scale(shot, good) or 1.0
-            found = self._differences(shot, good, False, scale)
+            scale = self._matcher.spanning_scale(shot, good) or 1.0
+            found = self._matcher.differences(shot, good, False, scale)
             if not np.isfinite(found.min()):
                 continue
-            pose = self._pose_at(shot, good, int(found.argmin()), found.shape, False, scale)
-            pose, near = self._refined_on(shot, pose, good, 1)
+            pose = self._matcher.pose_at(shot, good, int(found.argmin()), found.shape, False, scale)
+            pose, near = self._matcher.refined_on(shot, pose, good, 1)
             if not best or float(found.min()) < min(best):
                 example = good, pose
             best.append(float(found.min()))
@@ -273,51 +238,19 @@ class Surroundings:
         scale: float,
     ) -> Pose | None:
         """A pose on a good part, drawn among those whose surroundings fit."""
-        scale = self._spanning_scale(shot, good) or scale
-        found = self._differences(shot, good, mirrored, scale)
+        scale = self._matcher.spanning_scale(shot, good) or scale
+        found = self._matcher.differences(shot, good, mirrored, scale)
         if trust == "own":
             found = self._near_own_place(shot, found)
         limit = min(_SLACK * float(found.min()) + _PLAY, shot.coarse if trust == "context" else np.inf)
         cells = np.flatnonzero(found <= limit) if np.isfinite(limit) else np.empty(0, int)
         drawn = rng.permutation(cells)[:_PLACES_LOOKED_AT].tolist()
-        poses = (self._pose_at(shot, good, cell, found.shape, mirrored, scale) for cell in drawn)
+        poses = (self._matcher.pose_at(shot, good, cell, found.shape, mirrored, scale) for cell in drawn)
         for pose in islice((pose for pose in poses if _permitted(shot.crop, pose, allowed)), _PLACES_TRIED):
-            near, difference = self._refined_on(shot, pose, good, 1)
+            near, difference = self._matcher.refined_on(shot, pose, good, 1)
             if trust == "own" or difference <= shot.medium or not np.isfinite(shot.medium):
-                return self._refined_on(shot, near, good, 2)[0]
+                return self._matcher.refined_on(shot, near, good, 2)[0]
         return None
-
-    def _differences(self, shot: ShotCrop, good: Sample, mirrored: bool, scale: float) -> np.ndarray:
-        """D of the shot's ring with its middle on every pixel of the good part at the coarse level, for every turn;
-        (R, h, w) float32, infinite where it has no room."""
-        rings = self._rings(shot, mirrored, scale)
-        planes = self._planes(good, 0)
-        size = common_size(planes.shape[:2], rings.size)
-        spectra = self._made.get((shot.name, mirrored, scale, size), lambda: template_spectra(rings, size))
-        image = self._made.get((good.id, size), lambda: image_spectra(planes, size))
-        cut_off = bool(len(shot.crop.contacts))
-        found = whole(image, spectra, self._photometry, overhang=cut_off)
-        for number, degrees in enumerate(shot.angles):
-            pose = Pose(0, 0, float(degrees), mirrored, scale)
-            room = has_room(shot.crop, pose, planes.shape, _image(good).shape)
-            if not cut_off:
-                up, left, down, right = (max(0, int(n)) for n in rings.reach[number])
-                room[:up], room[len(room) - down :], room[:, :left], room[:, room.shape[1] - right :] = (False,) * 4
-            found[number][~room] = np.inf
-        return found
-
-    def _rings(self, shot: ShotCrop, mirrored: bool, scale: float) -> Templates:
-        """The shot's ring at the coarse level, for every turn."""
-        poses = [Pose(0, 0, float(degrees), mirrored, scale) for degrees in shot.angles]
-        return self._made.get((shot.name, mirrored, scale), lambda: templates(shot.levels[0], poses))
-
-    def _pose_at(
-        self, shot: ShotCrop, good: Sample, cell: int, size: tuple[int, ...], mirrored: bool, scale: float
-    ) -> Pose:
-        """The pose that a cell of `_differences`, whose shape is `size`, stands for."""
-        turn, row, column = (int(n) for n in np.unravel_index(cell, size))
-        pose = Pose(0, 0, float(shot.angles[turn]), mirrored, scale)
-        return _laid(pose, shot.levels[0], (row, column), _image(good).shape, size[1:])
 
     def _near_own_place(self, shot: ShotCrop, found: np.ndarray) -> np.ndarray:
         """D with infinity away from the shot's own place and turn."""
@@ -328,49 +261,13 @@ class Surroundings:
         turns = np.abs((shot.angles + 180) % 360 - 180) <= _OWN_TURN + 0.1
         return np.where(turns[:, None, None] & rows[None, :, None] & columns[None, None, :], found, np.inf)
 
-    def _refined_on(self, shot: ShotCrop, pose: Pose, good: Sample, level: int) -> tuple[Pose, float]:
-        """`_refined` on a good part; the pose as it is where the crop is too large for this level."""
-        if not shot.searched(level) or self._levels[level].factor <= self._levels[level - 1].factor:
-            return pose, np.inf
-        planes = self._planes(good, level)
-        scales = (0.96, 1.0, 1.04) if level == 1 and not any(shot.crop.spans) else (1.0,)
-        weight = np.ones(planes.shape[:2], np.float32)
-        return self._refined(shot, pose, planes, weight, _image(good).shape, level, scales)
-
-    def _refined(
-        self,
-        shot: ShotCrop,
-        pose: Pose,
-        planes: np.ndarray,
-        weight: np.ndarray,
-        shape: tuple[int, ...],
-        level: int,
-        scales: Sequence[float],
-    ) -> tuple[Pose, float]:
-        """The pose moved, turned and scaled a little to where the surroundings fit best at a level, and D there.
-        planes (h, w, C), weight (h, w): an image of `shape` (H, W, ...) at that level."""
-        step = float(shot.angles[1] - shot.angles[0]) / 4 ** (level - 1)
-        turns = np.linspace(-step / 2, step / 2, 5)
-        poses = [replace(pose, degrees=pose.degrees + t, scale=pose.scale * s) for t in turns for s in scales]
-        reach = int(np.ceil(0.75 * self._levels[level].factor / self._levels[level - 1].factor))
-        crop = shot.levels[level]
-        pitch = np.array(shape[:2]) / planes.shape[:2]
-        row, column = _on_grid(np.array([pose.row, pose.column]) - crop.shift(pose) * pitch, shape, planes.shape)
-        rings = templates(crop, poses)
-        found = around(planes, weight, rings, self._photometry, row, column, reach)
-        which, down, right = (int(n) for n in np.unravel_index(int(found.argmin()), found.shape))
-        if not np.isfinite(found[which, down, right]):
-            return pose, np.inf
-        pixel = (row + down - reach, column + right - reach)
-        return _laid(poses[which], crop, pixel, shape, planes.shape), float(found[which, down, right])
-
     def _anywhere(
         self, shot: ShotCrop, good: Sample, rng: np.random.Generator, allowed: np.ndarray | None
     ) -> Pose | None:
         """Any place, turn and mirroring for which there is room."""
-        shape = _image(good).shape
+        shape = image_of(good).shape
         turn, mirrored = float(rng.uniform(-shot.turn, shot.turn)), bool(rng.integers(2)) and shot.mirrors
-        scale = self._spanning_scale(shot, good) or float(rng.uniform(self._scales[0], self._scales[-1]))
+        scale = self._matcher.spanning_scale(shot, good) or float(rng.uniform(self._scales[0], self._scales[-1]))
         pose = Pose(0, 0, turn, mirrored, scale)
         room = has_room(shot.crop, pose, shape, shape)
         cells = np.flatnonzero(room if allowed is None else room & allowed)
@@ -380,19 +277,6 @@ class Surroundings:
             if _permitted(shot.crop, placed, allowed):
                 return placed
         return None
-
-    def _spanning_scale(self, shot: ShotCrop, good: Sample) -> float | None:
-        """For a defect that reaches from border to border: the scale at which it does so here, too."""
-        sizes = zip(_image(good).shape, shot.crop.shape, shot.crop.spans, strict=False)
-        ratios = [here / there for here, there, spans in sizes if spans]
-        return float(np.mean(ratios)) if ratios else None
-
-    def _planes(self, good: Sample, level: int) -> np.ndarray:
-        """A good part at a level in the product's channels, (h, w, C) float32."""
-        return self._made.get(
-            ("planes", good.id, level),
-            lambda: self._channels.of(resized(_image(good), self._levels[level].factor)),
-        )
 
 
 def _usual(values: Sequence[float]) -> float:
@@ -420,25 +304,3 @@ def _cut_off_alike(shots: Sequence[ShotCrop]) -> bool:
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
     """About `count` of them, evenly taken."""
     return list(samples[:: max(1, len(samples) // count)][:count])
-
-
-def _on_grid(place: Sequence[float] | np.ndarray, shape: Sequence[int], size: Sequence[int]) -> tuple[int, int]:
-    """The pixel of a grid of `size` (h, w, ...) that lies on a place (row, column) of an image of `shape`."""
-    row, column = (
-        round((at + 0.5) * small / large - 0.5) for at, small, large in zip(place, size, shape, strict=False)
-    )
-    return int(row), int(column)
-
-
-def _laid(pose: Pose, crop: LevelCrop, pixel: tuple[int, int], shape: Sequence[int], size: Sequence[int]) -> Pose:
-    """The pose under which the centre pixel of a crop at a level lies on a pixel of a grid of `size` (h, w, ...),
-    over an image of `shape` (H, W, ...)."""
-    pitch = np.array(shape[:2]) / size[:2]
-    row, column = (np.array(pixel) + crop.shift(pose) + 0.5) * pitch - 0.5
-    return replace(pose, row=float(row), column=float(column))
-
-
-def _image(sample: Sample) -> np.ndarray:
-    if sample.image is None:
-        raise GeneratorError(f"{sample.id} has no image; give one")
-    return sample.image
