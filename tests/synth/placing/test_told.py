@@ -1,0 +1,38 @@
+"""What placement infers is told by inspect, --dry-run and the finished run alike, and gives way to the recipe."""
+
+from synth.pipeline import run
+from synth.placing.told import turning_notes
+from synth.preview import preview
+from synth.sources.inspect import inspect
+from synth.sources.procedural import make_part
+from tests.synth.blobs import recipe_for, write_source
+
+
+def test_parts_at_any_angle_and_aligned_ones_are_told_apart():
+    goods = [make_part(product, None, seed, 128) for product in ("flange", "screw") for seed in range(10)]
+    flange, screw = turning_notes(goods)
+    assert flange.startswith("flange: defects are turned by up to ")
+    assert screw.startswith("screw: defects are turned by any angle: good parts lie, or look alike, at any angle")
+
+
+def test_what_the_recipe_says_is_taken_and_told():
+    goods = [make_part("flange", None, seed, 128) for seed in range(3)]
+    assert turning_notes(goods, turn=7.0) == ("flange: defects are turned by up to 7 degrees, as generator.turn says",)
+
+
+def test_inspect_dry_run_and_run_tell_the_same(tmp_path):
+    source = write_source(tmp_path / "tile")
+    recipe = recipe_for(source, generator={"kind": "copy_paste"}, request={"per_defect": 2, "max_attempts": 20})
+    told = run(recipe, tmp_path / "run").inferred
+    assert len(told) == 2
+    assert "whole image" in told[0]
+    assert "turned" in told[1]
+    for report in (inspect(source), preview(recipe, lambda *_: None)):
+        for sentence in told:
+            assert sentence in str(report)
+
+
+def test_a_generator_that_places_nothing_by_context_is_told_nothing(tmp_path):
+    source = write_source(tmp_path / "tile")
+    for generator in ({"kind": "cutpaste"}, {"kind": "copy_paste", "placement": "anywhere"}):
+        assert not preview(recipe_for(source, generator=generator), lambda *_: None).notes
