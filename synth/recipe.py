@@ -30,7 +30,7 @@ from synth.sources import config as sources
 Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
-    CopyPasteConfig | SeasConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | OversampleConfig,
+    SeasConfig | CopyPasteConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | OversampleConfig,
     Field(discriminator="kind"),
 ]
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.placing.config import PLACEMENT, TURN, Trust
+from synth.placing.config import PLACEMENT, TURN, Trust, Turn
 
 Range = tuple[float, float]
 
@@ -73,7 +73,7 @@ class CopyPasteConfig(BaselineConfig):
 
     kind: Literal["copy_paste"] = "copy_paste"
     placement: Trust = PLACEMENT
-    turn: float | None = TURN
+    turn: Turn = TURN
     mirror: bool = Field(True, description="Mirror defects, too, where their surroundings fit mirrored.")
     scale: Range = _range(0.9, 1.1, "Change of the defect's size.", "ratio")
     contrast: Range = _range(0.9, 1.1, "Change of the defect's difference to its surroundings.", "ratio")

@@ -3,12 +3,22 @@ defects."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 Trust = Literal["context", "own", "anywhere"]
 """How far surroundings decide where a defect goes."""
+
+
+def _degrees(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"turn is {str(value).lower()}, wanted degrees to either side: 180 for any angle, 0 for none")
+    return value
+
+
+Turn = Annotated[float | None, BeforeValidator(_degrees)]
+"""Degrees to either side; None = measured."""
 
 PLACEMENT: Any = Field(
     "context",

@@ -26,4 +26,4 @@ def _sentence(limit: float, asked: bool) -> str:
     if asked:
         return f"defects are turned {how}, as generator.turn says"
     why = "good parts lie, or look alike, at any angle" if limit >= ANY else "good parts are turned no further"
-    return f"defects are turned {how}: {why}; generator.turn says otherwise"
+    return f"defects are turned {how}: {why}; set generator.turn to change it"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.placing.config import PLACEMENT, TURN, Trust
+from synth.placing.config import PLACEMENT, TURN, Trust, Turn
 
 PARITY: dict[str, Any] = {
     "precision": "fp32",
@@ -186,7 +186,7 @@ class SeasConfig(LearningChoices):
     )
     final_sigma: Literal["zero", "sigma_min"] = _field("zero", "Noise level at which the solver ends.")
     placement: Trust = PLACEMENT
-    turn: float | None = TURN
+    turn: Turn = TURN
     legal_region: Path | None = _field(
         None, "Picture that is white where defects may lie; stretched to each good image; none = the whole product."
     )
