@@ -15,6 +15,11 @@ def test_parts_at_any_angle_and_aligned_ones_are_told_apart():
     assert screw.startswith("screw: defects are turned by any angle: good parts lie, or look alike, at any angle")
 
 
+def test_one_good_image_is_not_said_to_have_been_measured():
+    (note,) = turning_notes([make_part("flange", None, 0, 128)])
+    assert "one good image does not tell" in note
+
+
 def test_what_the_recipe_says_is_taken_and_told():
     goods = [make_part("flange", None, seed, 128) for seed in range(3)]
     assert turning_notes(goods, turn=7.0) == ("flange: defects are turned by up to 7 degrees, as generator.turn says",)
