@@ -58,21 +58,20 @@ class DefectCrop:
         return cv2.distanceTransform((~self.mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
     @cached_property
-    def cut_sides(self) -> set[str]:
-        """The sides on which the shot's border cuts the defect off."""
-        rows, columns = (self.contacts + self.origin).T
-        beyond = {
-            "top": rows < 0,
-            "bottom": rows >= self.shape[0],
-            "left": columns < 0,
-            "right": columns >= self.shape[1],
-        }
-        return {side for side, found in beyond.items() if found.any()}
+    def outward(self) -> np.ndarray:
+        """The way out of the shot at each contact, (n, 2) unit vectors (row, column)."""
+        places = self.contacts + self.origin
+        return (places >= self.shape).astype(float) - (places < 0)
+
+    @property
+    def cut_sides(self) -> set[tuple[float, float]]:
+        """The ways out of the shot where its border cuts the defect off, (row, column) each."""
+        return {(float(row), float(column)) for row, column in self.outward}
 
     @cached_property
     def spans(self) -> tuple[bool, bool]:
         """Whether the defect reaches from one border of the shot to the other, along rows and along columns."""
-        return {"top", "bottom"} <= self.cut_sides, {"left", "right"} <= self.cut_sides
+        return {(-1.0, 0.0), (1.0, 0.0)} <= self.cut_sides, {(0.0, -1.0), (0.0, 1.0)} <= self.cut_sides
 
 
 def cut_crop(image: np.ndarray, mask: np.ndarray, least: float) -> DefectCrop:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from synth.errors import GeneratorError
-from synth.parts import part_of
+from synth.parts import evenly, part_of
 from synth.placing.config import Trust
 from synth.placing.crop import DefectCrop
 from synth.placing.fit import around
@@ -26,7 +26,7 @@ from synth.placing.levels import resized
 from synth.placing.matcher import Matcher, image_of, laid, on_grid
 from synth.placing.paste import paste
 from synth.placing.pose import Pose
-from synth.placing.room import has_room
+from synth.placing.room import has_room, reaching
 from synth.placing.shot_crop import ShotCrop
 from synth.placing.turning import ellipse, lie_alike, turn_limit
 from synth.sample import Sample
@@ -36,6 +36,7 @@ SURVEYED = 24
 _CALIBRATIONS, _CALIBRATED_ON = 120, (4, 12)
 _SLACK, _PLAY = 1.2, 0.04
 _BETTER, _WORST = 0.2, 2.0
+_TELLING, _FREE = 0.5, 0.25
 _CROPS_TRIED, _GOODS_TRIED, _PLACES_TRIED = 3, 4, 4
 _OWN_SHIFT, _OWN_TURN = 0.06, 7.0
 _PLACES_LOOKED_AT = 200
@@ -75,7 +76,7 @@ class Surroundings:
         self._asked_turn, self._mirror = turn, mirror
         self._scales = tuple(dict.fromkeys((scale[0], min(max(1.0, scale[0]), scale[1]), scale[1])))
         self._crops: dict[str, list[ShotCrop]] = {}
-        surveyed = _spread(self._goods, SURVEYED)
+        surveyed = evenly(self._goods, SURVEYED)
         self._matcher = Matcher(surveyed)
         self._grey = [resized(image_of(good), self._matcher.levels[1].factor).mean(axis=-1) for good in surveyed]
 
@@ -195,7 +196,7 @@ class Surroundings:
         mirrors = self._mirror and not _cut_off_alike(shots)
         turned = [replace(shot, turn=min(shot.turn, scatter), mirrors=mirrors) for shot in shots]
         count = int(np.clip(_CALIBRATIONS // len(shots), *_CALIBRATED_ON))
-        found = [self._limits(shot, _spread(self._goods, count)) for shot in turned]
+        found = [self._limits(shot, evenly(self._goods, count)) for shot in turned]
         worst = [_WORST * _usual(limits) for limits in ([pair[0] for pair in found], [pair[1] for pair in found])]
         fitting = [
             replace(shot, coarse=pair[0], medium=pair[1], example=pair[2])
@@ -209,7 +210,7 @@ class Surroundings:
         slack, and the best of these places."""
         best: list[float] = []
         refined: list[float] = []
-        example = None
+        example, least = None, np.inf
         for good in goods:
             scale = self._matcher.spanning_scale(shot, good) or 1.0
             found = self._matcher.differences(shot, good, False, scale)
@@ -217,10 +218,12 @@ class Surroundings:
                 continue
             pose = self._matcher.pose_at(shot, good, int(found.argmin()), found.shape, False, scale)
             pose, near = self._matcher.refined_on(shot, pose, good, 1)
-            if not best or float(found.min()) < min(best):
-                example = good, pose
-            best.append(float(found.min()))
-            refined += [near] if np.isfinite(near) else []
+            if example is None or float(found.min()) < least:
+                example, least = (good, pose), float(found.min())
+            level = _level(found)
+            best.append(level)
+            # Where no place stands out, there is nothing for a finer level to confirm.
+            refined += [near] if np.isfinite(near) and level == found.min() else []
         # The better ones: light may make a ring fit some parts only, and the others must not speak for it.
         coarse, medium = (
             _SLACK * float(np.quantile(values, _BETTER)) + _PLAY if values else np.inf for values in (best, refined)
@@ -242,14 +245,15 @@ class Surroundings:
         found = self._matcher.differences(shot, good, mirrored, scale)
         if trust == "own":
             found = self._near_own_place(shot, found)
-        limit = min(_SLACK * float(found.min()) + _PLAY, shot.coarse if trust == "context" else np.inf)
+        limit = min(_SLACK * _level(found) + _PLAY, shot.coarse if trust == "context" else np.inf)
         cells = np.flatnonzero(found <= limit) if np.isfinite(limit) else np.empty(0, int)
         drawn = rng.permutation(cells)[:_PLACES_LOOKED_AT].tolist()
         poses = (self._matcher.pose_at(shot, good, cell, found.shape, mirrored, scale) for cell in drawn)
         for pose in islice((pose for pose in poses if _permitted(shot.crop, pose, allowed)), _PLACES_TRIED):
             near, difference = self._matcher.refined_on(shot, pose, good, 1)
             if trust == "own" or difference <= shot.medium or not np.isfinite(shot.medium):
-                return self._matcher.refined_on(shot, near, good, 2)[0]
+                fine = self._matcher.refined_on(shot, near, good, 2)[0]
+                return reaching(shot.crop, fine, image_of(good).shape)
         return None
 
     def _near_own_place(self, shot: ShotCrop, found: np.ndarray) -> np.ndarray:
@@ -275,8 +279,19 @@ class Surroundings:
             row, column = np.unravel_index(cell, shape[:2])
             placed = replace(pose, row=float(row), column=float(column))
             if _permitted(shot.crop, placed, allowed):
-                return placed
+                return reaching(shot.crop, placed, shape)
         return None
+
+
+def _level(found: np.ndarray) -> float:
+    """How well a ring fits an image: the least of its differences `found`, or, where that is no less than half the
+    usual one, as on textures, what a quarter of all places stays below: then no place is better than the others."""
+    least = float(found.min())
+    seen = found.ravel()[:: max(1, found.size // 20_000)]
+    seen = seen[np.isfinite(seen)]
+    if not seen.size or least < _TELLING * float(np.median(seen)):
+        return least
+    return max(least, float(np.quantile(seen, _FREE)))
 
 
 def _usual(values: Sequence[float]) -> float:
@@ -299,8 +314,3 @@ def _cut_off_alike(shots: Sequence[ShotCrop]) -> bool:
     """Whether the image's border cuts off three or more shots, all on the same side: then it is no accident."""
     sides = [crop.cut_sides for crop in (shot.crop for shot in shots) if len(crop.contacts)]
     return len(sides) >= 3 and len(set().union(*sides)) == 1
-
-
-def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """About `count` of them, evenly taken."""
-    return list(samples[:: max(1, len(samples) // count)][:count])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synth.placing.pose import Pose
-from synth.placing.room import has_room
+from synth.placing.room import has_room, reaching
 from tests.synth.placing.scenes import crop_of, marked
 
 SIZE = (74, 106)
@@ -39,11 +39,24 @@ def test_a_defect_that_the_right_border_cuts_off_lies_where_the_border_does_so_a
     assert room.any(axis=axis).mean() > 0.6
 
 
-def test_a_defect_that_is_cut_off_and_turned_askew_has_room_in_a_corner_only():
-    places = np.argwhere(has_room(CUT_OFF, Pose(0, 0, 40), SIZE, SIZE))
-    assert 0 < len(places) < 100
-    assert places[:, 0].max() < 20
-    assert places[:, 1].min() > 85
+def test_a_defect_that_is_cut_off_has_no_room_askew():
+    assert not has_room(CUT_OFF, Pose(0, 0, 40), SIZE, SIZE).any()
+
+
+def test_a_small_defect_that_the_right_border_cuts_off_has_no_room_along_the_others():
+    small = crop_of(marked((slice(40, 46), slice(100, 106)), SIZE))
+    grid = (10, 14)
+    assert {column for _, column in np.argwhere(has_room(small, Pose(0, 0), grid, SIZE))} <= {12, 13}
+
+
+@pytest.mark.parametrize(("degrees", "mirrored"), [(0, False), (0, True), (6, False), (90, False), (180, True)])
+def test_what_was_cut_off_is_moved_until_the_border_cuts_it_off_again(degrees, mirrored):
+    middle = Pose(37, 53, degrees, mirrored)
+    pose = reaching(CUT_OFF, middle, SIZE)
+    beyond = pose.at(CUT_OFF.contacts, CUT_OFF)
+    assert ((beyond < -0.999) | (beyond > np.array(SIZE) - 0.001)).any(axis=1).all()
+    assert reaching(CUT_OFF, pose, SIZE) == pose
+    assert reaching(INNER, middle, SIZE) == middle
 
 
 def test_a_defect_from_border_to_border_has_room_in_images_of_its_own_width_only():

@@ -31,8 +31,11 @@ def surroundings(screws):
 
 @pytest.fixture(scope="module")
 def placed(surroundings):
-    """(defect, where it was placed) for 24 draws of each type."""
-    return [(defect, surroundings.place(defect, np.random.default_rng(n))) for defect in FEATURES for n in range(24)]
+    """(defect, where it was placed) for 24 draws of each type; few find no place."""
+    found = [(defect, surroundings.place(defect, np.random.default_rng(n))) for defect in FEATURES for n in range(24)]
+    kept = [(defect, one) for defect, one in found if one is not None]
+    assert len(kept) >= 0.9 * len(found)
+    return kept
 
 
 def stripes(seed: int) -> np.ndarray:
