@@ -73,7 +73,7 @@ def test_a_shot_saved_twice_is_not_learnt_from_and_chosen_with(finished, side, m
     shots = [*side.shots, *side.validation]
     twins = [replace(shot, id=f"{shot.id}-again", image=shot.image[:, ::-1], mask=shot.mask[:, ::-1]) for shot in shots]
     split = Split([*shots, *twins], side.goods, side.test)
-    monkeypatch.setattr("eval.training_side.prepare", lambda *_: (split, build_ledger(replace(split, test=[]))))
+    monkeypatch.setattr("eval.training_side.prepare", lambda *_: (split, build_ledger(replace(split, test=[])), ()))
     monkeypatch.setattr("eval.training_side.check_same_source", lambda *_: None)
     again = read_training_side(finished.path, silent)
     assert len(again.shots) == len(side.shots)
@@ -230,7 +230,7 @@ def test_a_test_picture_that_an_arm_was_drawn_from_stops_with_both_names(side, m
 
 
 def test_a_run_that_learnt_from_no_shots_is_told_so(finished, side, monkeypatch):
-    monkeypatch.setattr("eval.training_side.prepare", lambda *_: (Split([], side.goods, side.test), []))
+    monkeypatch.setattr("eval.training_side.prepare", lambda *_: (Split([], side.goods, side.test), [], ()))
     monkeypatch.setattr("eval.training_side.check_same_source", lambda *_: None)
     with pytest.raises(EvalError, match="drawn without real defects"):
         read_training_side(finished.path, silent)

@@ -9,9 +9,10 @@ from scipy import ndimage
 
 from eval.quality.copies import audit_copies, defect_alone, defect_distances, near_duplicates
 from synth.baselines.config import CopyPasteConfig
-from synth.baselines.copy_paste import copy_paste
-from synth.baselines.painter import Scene
+from synth.baselines.copy_paste import CopyPasteGenerator
 from synth.errors import EvalError
+from synth.generator import Request
+from synth.sample import Sample
 
 SIZE = (90, 120)
 
@@ -91,10 +92,12 @@ def test_a_shot_saved_twice_does_not_blind_the_audit():
 
 
 def test_a_generator_that_pastes_its_training_defects_scores_worst():
-    paste = copy_paste(CopyPasteConfig())
-    goods = [plate(seed) for seed in range(400, 410)]
-    scenes = [Scene(good, np.ones(SIZE, bool), SHOTS, goods) for good in goods]
-    pasted = [paste(scene, np.random.default_rng(seed)) for seed, scene in enumerate(4 * scenes)]
+    generator = CopyPasteGenerator(CopyPasteConfig())
+    shots = [Sample(f"s{n:02d}", *shot, product="plate", defect="mark") for n, shot in enumerate(SHOTS)]
+    generator.fit(shots, [Sample(f"g{seed}", plate(seed), product="plate") for seed in range(400, 410)])
+    drawn = generator.draw([Request("plate", "mark", index) for index in range(40)])
+    pasted = [(sample.image, sample.mask) for sample in drawn if sample.mask.any()]
+    assert len(pasted) > 30
     fresh, copied = (audit_copies(pictures, SHOTS) for pictures in (NEW[:40], pasted))
     assert np.median(copied.defect) < np.median(fresh.defect) / 2
     assert copied.rate[0] > 0.5 > 0.05 >= fresh.rate[0]

@@ -4,7 +4,6 @@ import pytest
 from synth.placing.crop import cut_crop
 from tests.synth.placing.scenes import SIZE, crop_of, marked
 
-
 WAYS = {"top": (-1.0, 0.0), "bottom": (1.0, 0.0), "left": (0.0, -1.0), "right": (0.0, 1.0)}
 
 
