@@ -61,9 +61,12 @@ def make(known: Surroundings, defects: Sequence[str], count: int, rng: np.random
     return made
 
 
-def verdict(defect: str, one: Made, image: np.ndarray, mask: np.ndarray, known: Surroundings) -> str:
-    """What the checks say of an image and mask on the good image of a placement: a reason word, or accepted."""
-    meta = {"start_image": one.placed.good.image, "part": one.placed.good.meta.get("part")}
+def verdict(
+    defect: str, one: Made, image: np.ndarray, mask: np.ndarray, known: Surroundings, region: bool = True
+) -> str:
+    """What the checks say of an image and mask on the good image of a placement: a reason word, or accepted. region:
+    whether they know where the part is."""
+    meta = {"start_image": one.placed.good.image, "part": one.placed.good.meta.get("part") if region else None}
     sample = Sample("a", image, mask, product="a", defect=defect, meta=meta)
     found = judge(sample, ChecksConfig(), known).verdict
     return found.reason if isinstance(found, Reject) else "accepted"
@@ -138,6 +141,8 @@ def report(name: str, samples: list[Sample], count: int) -> None:
     print(f"  rejected of {len(own)} good placements: {counts(own)}")
     faults = [verdict(defect, one, *moved(one, rng), known) for defect, one in every]
     print(f"  rejected of {len(faults)} moved to random places: {counts(faults)}")
+    blind = [verdict(defect, one, *moved(one, rng), known, False) for defect, one in every]
+    print(f"  the same where the part's region is not known: {counts(blind)}")
     wide = [verdict(defect, one, one.image, grown(one.mask), known) for defect, one in every]
     print(f"  rejected of {len(wide)} masks grown by the defect's own width: {counts(wide)}")
     if "features" in goods[0].meta:

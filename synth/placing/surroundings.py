@@ -43,6 +43,9 @@ _PLACES_LOOKED_AT = 200
 _PERMITTED, _POINTS = 0.9, 256
 _COMPARED = 12
 _FINALISTS = 3
+_BORDER = 0.015
+UNLIKE = 99.0
+"""The misfit of what could be no defect of its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class Surroundings:
     def misfit(self, defect: str, image: np.ndarray, mask: np.ndarray) -> float:
         """How badly the surroundings of the defect `mask` (H, W) bool, not empty, of `image` (H, W, 3) uint8 fit
         those of the shots of its type: the least difference to any of them, as a multiple of the largest that counts
-        as a fit. Infinite where nothing around it can be compared."""
+        as a fit, UNLIKE at most. NaN where nothing around it can be compared."""
         planes = [self._matcher.channels.of(resized(image, level.factor)) for level in self._matcher.levels[:2]]
         away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         weights = [
@@ -161,7 +164,11 @@ class Surroundings:
         middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
         row, column = on_grid(middle, mask.shape, planes[0].shape)
         reach = int(np.clip(0.15 * extent * self._matcher.levels[0].factor, 2, 5))
-        similar = sorted(self.crops(defect), key=lambda shot: abs(np.log(shot.crop.extent / extent)))
+        cut_off = _near_border(mask)
+        like = [shot for shot in self.crops(defect) if cut_off or not len(shot.crop.contacts)]
+        if not like:  # all shots are cut off by their border, and this defect ends on the part
+            return UNLIKE
+        similar = sorted(like, key=lambda shot: abs(np.log(shot.crop.extent / extent)))
         found: list[tuple[float, ShotCrop, Pose]] = []
         for shot in similar[:_COMPARED]:
             for mirrored in (False, True)[: 1 + shot.mirrors]:
@@ -187,7 +194,8 @@ class Surroundings:
                 misfits.append(least / shot.medium)
             else:
                 misfits.append(coarse)
-        return float(min(misfits))
+        least = float(min(misfits))
+        return min(least, UNLIKE) if np.isfinite(least) else float("nan")
 
     def _calibrated(self, shots: Sequence[ShotCrop]) -> list[ShotCrop]:
         """The shots of one type with their limits, without those that fit much worse than the others do."""
@@ -281,6 +289,12 @@ class Surroundings:
             if _permitted(shot.crop, placed, allowed):
                 return reaching(shot.crop, placed, shape)
         return None
+
+
+def _near_border(mask: np.ndarray) -> bool:
+    """Whether a defect (H, W) bool reaches the image's border, up to a few px that a drawing may leave."""
+    inner = tuple(slice(play, n - play) for n, play in ((n, max(3, round(_BORDER * n))) for n in mask.shape))
+    return bool(mask.sum() > mask[inner].sum())
 
 
 def _level(found: np.ndarray) -> float:

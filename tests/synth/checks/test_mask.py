@@ -87,7 +87,7 @@ def test_surroundings_that_fit_no_shot_are_out_of_place():
     assert reason(candidate(), Context(1.1)) == "out_of_place"
     assert reason(candidate(), Context(1.1), max_misfit=1.2) == "accepted"
     assert reason(candidate(), Context(1.1), max_misfit=0) == "accepted"
-    assert "misfit" not in mask.judge(candidate(), CONFIG, Context(float("inf"))).scores
+    assert "misfit" not in mask.judge(candidate(), CONFIG, Context(float("nan"))).scores
 
 
 def test_no_more_of_a_defect_has_to_lie_on_the_product_than_of_the_shots():

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from synth.errors import GeneratorError
 from synth.placing.paste import paste
-from synth.placing.surroundings import Surroundings
+from synth.placing.surroundings import UNLIKE, Surroundings
 from synth.sample import Sample
 from synth.sources.procedural import read_procedural
 from tests.synth.placing.scenes import grain, marked
@@ -247,9 +247,9 @@ def test_a_shot_whose_surroundings_are_on_no_good_part_is_left_out(screws):
     assert names == {shot.id for shot in shots}
 
 
-def test_a_defect_that_leaves_nothing_to_compare_fits_nowhere(cast):
+def test_a_defect_that_leaves_nothing_to_compare_is_not_judged(cast):
     mask = marked((slice(1, 73), slice(1, 105)), SIZE)
-    assert cast.misfit("pit", np.full((*SIZE, 3), 128, np.uint8), mask) == np.inf
+    assert np.isnan(cast.misfit("pit", np.full((*SIZE, 3), 128, np.uint8), mask))
 
 
 def test_the_surroundings_of_a_shot_fit_itself(surroundings, screws):
@@ -272,3 +272,16 @@ def test_the_regions_of_a_types_shots_are_those_that_came_with_them():
     assert [np.array_equal(region, part) for region, _ in found] == [True, True]
     assert [np.array_equal(mask, shot.mask) for (_, mask), shot in zip(found, shots, strict=False)] == [True, True]
     assert Surroundings(shots, goods).on_parts("pit") == []
+
+
+def test_a_defect_that_every_shots_border_cuts_off_may_not_end_on_the_part():
+    edges = [(slice(top, top + 9), slice(88, 106)) for top in (8, 30, 52)]
+    known = Surroundings(*plates(lambda seed: grain(SIZE, seed), edges))
+    one = known.place("pit", np.random.default_rng(2))
+    image, mask = paste(one.good.image, one.crop, one.pose)
+    assert mask[:, -1].any()
+    assert known.misfit("pit", image, mask) <= 1
+    inwards = -30
+    moved = one.good.image.copy()
+    moved[np.roll(mask, inwards, 1)] = image[mask]
+    assert known.misfit("pit", moved, np.roll(mask, inwards, 1)) == UNLIKE
