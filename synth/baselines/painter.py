@@ -18,12 +18,11 @@ Picture = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a defect is painted from: the good part (H, W, 3) uint8, where it may lie (H, W) bool, the shots of the
-    type asked for, and the product's good parts."""
+    """What a defect is painted from: the good part (H, W, 3) uint8, where it may lie (H, W) bool, and the product's
+    good parts."""
 
     good: np.ndarray
     permitted: np.ndarray
-    shots: Sequence[Picture]
     goods: Sequence[np.ndarray]
 
 
@@ -78,10 +77,10 @@ class PaintGenerator:
         goods = self._material.goods(request.product)
         good = goods[rng.integers(len(goods))]
         start = _image(good)
-        shots = [(_image(shot), shot.mask) for shot in self._material.shots(request) if shot.mask is not None]
+        self._material.shots(request)  # a type that fit has not seen is an error, though no shot is used
         part = part_of(good)
         permitted = np.ones(start.shape[:2], bool) if part is None else part
-        scene = Scene(start, permitted, shots, [_image(other) for other in goods])
+        scene = Scene(start, permitted, [_image(other) for other in goods])
         image, mask = self._paint(scene, rng)
         return sample_of(request, self._name, good, image, mask, part)
 

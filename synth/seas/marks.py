@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from synth.placing.turning import ellipse
+from synth.placing.turning import ellipse, lie_alike
 
 _GRID = 256
 _AT_EDGE = 0.012
@@ -143,9 +143,8 @@ def turn_limit(marks: Sequence[Mark], directed: bool = False) -> float:
     that is, where the resultant of their doubled angles is longer than 0.75. On a surface whose grain is directed,
     12 degrees at most."""
     angles = np.array([mark.angle for mark in marks if mark.elongation > 2])
-    resultant = np.abs(np.exp(2j * angles).mean()) if len(angles) >= 3 else 0.0
-    limit = max(0.05, np.sqrt(-2 * np.log(resultant)) / 2) if resultant > 0.75 else np.pi
-    return float(min(limit, _ALONG_GRAIN) if directed else limit)
+    limit = float(np.deg2rad(lie_alike(angles)))
+    return min(limit, _ALONG_GRAIN) if directed else limit
 
 
 def _contact(ground: Ground, rows: np.ndarray, columns: np.ndarray) -> tuple[bool, tuple[float, float] | None]:

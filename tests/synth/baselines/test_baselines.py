@@ -115,8 +115,7 @@ def test_a_scar_is_thinner_than_a_rectangle():
 def test_nothing_is_painted_where_it_is_not_permitted(painter):
     permitted = np.zeros((41, 67), bool)
     permitted[5:30, 8:40] = True
-    shots = [(shot.image, shot.mask) for shot in SHOTS[:2]]
-    scene = Scene(GOODS[0].image, permitted, shots, [good.image for good in GOODS])
+    scene = Scene(GOODS[0].image, permitted, [good.image for good in GOODS])
     for seed in range(8):
         image, mask = painter(scene, np.random.default_rng(seed))
         assert not (mask & ~permitted).any()
@@ -124,7 +123,7 @@ def test_nothing_is_painted_where_it_is_not_permitted(painter):
 
 
 def test_a_piece_at_the_border_is_cut_off_there():
-    scene = Scene(GOODS[0].image, np.ones((41, 67), bool), [], [])
+    scene = Scene(GOODS[0].image, np.ones((41, 67), bool), [])
     piece = np.full((6, 10, 3), 255.0)
     image, mask = lay(scene, piece, np.ones((6, 10)), (0, 66))
     assert mask.sum() == 3 * 6
