@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {"Sample": "synth.sample", "load_recipe": "synth.recipe", "run": "synth.pipeline", "read": "synth.sources"}
 __all__ = ["Sample", "load_recipe", "read", "run"]

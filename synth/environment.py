@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "scipy", "pillow")
+_LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "scipy", "pillow", "opencv-python-headless")
 
 
 def describe() -> dict[str, str]:
