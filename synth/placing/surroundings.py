@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, product
 
 import cv2
 import numpy as np
@@ -159,43 +159,45 @@ class Surroundings:
             (resized((away > level.gap / level.factor).astype(np.float32), level.factor) > 0.5).astype(np.float32)
             for level in self._matcher.levels[:2]
         ]
-        rows, columns = np.nonzero(mask)
-        extent = max(np.ptp(rows), np.ptp(columns)) + 1
-        middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
-        row, column = on_grid(middle, mask.shape, planes[0].shape)
-        reach = int(np.clip(0.15 * extent * self._matcher.levels[0].factor, 2, 5))
         cut_off = _near_border(mask)
         like = [shot for shot in self.crops(defect) if cut_off or not len(shot.crop.contacts)]
         if not like:  # all shots are cut off by their border, and this defect ends on the part
             return UNLIKE
-        similar = sorted(like, key=lambda shot: abs(np.log(shot.crop.extent / extent)))
-        found: list[tuple[float, ShotCrop, Pose]] = []
-        for shot in similar[:_COMPARED]:
-            for mirrored in (False, True)[: 1 + shot.mirrors]:
-                differences = around(
-                    planes[0],
-                    weights[0],
-                    self._matcher.rings(shot, mirrored, 1.0),
-                    self._matcher.photometry,
-                    row,
-                    column,
-                    reach,
-                )
-                which, down, right = (int(n) for n in np.unravel_index(int(differences.argmin()), differences.shape))
-                pose = Pose(0, 0, float(shot.angles[which]), mirrored)
-                pixel = (row + down - reach, column + right - reach)
-                pose = laid(pose, shot.levels[0], pixel, mask.shape, planes[0].shape)
-                found.append((float(differences.min()) / shot.coarse, shot, pose))
-        found.sort(key=lambda one: one[0])
         misfits = []
-        for coarse, shot, pose in found[:_FINALISTS]:
+        for coarse, shot, pose in self._nearest(like, planes[0], weights[0], mask):
             if np.isfinite(coarse) and shot.searched(1) and np.isfinite(shot.medium):
                 _, least = self._matcher.refined(shot, pose, planes[1], weights[1], mask.shape, 1, (0.92, 1.0, 1.08))
                 misfits.append(least / shot.medium)
             else:
                 misfits.append(coarse)
-        least = float(min(misfits))
+        least = min(misfits, default=np.inf)
         return min(least, UNLIKE) if np.isfinite(least) else float("nan")
+
+    def _nearest(
+        self, shots: Sequence[ShotCrop], planes: np.ndarray, weight: np.ndarray, mask: np.ndarray
+    ) -> list[tuple[float, ShotCrop, Pose]]:
+        """Of the shots that are nearest in size to a defect, the few rings that fit best around it at the coarse level:
+        (difference over its limit, shot, pose). planes (h, w, C), weight (h, w): the image there, without the defect
+        `mask` (H, W) bool."""
+        rows, columns = np.nonzero(mask)
+        extent = max(np.ptp(rows), np.ptp(columns)) + 1
+        middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
+        row, column = on_grid(middle, mask.shape, planes.shape)
+        reach = int(np.clip(0.15 * extent * self._matcher.levels[0].factor, 2, 5))
+        known = [shot for shot in shots if np.isfinite(shot.coarse)]
+        known.sort(key=lambda shot: abs(np.log(shot.crop.extent / extent)))
+        found = []
+        for shot, mirrored in product(known[:_COMPARED], (False, True)):
+            if mirrored and not shot.mirrors:
+                continue
+            rings = self._matcher.rings(shot, mirrored, 1.0)
+            differences = around(planes, weight, rings, self._matcher.photometry, row, column, reach)
+            which, down, right = (int(n) for n in np.unravel_index(int(differences.argmin()), differences.shape))
+            pixel = (row + down - reach, column + right - reach)
+            pose = Pose(0, 0, float(shot.angles[which]), mirrored)
+            pose = laid(pose, shot.levels[0], pixel, mask.shape, planes.shape)
+            found.append((float(differences.min()) / shot.coarse, shot, pose))
+        return sorted(found, key=lambda one: one[0])[:_FINALISTS]
 
     def _calibrated(self, shots: Sequence[ShotCrop]) -> list[ShotCrop]:
         """The shots of one type with their limits, without those that fit much worse than the others do."""
