@@ -109,8 +109,11 @@ def on_product(part: np.ndarray, mask: np.ndarray) -> float:
 
 
 def all_finite(sample: Sample) -> bool:
-    """False when a coordinate, or a number anywhere in the sample's provenance, is NaN or infinite."""
-    return _finite(sample.meta) and (sample.xyz is None or bool(np.isfinite(sample.xyz).all()))
+    """False when a coordinate, organised or not, a normal, or a number anywhere in the sample's provenance, is NaN or
+    infinite."""
+    clouds = () if sample.cloud is None else (sample.cloud.points, sample.cloud.normals)
+    arrays = (array for array in (sample.xyz, *clouds) if array is not None)
+    return _finite(sample.meta) and all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def judge(sample: Sample, config: ChecksConfig, surroundings: Surroundings | None = None) -> Judgement:

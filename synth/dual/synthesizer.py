@@ -80,8 +80,7 @@ class DualSynthesizer:
         image, cloud, marks = scene.image.copy(), scene.xyz.copy(), Marks.empty(scene.shape)
         told: list[dict[str, Any]] = []
         for index, spec in enumerate(self._wanted(seed)):
-            scene, image, cloud, facts = self._add(scene, spec, seed, index, image, cloud, marks)
-            told.append(facts)
+            told.append(self._add(scene, spec, seed, index, image, cloud, marks))
         return finished(sample, image, cloud, marks, told, seed)
 
     def _wanted(self, seed: int) -> list[DefectSpec]:
@@ -99,8 +98,8 @@ class DualSynthesizer:
         image: np.ndarray,
         cloud: np.ndarray,
         marks: Marks,
-    ) -> tuple[Scene, np.ndarray, np.ndarray, dict[str, Any]]:
-        """One more defect. Returns the scene, image and cloud to go on with."""
+    ) -> dict[str, Any]:
+        """One more defect, written into image, cloud and marks (the sample's own); returns its record."""
         reason = "no attempt was made"
         for attempt in range(ATTEMPTS):
             try:
@@ -112,11 +111,10 @@ class DualSynthesizer:
                 reason = "it met another defect"
                 continue
             if isinstance(patch.profile, Hinge):
-                bent = _bend(scene, patch, seed, marks, index + 1)
-                if isinstance(bent, str):
-                    reason = bent
+                refused = _bend(scene, patch, seed, image, cloud, marks, index + 1)
+                if refused is not None:
+                    reason = refused
                     continue
-                scene, image, cloud = bent
             else:
                 done = change(stack([scene], [patch], self.baseline))
                 masks = (done.mask_geo[0], done.mask_rgb[0])
@@ -125,7 +123,7 @@ class DualSynthesizer:
                 if refused is not None:
                     reason = refused
                     continue
-            return scene, image, cloud, record(scene, patch, marks, index + 1, {"attempt": attempt})
+            return record(scene, patch, marks, index + 1, {"attempt": attempt})
         raise GeneratorError(f"{scene.id}: no {spec.type} in {ATTEMPTS} attempts, the last one because {reason}")
 
 
@@ -176,20 +174,24 @@ def _touches(scene: Scene, marks: Marks, patch: Patch) -> bool:
 
 
 def _bend(
-    scene: Scene, patch: Patch, seed: int, marks: Marks, number: int
-) -> str | tuple[Scene, np.ndarray, np.ndarray]:
+    scene: Scene, patch: Patch, seed: int, image: np.ndarray, cloud: np.ndarray, marks: Marks, number: int
+) -> str | None:
+    """Bend the part in image and cloud (the sample's own copies) and label it; returns why it was refused, and then has
+    written nothing. What was changed before stays: a bend that would move an earlier defect is refused."""
     assert isinstance(patch.profile, Hinge)
     side = 1 if np.random.default_rng([seed, 78]).random() < 0.5 else -1
-    xyz, image, touched = bend_scene(scene, patch.profile, patch.seed, side)
+    xyz, bent_image, touched = bend_scene(scene, patch.profile, patch.seed, side)
     geo = touched & (np.linalg.norm(xyz - scene.xyz, axis=-1) > max(2 * scene.sigma, 3e-5))
-    rgb = touched & (np.abs(image.astype(np.int16) - scene.image).max(-1) > 8)
+    rgb = touched & (np.abs(bent_image.astype(np.int16) - scene.image).max(-1) > 8)
     mask = geo | rgb
     if mask.sum() < 50:
         return f"the bend changes {int(mask.sum())} px"
     keep = grow(mask, 2)
-    xyz, image = np.where(keep[..., None], xyz, scene.xyz), np.where(keep[..., None], image, scene.image)
+    if (keep & grow(marks.any, 2)).any():
+        return "the bend would move another defect"
+    image[keep], cloud[keep] = bent_image[keep], xyz[keep]
     marks.geo[...] |= geo
     marks.rgb[...] |= rgb
     marks.core[...] |= geo
     marks.instances[mask] = number
-    return scene, image, xyz
+    return None

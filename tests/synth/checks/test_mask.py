@@ -5,7 +5,7 @@ import pytest
 
 from synth.checks import Accept, Reject, mask
 from synth.checks.config import ChecksConfig
-from synth.sample import Sample
+from synth.sample import Cloud, Sample
 
 SIZE = (37, 53)
 BLOB = (slice(10, 20), slice(12, 26))
@@ -58,6 +58,14 @@ def test_a_change_that_fills_its_mask_is_accepted_with_full_scores():
 )
 def test_each_fault_has_its_reason(wanted, sample):
     assert reason(sample) == wanted
+
+
+@pytest.mark.parametrize("where", ["points", "normals"])
+def test_a_cloud_with_a_coordinate_that_is_no_number_is_not_finite(where):
+    arrays = {name: np.ones((5, 3), np.float32) for name in ("points", "normals")}
+    assert reason(dataclasses.replace(candidate(), cloud=Cloud(**arrays))) == "accepted"
+    arrays[where][3, 1] = np.nan
+    assert reason(dataclasses.replace(candidate(), cloud=Cloud(**arrays))) == "not_finite"
 
 
 def test_a_missing_mask_is_blank():

@@ -268,3 +268,22 @@ def test_the_part_is_found_before_its_table():
     assert scene.camera.fx == pytest.approx(FOCAL, rel=1e-4)
     assert scene.plane.height(scene.xyz)[60, 80] == pytest.approx(0.01, abs=1e-4)
     assert 0.9 * DEPTH < scene.xyz[60, 80, 2] < DEPTH
+
+
+@pytest.mark.parametrize("first", sorted(DEFAULTS))
+def test_of_two_defects_in_one_scan_both_are_where_their_labels_say(first):
+    start, drawn = good(height=121, width=161), 0
+    for second in sorted(DEFAULTS):
+        try:
+            made = DualSynthesizer([first, second]).draw(start, 2)
+        except GeneratorError:  # no room for both
+            continue
+        drawn += 1
+        marks = made.meta["dual"]
+        changed = (made.xyz != start.xyz).any(-1) | (made.image != start.image).any(-1)
+        for number in (1, 2):
+            own = marks["instances"] == number
+            core = own & marks["mask_core"]
+            assert changed[core if core.any() else own].mean() >= 0.9, (second, number)
+        assert not (changed & ~ndimage.binary_dilation(made.mask, np.ones((3, 3)), iterations=3)).any(), second
+    assert drawn >= len(DEFAULTS) - 2
