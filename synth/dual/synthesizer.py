@@ -26,7 +26,7 @@ from synth.dual.result import Marks, put_back, record
 from synth.dual.scene import Scene, prepare
 from synth.dual.spec import DEFAULTS, DefectSpec
 from synth.dual.surface import Surface, prepare_surface
-from synth.dual.unorganised import draw_on_cloud
+from synth.dual.unorganised import CUTS, draw_on_cloud
 from synth.errors import GeneratorError, SampleError
 from synth.sample import Sample
 
@@ -59,7 +59,9 @@ class DualSynthesizer:
         """The sample with its defects: image, xyz or cloud, mask, and in meta `dual`: masks of each modality, core,
         instances and a record of every defect. GeneratorError, with the last reason, where no draw succeeds."""
         if sample.xyz is None and sample.cloud is not None:
-            drawn = draw_on_cloud(sample, self.specs, seed, self.surface(sample))
+            # What takes material away or bends the part comes first: the others are laid on what is left.
+            wanted = sorted(self._wanted(seed), key=lambda spec: spec.type not in CUTS)
+            drawn = draw_on_cloud(sample, wanted, seed, self.surface(sample))
             return partial_view(drawn, np.random.default_rng([seed, 80])) if self.partial else drawn
         return self.draw_on(self.scene(sample), sample, seed)
 

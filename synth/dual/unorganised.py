@@ -25,6 +25,8 @@ from synth.errors import GeneratorError, SampleError
 from synth.sample import Cloud, Sample
 
 ATTEMPTS = 20
+CUTS = ("chip", "cut", "bend")
+"""Types that change the cloud as a whole: one at most, before all others."""
 LEAST_LABELS = 6
 STRETCHED = 1.3
 """Factor of area from which points are added."""
@@ -63,9 +65,9 @@ class Marked:
 
 
 def draw_on_cloud(sample: Sample, specs: Sequence[DefectSpec], seed: int, surface: Surface | None = None) -> Sample:
-    """The sample's cloud with one defect of each spec: points, normals, colours, labels, and in meta `dual` instances
-    (n,) and a record of every defect. GeneratorError where no attempt succeeds, SampleError for a cloud that cannot
-    carry one. Stains, which only colours show, need a cloud with colours."""
+    """The sample's cloud with one defect of each spec, CUTS first: points, normals, colours, labels, and in meta
+    `dual` instances (n,) and a record of every defect. GeneratorError where no attempt succeeds, SampleError for a
+    cloud that cannot carry one. Stains, which only colours show, need a cloud with colours."""
     if sample.cloud is None:
         raise SampleError(f"{sample.id} has no cloud")
     surface = surface if surface is not None else prepare_surface(sample.id, sample.cloud)
@@ -264,7 +266,7 @@ def _cut_or_bent(
     surface: Surface, profile: Hinge | Face, place: int, number: int, marked: Marked, rng: np.random.Generator
 ) -> Marked | str:
     if number > 1:
-        return "cuts and bends come first in a combination"
+        return f"a cloud takes one of {', '.join(CUTS)}; ask for one of them, with a count of 1"
     centre, normal = surface.points[place], surface.normals[place]
     outward = centre - surface.points.mean(0)
     if isinstance(profile, Hinge):

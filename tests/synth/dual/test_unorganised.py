@@ -12,7 +12,7 @@ from synth.dual.generator import DualGenerator
 from synth.dual.partial import visible
 from synth.dual.surface import outward_normals, prepare_surface
 from synth.dual.unorganised import draw_on_cloud
-from synth.errors import SampleError
+from synth.errors import GeneratorError, SampleError
 from synth.generator import Request
 from synth.sample import Cloud, Sample
 from tests.synth.dual.scans import ball_cloud, scaled, slab_cloud
@@ -238,3 +238,20 @@ def test_bad_clouds_are_refused_with_a_remedy():
             DualSynthesizer("dent").draw(Sample(id="bad", cloud=Cloud(array.astype(np.float32))), seed=0)
     with pytest.raises(SampleError, match="a stain shows in colours alone"):
         DualSynthesizer("stain").draw(ball_cloud(300), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["bulge", "dent", "deposit", "scratch"])
+def test_a_cloud_has_as_many_defects_as_are_asked_for(kind):
+    small = {"radius_mm": (3, 5), "length_mm": (8, 12), "width_mm": (2, 3), "scale": "none"}
+    made = DualSynthesizer(DefectSpec.of(kind, count=(3, 3), **small)).draw(ball()[0], 1)
+    instances = made.meta["dual"]["instances"]
+    assert set(instances[instances > 0]) == {1, 2, 3}
+    assert len(made.meta["dual"]["defects"]) == 3
+    assert np.array_equal(instances > 0, made.cloud.labels)
+
+
+def test_cuts_and_bends_of_a_cloud_come_first_and_only_once():
+    made = DualSynthesizer([spec("dent"), DefectSpec.of("bend")]).draw(ball()[0], 3)
+    assert [told["type"] for told in made.meta["dual"]["defects"]] == ["bend", "dent"]
+    with pytest.raises(GeneratorError, match="a cloud takes one of chip, cut, bend"):
+        DualSynthesizer(DefectSpec.of("bend", count=(2, 2))).draw(ball()[0], 3)
