@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from synth.errors import SourceError
 from synth.foreground import foreground
-from synth.images import SUFFIXES, read_mask
+from synth.images import SUFFIXES, content_hash, read_mask
+from synth.placing.cache import Cache
 from synth.sample import Sample
 from synth.sources.config import SourceConfig
 from synth.sources.listing import reopen
@@ -35,6 +36,9 @@ LEAST_COVERED = 0.95
 """Share of the shots' mask pixels that a region has to cover."""
 MARGIN = 0.02
 """Share of the image's longer side by which a defect may stand off from the product, as a burr does."""
+ESTIMATES = 512
+"""Estimated regions that are remembered, a bit a pixel."""
+_ESTIMATES = Cache(ESTIMATES)
 SHOWN = {"good": 8, "shot": 8, "page": 4}
 """Images of a product on the contact sheet and on the gallery page."""
 THUMBNAIL, TALLEST_LINE, GAP = 280, 22, 8
@@ -89,9 +93,9 @@ class KeptParts:
 def part_of(sample: Sample) -> np.ndarray | None:
     """Where the product is in the image: bool (H, W), or None where that is not known or the product fills the image.
 
-    Reads `sample.meta["part"]`, which `settle_parts` sets: None, "auto" (estimated anew from the image at each call), a
-    bool array, or the Path of a mask, stretched to the image. Raises SourceError where that mask cannot be read or is
-    black everywhere."""
+    Reads `sample.meta["part"]`, which `settle_parts` sets: None, "auto" (estimated from the image, the last ESTIMATES
+    remembered), a bool array, or the Path of a mask, stretched to the image. Raises SourceError where that mask
+    cannot be read or is black everywhere."""
     known = sample.meta.get("part")
     if known is None:
         return None
@@ -100,10 +104,18 @@ def part_of(sample: Sample) -> np.ndarray | None:
     if isinstance(known, Path):
         part = _read_part(known, image.shape[:2])
     elif isinstance(known, str):
-        part = foreground(image)
+        part = _estimate(content_hash(image), image)
     else:
         part = stretch(known, image.shape[:2])
     return None if part.all() else part
+
+
+def _estimate(name: str, image: np.ndarray) -> np.ndarray:
+    """`foreground` of an image (H, W, 3) that is called by its content hash; finding it takes longer than placing a
+    defect on it."""
+    packed = _ESTIMATES.get(name, lambda: np.packbits(foreground(image)))
+    height, width = image.shape[:2]
+    return np.unpackbits(packed, count=height * width).reshape(height, width).astype(bool)
 
 
 def settle_parts(split: Split, source: SourceConfig) -> tuple[Split, tuple[PartFinding, ...]]:

@@ -113,7 +113,7 @@ def placement_notes(recipe: Recipe, goods: Sequence[Sample]) -> tuple[str, ...]:
     """What a generator that places shots' defects takes for granted, for people; nothing for the others."""
     if getattr(recipe.generator, "placement", "anywhere") == "anywhere":
         return ()
-    from synth.placing.told import turning_notes
+    from synth.placing.notes import turning_notes
 
     return turning_notes(goods, getattr(recipe.generator, "turn", None))
 

@@ -182,7 +182,7 @@ def _inferred(
 ) -> tuple[tuple[PartFinding, ...], tuple[str, ...]]:
     """Where each product is by the estimate, and how far its defects are turned; writes the overlay where one is asked
     for."""
-    from synth.placing.told import turning_notes
+    from synth.placing.notes import turning_notes
 
     entries = {entry.id: entry for entry in listing.entries}
     split = Split([], [], [])

@@ -13,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 from typer.testing import CliRunner
 
+from synth import parts
 from synth.cli import app
 from synth.errors import SourceError
 from synth.foreground import foreground
@@ -305,3 +306,13 @@ def test_the_gallery_shows_what_a_run_kept(table: Path) -> None:
     assert "Where the product is" in page
     assert findings[0].text.replace("'", "&#39;") in page
     assert all(f'<path d="{shown.path}"/>' in page for shown in kept.shown)
+
+
+def test_an_image_is_estimated_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(parts, "foreground", lambda image: asked.append(1) or image[..., 0] > 100)
+    image = np.random.default_rng(5).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+    found = [part_of(Sample("a", image, meta={"part": "auto"})) for _ in range(2)]
+    assert len(asked) == 1
+    for part in found:
+        assert np.array_equal(part, image[..., 0] > 100)

@@ -1,7 +1,7 @@
 """What placement infers is told by inspect, --dry-run and the finished run alike, and gives way to the recipe."""
 
 from synth.pipeline import run
-from synth.placing.told import turning_notes
+from synth.placing.notes import turning_notes
 from synth.preview import preview
 from synth.sources.inspect import inspect
 from synth.sources.procedural import make_part
