@@ -18,7 +18,7 @@ from eval.metrics import aupro
 
 
 def scene(images: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth noise as anomaly maps, raised on three blots of different size in every picture."""
+    """Smooth noise as anomaly maps, raised on three blots of different size in every image."""
     rng = np.random.default_rng(seed)
     masks = np.zeros((images, side, side), bool)
     for mask in masks:
@@ -31,7 +31,7 @@ def scene(images: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_thresholds(maps: np.ndarray, masks: np.ndarray, limit: float, thresholds: int) -> float:
-    """The usual form: thresholds spread over the range of scores; at each, every region of every picture in turn."""
+    """The usual form: thresholds spread over the range of scores; at each, every region of every image in turn."""
     good = ~masks
     fprs, pros = [], []
     for threshold in np.linspace(maps.min(), maps.max(), thresholds):

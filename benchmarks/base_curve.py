@@ -1,4 +1,5 @@
-"""The U-Net's training loss over the pictures it has seen, from logs of `python -m synth.seas.pretrain`, as SVG.
+"""The U-Net's training loss over the images it has seen, from logs of `python -m synth.seas.pretraining.training`, as
+SVG.
 
 python benchmarks/base_curve.py DIR/log.jsonl [NEXT/log.jsonl ...] --out docs/images/base_training.svg
 
@@ -28,7 +29,7 @@ def main() -> None:
 
 
 def read_log(file: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures seen so far (N,), and the mean loss of the steps since the entry before (N,)."""
+    """Images seen so far (N,), and the mean loss of the steps since the entry before (N,)."""
     entries = [json.loads(line) for line in file.read_text().splitlines()]
     by_step = {entry["step"]: entry for entry in entries if entry["stage"] == "unet"}
     ordered = [entry for _, entry in sorted(by_step.items())]
@@ -43,7 +44,7 @@ def curve(trainings: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
     parts = [
         f'{head} font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        _text((LEFT + RIGHT) / 2, BOTTOM + 36, "thousand pictures seen"),
+        _text((LEFT + RIGHT) / 2, BOTTOM + 36, "thousand images seen"),
     ]
     for seen, loss in trainings:
         x = LEFT + (RIGHT - LEFT) * (begin + seen) / total

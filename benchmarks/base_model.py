@@ -1,4 +1,4 @@
-"""How good is the bundled base? Reconstruction error on pictures it never saw, and samples to look at.
+"""How good is the bundled base? Reconstruction error on images it never saw, and samples to look at.
 
 python benchmarks/base_model.py [--base FOLDER] [--images FOLDER ...] [--sheets docs/images]
 """
@@ -16,9 +16,9 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from PIL import Image, ImageDraw
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from synth.images import read_image
+from synth.io.images import read_image
 from synth.seas.base import load_base
-from synth.seas.captioned import make_captioned
+from synth.seas.pretraining.captioned import make_captioned
 from synth.seas.window import Window, cut
 
 PROMPTS = (
@@ -36,7 +36,7 @@ PROMPTS = (
     "a copper turned metal gear on dark background",
 )
 UNSEEN = 1_000_000
-"""Captioned pictures from this index on were never trained on."""
+"""Captioned images from this index on were never trained on."""
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def reconstruct(pipeline: StableDiffusionPipeline, images: np.ndarray) -> np.nda
 
 
 def likeness(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
-    """Mean PSNR in dB and SSIM of uint8 pictures (N, H, W, 3)."""
+    """Mean PSNR in dB and SSIM of uint8 images (N, H, W, 3)."""
     psnr = [peak_signal_noise_ratio(one, other) for one, other in zip(before, after, strict=True)]
     ssim = [structural_similarity(one, other, channel_axis=2) for one, other in zip(before, after, strict=True)]
     return {"psnr": round(float(np.mean(psnr)), 2), "ssim": round(float(np.mean(ssim)), 3)}
@@ -90,7 +90,7 @@ def likeness(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
 
 def contrast_kept(pipeline: StableDiffusionPipeline, images: np.ndarray, wide: int = 4) -> dict[str, float]:
     """Share of its contrast that a mark keeps in the VAE: a dark line and a dot, `wide` px wide, in the middle of
-    uint8 pictures (N, H, W, 3)."""
+    uint8 images (N, H, W, 3)."""
     rows, columns = (np.arange(side) - (side - 1) / 2 for side in images.shape[1:3])
     line = (np.abs(rows[:, None] + 0.3 * columns) * np.cos(np.arctan(0.3)) < wide / 2) & (np.abs(columns) < 30)
     dot = np.hypot(rows[:, None], columns) <= wide / 2

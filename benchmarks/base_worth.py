@@ -3,13 +3,13 @@
     python benchmarks/base_worth.py DATASET --base now=tiny --base first=FOLDER --base nothing=untrained \\
         --features squeezenet.onnx --work DIR [--minutes 2 5 10] [--against now]
 
-Every second shot of each type is learnt from, the others are held back to compare with; test pictures are not opened.
-Printed for each base and budget, mean over the types: KID of close-ups of generated against held-back real defects
+Every second shot of each type is learnt from, the others are kept-back to compare with; test images are not opened.
+Printed for each base and budget, mean over the types: KID of close-ups of generated against kept-back real defects
 with a 95 % interval (lower is better), diversity inside the mask, agreement of mask and change, and the share of
 candidates that the checks accept. Defects are drawn twice: as the recipe has it, from a sketch made of the shots, which
 hides much of what the base knows, and from noise alone. Every base is asked for the same defects in the same places;
-a second table says how much nearer one base's drawings come than another's, with an interval that the few held-back
-shots widen far less. Rows stand in DIR/results.jsonl: what is there is not measured again, so a stopped run goes on,
+a second table says how much nearer one base's drawings come than another's, with an interval that the few kept-back
+shots widen far less. Rows stand in DIR/results.jsonl: what is there is not measured again, so a stopped run is resumed,
 and bases that know other words, each with its own --recipe, come into one table.
 """
 
@@ -34,7 +34,7 @@ from eval.quality.diversity import intra_cluster_diversity, standardised
 from synth.checks import Reject
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import judge
-from synth.generator import Request
+from synth.generators import Request
 from synth.recipe import load_recipe
 from synth.sample import Sample
 from synth.seas.base import TINY, build_untrained
@@ -53,11 +53,11 @@ DRAWN: dict[str, dict[str, float]] = {"sketch": {}, "noise": {"sketch": 0.0, "st
 
 @dataclass(frozen=True)
 class Material:
-    """Shots to learn from and held-back shots, both by type, good parts, and how the recipe would have it done."""
+    """Shots to learn from and kept-back shots, both by type, good parts, and how the recipe would have it done."""
 
     learnt: dict[str, list[Sample]]
     held_back: dict[str, list[Sample]]
-    goods: list[Sample]
+    good_images: list[Sample]
     config: SeasConfig
 
     @property
@@ -122,7 +122,7 @@ def read_material(recipe_file: str, dataset: str) -> Material:
     learnt, held_back = ({kind: of_type[i::2] for kind, of_type in by_type.items()} for i in (0, 1))
     config = recipe.generator
     assert isinstance(config, SeasConfig)
-    return Material(learnt, held_back, list(split.goods), config)
+    return Material(learnt, held_back, list(split.good_images), config)
 
 
 def located(base: str, work: Path) -> str:
@@ -151,7 +151,7 @@ def fitted(config: SeasConfig, material: Material, updates: int, work: Path) -> 
     masks = max(1, round(MASK_SHARE * updates))
     config = config.model_copy(update={"updates_per_defect": updates, "mask_updates_per_defect": masks})
     generator = SeasGenerator(config, work, seed=0)
-    generator.fit(material.shots, material.goods)
+    generator.fit(material.shots, material.good_images)
     return generator
 
 
@@ -210,7 +210,7 @@ def recalled(file: Path) -> dict[str, Embedded]:
 
 
 def likeness(shown: dict[str, Embedded], held_back: dict[str, Embedded]) -> dict[str, Any]:
-    """Means over the types. KID is in units of the deviation of all held-back shots together: that of five alone would
+    """Means over the types. KID is in units of the deviation of all kept-back shots together: that of five alone would
     let one type outweigh the others."""
     distances = {}
     for kind, theirs in held_back.items():
@@ -238,7 +238,7 @@ def mean_of(figures: Iterable[Interval]) -> tuple[float, float]:
 
 
 def differences(rows: list[dict[str, Any]], against: str, held_back: dict[str, Embedded], work: Path) -> list[str]:
-    """How much nearer the drawings of base `against` come to the held-back shots than those of each other base."""
+    """How much nearer the drawings of base `against` come to the kept-back shots than those of each other base."""
     lines = [f"| drawn from | CPU minutes | base | KID above that of {against} | types above |"]
     lines.append("|---|---|---|---|---|")
     known = {(row["drawn"], row["minutes"], row["base"]): features_file(work, row) for row in rows}

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from synth.seas.captioned import make_captioned
+from synth.seas.pretraining.captioned import make_captioned
 from synth.sources.procedural.marks import MARKS
 from synth.sources.procedural.materials import MATERIALS
 
@@ -24,8 +24,8 @@ LABEL = 104
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sheets", type=Path, default=Path("docs/images"), help="folder for the two sheets")
-    parser.add_argument("--each", type=int, default=8, help="pictures a row")
-    parser.add_argument("--side", type=int, default=128, help="side of a picture, px")
+    parser.add_argument("--each", type=int, default=8, help="images a row")
+    parser.add_argument("--side", type=int, default=128, help="side of an image, px")
     args = parser.parse_args()
     args.sheets.mkdir(parents=True, exist_ok=True)
     materials, marks = families(args.each, args.side)
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def families(each: int, side: int) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]]:
-    """The first `each` pictures of every material, unmarked, and of every mark: those whose captions name them."""
+    """The first `each` images of every material, unmarked, and of every mark: those whose captions name them."""
     materials: dict[str, list[np.ndarray]] = {name: [] for name in MATERIALS}
     marks: dict[str, list[np.ndarray]] = {name: [] for name in MARKS}
     indices = count()
@@ -54,7 +54,7 @@ def named(words: str, names: Iterable[str]) -> str:
 
 def sheet(rows: dict[str, list[np.ndarray]]) -> np.ndarray:
     """Two columns of named rows."""
-    lines = [np.hstack([label(name, pictures[0].shape[0]), *pictures]) for name, pictures in rows.items()]
+    lines = [np.hstack([label(name, images[0].shape[0]), *images]) for name, images in rows.items()]
     lines += [np.full_like(lines[0], 255)] * (len(lines) % 2)
     half = len(lines) // 2
     return np.hstack([np.vstack(lines[:half]), np.vstack(lines[half:])])

@@ -1,4 +1,4 @@
-"""How many captioned pictures a second does one core make? Data must not limit training (24 pictures/s on two cores).
+"""How many captioned images a second does one core make? Data must not limit training (24 images/s on two cores).
 
 Command: OMP_NUM_THREADS=1 python benchmarks/captioned_speed.py [--side 128] [--count 300]
 Process CPU time, so that other work on the machine does not count; the least of three repeats.
@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 
-from synth.seas.captioned import make_captioned
+from synth.seas.pretraining.captioned import make_captioned
 
 
 def main() -> None:
@@ -19,11 +19,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     args = parser.parse_args()
     make_captioned(0, args.side)
-    rate = max(pictures_per_second(args.side, args.count) for _ in range(3))
-    print(json.dumps({"side": args.side, "pictures_per_second_and_core": round(rate)}))
+    rate = max(images_per_second(args.side, args.count) for _ in range(3))
+    print(json.dumps({"side": args.side, "images_per_second_and_core": round(rate)}))
 
 
-def pictures_per_second(side: int, count: int) -> float:
+def images_per_second(side: int, count: int) -> float:
     started = time.process_time()
     for index in range(count):
         make_captioned(index, side)

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from synth.images import read_image, read_mask
-from synth.real import read_real
-from synth.run_folder import RunFolder
+from synth.io.images import read_image, read_mask
+from synth.pipeline.folder import RunFolder
+from synth.pipeline.real import read_real
 from synth.writers.thumbnails import close_up, cut_out
 
 Files = tuple[Path, Path]

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from synth.dual.frame import normals
-from synth.pipeline import Run
+from synth.pipeline.runs import Run
 from synth.sample import Sample
 from synth.writers.thumbnails import close_up, cut_out
 
@@ -22,7 +22,7 @@ SIDE = 150
 
 
 def views(sample: Sample) -> list[np.ndarray]:
-    """The pictures of one sample, uint8 (h, w, 3)."""
+    """The images of one sample, uint8 (h, w, 3)."""
     assert sample.image is not None
     assert sample.mask is not None
     outline = sample.image.copy()

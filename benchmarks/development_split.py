@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def cut(shots: dict[str, list[str]], every: int) -> dict[str, dict[str, list[str]]]:
-    """The last one in so many shots of each type, and good images, become test pictures; the others stay what they are.
+    """The last one in so many shots of each type, and good images, become test images; the others stay what they are.
 
     Neighbours in a list are often takes of one part, so the cut is made once and not between all of them."""
     kept = {kind: len(names) - len(names) // every for kind, names in shots.items()}

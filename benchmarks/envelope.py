@@ -46,11 +46,11 @@ PROMPTS = UnbalancedPrompts.plan("plate", ["dent"], 1, 4)
 
 def fine_tune(name: str, resolution: int) -> dict[str, float]:
     """Two updates of U-Net and tokens, one of the mask head; seconds of the last of each."""
-    shots, goods = [_random_sample(resolution, "dent")], [_random_sample(resolution, None)]
+    shots, good_images = [_random_sample(resolution, "dent")], [_random_sample(resolution, None)]
     pipeline = build_untrained(SD15)
     config = settle(SeasConfig(**FINE_TUNING[name], resolution=resolution), pipeline)
     first = add_tokens(pipeline.tokenizer, pipeline.text_encoder, PROMPTS, {}, from_names=False)
-    pool = build_pool(pipeline.vae, shots, goods, PROMPTS.defects, config, seed=0)
+    pool = build_pool(pipeline.vae, shots, good_images, PROMPTS.defects, config, seed=0)
     ticks: dict[str, list[float]] = {"denoiser": [], "mask": []}
     with tempfile.TemporaryDirectory() as folder:
 

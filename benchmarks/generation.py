@@ -4,7 +4,7 @@
 
 The mask head runs once for each of the last steps, on features that drawing leaves behind anyway. Weights do not
 matter here: without the bundled base its untrained shape is timed. Both kinds of drawing start from the same noise,
-and must give the same pictures.
+and must give the same images.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def build_model(base: str, config: SeasConfig) -> Finetuned:
 
 
 def build_starts(side: int, count: int) -> list[Start]:
-    """Noise pictures to draw in, each free in its middle."""
+    """Noise images to draw in, each free in its middle."""
     rng = np.random.default_rng(0)
     free = np.zeros((side, side), dtype=np.float32)
     free[side // 3 : side // 2, side // 3 : side // 2] = 1
-    goods = rng.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-    return [Start(good, good, free, "dent", seed) for seed, good in enumerate(goods)]
+    good_images = rng.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+    return [Start(good, good, free, "dent", seed) for seed, good in enumerate(good_images)]
 
 
 def without_masks(draw: Callable[[], list[Drawn]], side: int, count: int) -> list[Drawn]:
@@ -57,7 +57,7 @@ def without_masks(draw: Callable[[], list[Drawn]], side: int, count: int) -> lis
 
 
 def main() -> None:
-    """Print both times, their ratio, and whether the pictures agree."""
+    """Print both times, their ratio, and whether the images agree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="tiny")
     parser.add_argument("--batch", type=int, default=8)
@@ -75,14 +75,14 @@ def main() -> None:
     def plain() -> list[Drawn]:
         return without_masks(draw, side, count)
 
-    equal = all(np.array_equal(a.picture, b.picture) for a, b in zip(draw(), plain(), strict=True))
+    equal = all(np.array_equal(a.image, b.image) for a, b in zip(draw(), plain(), strict=True))
     # Processor seconds and turn about, so that other work on the machine does not decide.
     clock = partial(timeit.timeit, timer=time.process_time, number=1)
     times = [(clock(draw), clock(plain)) for _ in range(arguments.repeats)]
     masked, bare = (min(column) for column in zip(*times, strict=True))
     print(f"batch of {count} at {side} px, {config.steps} steps at strength {config.start_strength}")
     print(f"with masks {masked:.2f} CPU s, without {bare:.2f}: ratio {masked / bare:.3f} (wanted at most 1.25)")
-    print(f"pictures equal: {equal}")
+    print(f"images equal: {equal}")
 
 
 if __name__ == "__main__":

@@ -117,9 +117,9 @@ def former(placed: Placed) -> float:
 
 def report(name: str, samples: list[Sample], count: int) -> None:
     """One product's lines."""
-    shots, goods = ([s for s in samples if (s.defect is None) == good] for good in (False, True))
+    shots, good_images = ([s for s in samples if (s.defect is None) == good] for good in (False, True))
     rng = np.random.default_rng(0)
-    known = Surroundings(shots, goods)
+    known = Surroundings(shots, good_images)
     started = time.perf_counter()
     defects = sorted({str(shot.defect) for shot in shots})
     for defect in defects:
@@ -127,7 +127,7 @@ def report(name: str, samples: list[Sample], count: int) -> None:
     calibration = time.perf_counter() - started
     made = make(known, defects, count, rng)
     every = [(defect, one) for defect, of_type in made.items() for one in of_type]
-    print(f"{name}: {len(shots)} shots, {len(goods)} good images, turned by up to {known.turn_limit:.0f} degrees")
+    print(f"{name}: {len(shots)} shots, {len(good_images)} good images, turned by up to {known.turn_limit:.0f} degrees")
     print(f"  calibration {1e3 * calibration / len(shots):.0f} ms a shot")
     times = [one.seconds for _, one in every]
     older = [former(one.placed) for _, one in every[:: max(1, len(every) // 8)]]
@@ -145,7 +145,7 @@ def report(name: str, samples: list[Sample], count: int) -> None:
     print(f"  the same where the part's region is not known: {counts(blind)}")
     wide = [verdict(defect, one, one.image, grown(one.mask), known) for defect, one in every]
     print(f"  rejected of {len(wide)} masks grown by the defect's own width: {counts(wide)}")
-    if "features" in goods[0].meta:
+    if "features" in good_images[0].meta:
         accepted = [pair for pair, told in zip(every, own, strict=True) if told == "accepted"]
         print(
             f"  on the part {np.mean([on_part(one) for _, one in accepted]):.1%}, on the feature of their type "
@@ -184,7 +184,7 @@ def main() -> None:
         )
         return
     for product in args.products:
-        rendered = read_procedural([product], goods=40, test_per_defect=0, test_goods=0, size=args.size)
+        rendered = read_procedural([product], good_images=40, test_per_defect=0, test_good_images=0, size=args.size)
         report(product, list(rendered), args.count)
 
 

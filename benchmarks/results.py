@@ -22,15 +22,15 @@ def section(folder: Path, command: str, images: Path) -> str:
     images.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "verdict.svg", plot)
     cost = told["training"]
-    waiting = 100 * cost["largest_share_of_time_waiting_for_pictures"]
+    waiting = 100 * cost["largest_share_of_time_waiting_for_images"]
     took = f"{cost['trainings']} trainings took {cost['minutes']:.0f} minutes"
     busy = f"{cost['mean_cpu_cores_in_use']:.1f} CPU cores on average"
     parts = [
         f"## {folder.name}",
         f"```\n{command}\n```",
-        f"![gain of every arm over real shots](images/{plot.name})",
+        f"![gain of every training set over real shots](images/{plot.name})",
         (folder / "verdict.md").read_text(encoding="utf-8").strip(),
-        f"{took} on {busy}; none waited more than {waiting:.1f} % of its time for pictures.",
+        f"{took} on {busy}; none waited more than {waiting:.1f} % of its time for images.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from eval.segmenters import configure
 from eval.segmenters.pretrain import captioned
-from eval.trainings import Training, carry_out_all, most_workers
-from synth.preparation import silent
+from eval.study.trainings import Training, most_workers, run_all
+from synth.pipeline.preparation import silent
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
                 Training(args.segmenter, config, samples, judged, Path(folder) / str(n)) for n in range(2 * workers)
             ]
             before = time.perf_counter()
-            carry_out_all(trainings, at_once, silent)
+            run_all(trainings, at_once, silent)
             rates[at_once] = len(trainings) * args.steps / (time.perf_counter() - before)
     for at_once, rate in sorted(rates.items()):
         print(f"{args.segmenter}, {at_once} at once: {rate:.1f} steps/s")

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
-_PUBLIC = {"Sample": "synth.sample", "load_recipe": "synth.recipe", "run": "synth.pipeline", "read": "synth.sources"}
+_PUBLIC = {
+    "Sample": "synth.sample",
+    "load_recipe": "synth.recipe",
+    "run": "synth.pipeline.runs",
+    "read": "synth.sources",
+}
 __all__ = ["Sample", "load_recipe", "read", "run"]
 
 if TYPE_CHECKING:
-    from synth.pipeline import run
+    from synth.pipeline.runs import run
     from synth.recipe import load_recipe
     from synth.sample import Sample
     from synth.sources import read

@@ -12,7 +12,7 @@ class SampleError(FlawsmithError):
 
 
 class RecipeError(FlawsmithError):
-    """A recipe that cannot be carried out as written."""
+    """A recipe that cannot be run as written."""
 
 
 class SourceError(FlawsmithError):
@@ -20,7 +20,7 @@ class SourceError(FlawsmithError):
 
 
 class LeakError(FlawsmithError):
-    """One picture in two roles, so that a measurement could not be trusted."""
+    """One image in two roles, so that a measurement could not be trusted."""
 
 
 class WriterError(FlawsmithError):

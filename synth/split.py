@@ -1,7 +1,7 @@
-"""Roles, fixed before anything trains: shots and goods may be learnt from, test pictures only measured with.
+"""Roles, fixed before anything trains: shots and good images may be learnt from, test images only measured with.
 
 A sample that the source marks "test" stays test and one marked "train" is a shot or a good, except where a defect type
-has no training pictures at all, as in MVTec AD: then the first third of its test pictures, sorted by id and at least
+has no training images at all, as in MVTec AD: then the first third of its test images, sorted by id and at least
 one, are its shots (the protocol of SeaS). What a split file lists stays where it is listed.
 """
 
@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from synth.errors import SourceError
-from synth.images import content_hash, perceptual_hash
+from synth.io.images import content_hash, perceptual_hash
 from synth.sample import Sample
 from synth.sources.config import ProceduralSource, SourceConfig
 from synth.sources.listing import reopen
@@ -44,7 +44,7 @@ class Split:
     `synth.sources.listing.reopen`); `hashes` holds the perceptual hash of each sample by id."""
 
     shots: list[Sample]
-    goods: list[Sample]
+    good_images: list[Sample]
     test: list[Sample]
     dropped: list[Dropped] = field(default_factory=list)
     hashes: dict[str, np.ndarray] = field(default_factory=dict)
@@ -59,16 +59,17 @@ def make_split(
     learns: bool = True,
 ) -> Split:
     """Give every sample its role. Samples are taken one at a time, and the pixels of test samples let go at once, so an
-    iterator of thousands needs memory for shots and goods only. The seed draws what source.test_fraction keeps back.
-    `learns` False: the generator needs no shots, only goods.
+    iterator of thousands needs memory for shots and good images only. The seed draws what source.test_fraction keeps
+    back. `learns` False: the generator needs no shots, only good images.
 
-    Raises SourceError, with the remedy, where an asked-for product has no goods or a defect type too few shots."""
+    Raises SourceError, with the remedy, where an asked-for product has no good images or a defect type too few
+    shots."""
     kept: list[Sample] = []
     blank: set[str] = set()
     hashes: dict[str, np.ndarray] = {}
     for sample in samples:
         if sample.image is None or sample.mask is None:
-            raise SourceError(f"{sample.id} has no picture or no mask; give both")
+            raise SourceError(f"{sample.id} has no image or no mask; give both")
         if sample.id in hashes:
             raise SourceError(f"two samples have the id {sample.id}; ids must differ")
         hashes[sample.id] = likeness(sample)
@@ -78,10 +79,10 @@ def make_split(
         known = replace(sample, meta={**hashed, **sample.meta})
         kept.append(_without_pixels(known) if sample.split == "test" else known)
     if not kept:
-        raise SourceError("the source holds no samples; name a folder with pictures of good and of defective parts")
+        raise SourceError("the source holds no samples; name a folder with images of good and of defective parts")
     kept.sort(key=lambda sample: sample.id)
     test_ids = _test_ids(kept, getattr(source, "test_fraction", 0.0), seed)
-    parts: dict[str, list[Sample]] = {"shots": [], "goods": [], "test": []}
+    parts: dict[str, list[Sample]] = {"shots": [], "good_images": [], "test": []}
     dropped: list[Dropped] = []
     for sample in kept:
         if sample.id in test_ids:
@@ -90,24 +91,24 @@ def make_split(
             reason = "its mask is blank: nothing to learn from"
             dropped.append(Dropped(sample.id, sample.meta.get("file"), str(sample.product), str(sample.defect), reason))
         else:
-            parts["goods" if sample.defect is None else "shots"].append(reopen(sample))
+            parts["good_images" if sample.defect is None else "shots"].append(reopen(sample))
     split = Split(**parts, dropped=dropped, hashes=hashes)
     if learns:
         _check_enough(split, kept, source, products, defects)
-    elif not split.goods:
+    elif not split.good_images:
         raise SourceError("the source holds no good samples to draw defects onto; name a folder that has some")
     return split
 
 
 def likeness(sample: Sample) -> np.ndarray:
     """The perceptual hash by which copies of a sample are found; blank for a cloud, whose copies have equal points:
-    pictures of the points of two parts of one design look alike. The sample needs its image."""
+    images of the points of two parts of one design look alike. The sample needs its image."""
     assert sample.image is not None
     return perceptual_hash(sample.image if sample.cloud is None else np.zeros_like(sample.image))
 
 
 def _label_hash(sample: Sample) -> str:
-    """sha256 of all that a sample says of its picture: mask, coordinates, labels of points."""
+    """sha256 of all that a sample says of its image: mask, coordinates, labels of points."""
     labels = None if sample.cloud is None else sample.cloud.labels
     told = [content_hash(array) for array in (sample.mask, sample.xyz, labels) if array is not None]
     return hashlib.sha256("".join(told).encode()).hexdigest()
@@ -163,9 +164,9 @@ def _check_enough(
         )
     asked = {k for k in kinds if (products == "all" or k[0] in products) and (defects == "all" or k[1] in defects)}
     for product in sorted({product for product, _ in asked}):
-        if not any(sample.product == product for sample in split.goods):
+        if not any(sample.product == product for sample in split.good_images):
             raise SourceError(
-                f"{here} has no good pictures of {product} to draw defects onto; put 20 or more into a folder good"
+                f"{here} has no good images of {product} to draw defects onto; put 20 or more into a folder good"
             )
     _check_shots(here, split, sorted(asked, key=str), getattr(source, "min_shots", 1))
 
@@ -181,5 +182,5 @@ def _check_shots(here: str, split: Split, kinds: Sequence[Kind], least: int) -> 
         remedy = "or accept fewer with source.min_shots" if found else "or name the types to make in request.defects"
         raise SourceError(
             f"{here}: {product}/{defect} has {len(found)} shot{'s' * (len(found) != 1)}{example} to learn from{lost}, "
-            f"wanted at least {least}; add pictures with masks, {remedy}"
+            f"wanted at least {least}; add images with masks, {remedy}"
         )

@@ -46,7 +46,7 @@ def shots() -> list[Sample]:
 
 
 @pytest.fixture
-def goods() -> list[Sample]:
+def good_images() -> list[Sample]:
     """Three good parts of different sizes."""
     return [striped_sample(f"g{i}", size, None) for i, size in enumerate([(37, 53), (53, 37), (64, 31)])]
 

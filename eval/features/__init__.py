@@ -1,4 +1,4 @@
-"""Feature networks, by name: what pictures are compared with. Figures carry the network's name, since two networks
+"""Feature networks, by name: what images are compared with. Figures carry the network's name, since two networks
 give two different figures.
 
 | name          | what it is                                                                                    |

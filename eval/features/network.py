@@ -1,4 +1,4 @@
-"""A feature network and how pictures become vectors with it, whole or inside their masks."""
+"""A feature network and how images become vectors with it, whole or inside their masks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """name: part of the names of all figures; side: pictures are squeezed to (side, side) px; maps: RGB (B, 3, side,
+    """name: part of the names of all figures; side: images are resized to (side, side) px; maps: RGB (B, 3, side,
     side) float32 in [0, 1] -> feature maps (B, C_k, h_k, w_k), from fine to coarse."""
 
     name: str
@@ -36,7 +36,7 @@ def embed(
     vectors = [np.empty((0, 0), np.float32)] if not images else []
     for start in range(0, len(images), BATCH):
         chosen = slice(start, start + BATCH)
-        pixels = torch.stack([_squeezed(image, network.side) for image in images[chosen]])
+        pixels = torch.stack([_resized(image, network.side) for image in images[chosen]])
         weights = torch.ones(len(pixels), 1, network.side, network.side)
         if masks is not None:
             weights = torch.stack([_weight(mask, network.side) for mask in masks[chosen]])
@@ -54,14 +54,14 @@ def _pooled(maps: Tensor, weights: Tensor) -> Tensor:
     return torch.cat([mean, variance.clamp(min=0).sqrt()], dim=1).float()
 
 
-def _squeezed(image: np.ndarray, side: int) -> Tensor:
+def _resized(image: np.ndarray, side: int) -> Tensor:
     small = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.asarray(small, np.float32) / 255).permute(2, 0, 1)
 
 
 def _weight(mask: np.ndarray, side: int) -> Tensor:
     if not mask.any():
-        raise EvalError("a mask is empty: features inside it do not exist; leave good pictures out")
-    picture = Image.fromarray(mask.astype(np.float32))
+        raise EvalError("a mask is empty: features inside it do not exist; leave good images out")
+    image = Image.fromarray(mask.astype(np.float32))
     method = Image.Resampling.BOX if min(mask.shape) > side else Image.Resampling.BILINEAR
-    return torch.from_numpy(np.array(picture.resize((side, side), method)))[None] + 1e-8
+    return torch.from_numpy(np.array(image.resize((side, side), method)))[None] + 1e-8

@@ -1,6 +1,6 @@
 """SqueezeNet 1.1 (Iandola et al. 2016) from an ONNX file with the names of its Caffe layers, as a feature network.
 
-Pictures enter as BGR 0..255 minus the mean of ImageNet, as in Caffe; no layer pads but the 3x3 expansions.
+Images enter as BGR 0..255 minus the mean of ImageNet, as in Caffe; no layer pads but the 3x3 expansions.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def load_squeezenet(path: Path) -> FeatureNetwork:
         for number in range(2, 10):
             if number in _POOLED_BEFORE:
                 x = F.max_pool2d(x, 3, 2)
-            squeezed = conv(f"fire{number}/squeeze1x1", x)
-            wide = conv(f"fire{number}/expand3x3", squeezed, padding=1)
-            x = torch.cat([conv(f"fire{number}/expand1x1", squeezed), wide], 1)
+            resized = conv(f"fire{number}/squeeze1x1", x)
+            wide = conv(f"fire{number}/expand3x3", resized, padding=1)
+            x = torch.cat([conv(f"fire{number}/expand1x1", resized), wide], 1)
             if number in _KEPT:
                 levels.append(x)
         return levels

@@ -1,11 +1,11 @@
-"""Intervals of means over test images, alone and paired, with the luck of training counted in.
+"""Intervals of means over test images, alone and paired, with seed variance counted in.
 
 Images are resampled with replacement within their stratum (a defect type), so each stratum keeps its size and its
 weight. A percentile interval of n values is too narrow for small n; each stratum's deviations are widened by
 sqrt(n / (n - 1)) t_{n-1} / z (the expanded percentile interval, Hesterberg 2015, "What teachers should know about the
 bootstrap", 4.4). Three trainings are too few to resample: their spread enters as a t-distributed term, with the degrees
-of freedom of Welch (1947) where two arms are compared. What differs by image and training at once counts in both parts,
-so where trainings agree the interval errs on the wide side.
+of freedom of Welch (1947) where two training sets are compared. What differs by image and training at once counts in
+both parts, so where trainings agree the interval errs on the wide side.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def bootstrap(
     values: np.ndarray, strata: Sequence[str] | None = None, level: float = 0.95, seed: int = 0, repeats: int = REPEATS
 ) -> Interval:
     """The mean over strata of the mean value in each, with its interval. values (N,) one an image, or (S, N) of S
-    trainings, whose luck then counts too; strata: N names, all one by default. EvalError for fewer than two images in
-    a stratum."""
+    trainings, whose seed variance then counts too; strata: N names, all one by default. EvalError for fewer than two
+    images in a stratum."""
     table = np.atleast_2d(np.asarray(values, float))
     groups = _groups(table.shape[1], strata)
     rng = np.random.default_rng(seed)
     deviations = _image_deviations(table.mean(0), groups, level, repeats, rng)
     if len(table) > 1:
-        deviations += _luck([_means(table, groups)], repeats, rng)
+        deviations += _seed_variance([_means(table, groups)], repeats, rng)
     return _interval(float(_means(table, groups).mean()), deviations, level, table.shape[1])
 
 
@@ -71,18 +71,25 @@ def paired_gain(
     repeats: int = REPEATS,
 ) -> Interval:
     """How much higher `ours` (S, N) lies than `base` (T, N): S and T trainings measured on the same N images, images
-    resampled in pairs. EvalError for other images, fewer than two trainings an arm or two images a stratum."""
+    resampled in pairs. EvalError for other images, fewer than two trainings a training set or two images a stratum."""
     ours, base = np.asarray(ours, float), np.asarray(base, float)
     if ours.ndim != 2 or base.ndim != 2 or ours.shape[1] != base.shape[1]:
-        raise EvalError(f"arms are {ours.shape} and {base.shape}, wanted (trainings, images) on the same images")
+        raise EvalError(
+            f"training sets are {ours.shape} and {base.shape}, wanted (trainings, images) on the same images"
+        )
     if min(len(ours), len(base)) < 2:
-        raise EvalError(f"arms have {len(ours)} and {len(base)} trainings; with less than 2 luck cannot be told")
+        raise EvalError(
+            f"training sets have {len(ours)} and {len(base)} trainings; seed variance needs 2 or more of each"
+        )
     groups = _groups(ours.shape[1], strata)
     rng = np.random.default_rng(seed)
     deviations = _image_deviations(ours.mean(0) - base.mean(0), groups, level, repeats, rng)
-    luck = [_means(ours, groups), _means(base, groups)]
+    means = [_means(ours, groups), _means(base, groups)]
     return _interval(
-        float(luck[0].mean() - luck[1].mean()), deviations + _luck(luck, repeats, rng), level, ours.shape[1]
+        float(means[0].mean() - means[1].mean()),
+        deviations + _seed_variance(means, repeats, rng),
+        level,
+        ours.shape[1],
     )
 
 
@@ -122,12 +129,14 @@ def _widening(n: int, level: float) -> float:
     return float(np.sqrt(n / (n - 1)) * stats.t.ppf(tail, n - 1) / stats.norm.ppf(tail))
 
 
-def _luck(arms: Sequence[np.ndarray], repeats: int, rng: np.random.Generator) -> np.ndarray:
-    """The error of the arms' means (S,) that comes from having trained S times only; (repeats,)."""
-    variances = np.array([arm.var(ddof=1) / arm.size for arm in arms])
+def _seed_variance(training_sets: Sequence[np.ndarray], repeats: int, rng: np.random.Generator) -> np.ndarray:
+    """The error of the training sets' means (S,) that comes from having trained S times only; (repeats,)."""
+    variances = np.array([training_set.var(ddof=1) / training_set.size for training_set in training_sets])
     if not variances.any():
         return np.zeros(repeats)
-    freedom = variances.sum() ** 2 / sum(v**2 / (arm.size - 1) for v, arm in zip(variances, arms, strict=True))
+    freedom = variances.sum() ** 2 / sum(
+        v**2 / (training_set.size - 1) for v, training_set in zip(variances, training_sets, strict=True)
+    )
     return np.sqrt(variances.sum()) * rng.standard_t(freedom, repeats)
 
 

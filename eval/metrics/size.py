@@ -1,4 +1,4 @@
-"""Defect size as a share of the picture, in four bins: a gain on large defects says nothing about small ones."""
+"""Defect size as a share of the image, in four bins: a gain on large defects says nothing about small ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZE_BINS: dict[str, tuple[float, float]] = {
     "medium": (0.01, 0.05),
     "large": (0.05, 1.0),
 }
-"""Name -> (above, up to), the share of the picture's pixels that are defect."""
+"""Name -> (above, up to), the share of the image's pixels that are defect."""
 
 
 def size_bin(mask: np.ndarray) -> str:
@@ -21,4 +21,4 @@ def size_bin(mask: np.ndarray) -> str:
     for name, (above, up_to) in SIZE_BINS.items():
         if above < share <= up_to:
             return name
-    raise EvalError("the mask is empty: a good picture has no defect size")
+    raise EvalError("the mask is empty: a good image has no defect size")

@@ -1,4 +1,4 @@
-"""What generated pictures are worth as pictures: near the real ones, various, and no copies of them."""
+"""What generated images are worth as images: near the real ones, various, and no copies of them."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""The copy audit: which generated pictures are training shots over again, as a whole or inside their masks.
+"""The copy audit: which generated images are training shots over again, as a whole or inside their masks.
 
 Two ways to look, each with a distance 1 - r, r the correlation of what is compared (0 = equal up to brightness and
 contrast, 1 = unrelated):
 
-- whole: the fine structure of both pictures at 64 x 64, laid on each other in the best of the eight ways and the best
-  shift. Finds a shot that was saved again, mirrored, turned, moved or squeezed.
+- whole: the fine structure of both images at 64 x 64, laid on each other in the best of the eight ways and the best
+  shift. Finds a shot that was saved again, mirrored, turned, moved or resized.
 - defect: the defect on its own surroundings and the mask's shape, at 32 x 32, centred on the defect and scaled by its
   spread, in the best of 48 turns and reflections. Finds a defect that was cut out of a shot and pasted elsewhere.
 
-What is suspiciously near is learnt from real data alone: how near different shots come to each other. A picture is
+What is suspiciously near is learnt from real data alone: how near different shots come to each other. An image is
 flagged when it is nearer to a shot than half of what all but the nearest fiftieth of the shots keep from the others.
 """
 
@@ -21,11 +21,11 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, stats
 
-from synth.checks.ledger import LedgerRow, find_twins
+from synth.checks.ledger import LedgerRow, find_duplicates
 from synth.errors import EvalError
-from synth.images import content_hash, perceptual_hash, turns
+from synth.io.images import content_hash, perceptual_hash, turns
 
-Picture = tuple[np.ndarray, np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""
 
 _WHOLE = 64
@@ -39,7 +39,7 @@ _LEAST = 4
 
 @dataclass(frozen=True)
 class CopyAudit:
-    """For N generated pictures: index of the nearest shot and distance to it, whole (N,) and defect (N,); the limits
+    """For N generated images: index of the nearest shot and distance to it, whole (N,) and defect (N,); the limits
     below which a distance is a copy's; the distances of each shot to its nearest other shot."""
 
     whole_nearest: np.ndarray
@@ -53,7 +53,7 @@ class CopyAudit:
 
     @property
     def flags(self) -> np.ndarray:
-        """Which pictures are copies; (N,) bool."""
+        """Which images are copies; (N,) bool."""
         return (self.whole < self.whole_limit) | (self.defect < self.defect_limit)
 
     @property
@@ -64,22 +64,22 @@ class CopyAudit:
         return copies / len(self.flags), float(interval.low), float(interval.high)
 
 
-def audit_copies(generated: Sequence[Picture], shots: Sequence[Picture]) -> CopyAudit:
-    """Compare every generated picture with every shot. EvalError for fewer than four different shots or
+def audit_copies(generated: Sequence[Pair], shots: Sequence[Pair]) -> CopyAudit:
+    """Compare every generated image with every shot. EvalError for fewer than four different shots or
     none generated."""
-    twins = _twins(shots)
-    different = len(shots) - len({second for _, second in twins})
+    duplicates = _duplicates(shots)
+    different = len(shots) - len({second for _, second in duplicates})
     if different < _LEAST or not generated:
         raise EvalError(
-            f"there are {len(generated)} generated pictures and {different} different shots; the audit needs at least "
+            f"there are {len(generated)} generated images and {different} different shots; the audit needs at least "
             f"one and {_LEAST}: it learns from the shots how much two real ones differ"
         )
     found: list[np.ndarray | float] = []
-    for describe, distance in ((whole_picture, whole_distances), (defect_alone, defect_distances)):
-        theirs, ours = (np.stack([describe(*picture) for picture in pictures]) for pictures in (shots, generated))
+    for describe, distance in ((whole_image, whole_distances), (defect_alone, defect_distances)):
+        theirs, ours = (np.stack([describe(*image) for image in images]) for images in (shots, generated))
         between = distance(theirs, theirs)
         np.fill_diagonal(between, np.inf)
-        for pair in twins:
+        for pair in duplicates:
             between[pair] = between[pair[::-1]] = np.inf
         real = between.min(1)
         across = distance(ours, theirs)
@@ -87,25 +87,25 @@ def audit_copies(generated: Sequence[Picture], shots: Sequence[Picture]) -> Copy
     return CopyAudit(*found)  # type: ignore[arg-type]
 
 
-def _twins(shots: Sequence[Picture]) -> list[tuple[int, int]]:
-    """Pairs of shots that are one picture saved twice: they tell nothing of how shots differ."""
+def _duplicates(shots: Sequence[Pair]) -> list[tuple[int, int]]:
+    """Pairs of shots that are one image saved twice: they tell nothing of how shots differ."""
     rows = [
         LedgerRow(str(number), None, "shot", "", None, content_hash(image), perceptual_hash(image).tobytes())
         for number, (image, _) in enumerate(shots)
     ]
-    return [(int(pair.first.id), int(pair.second.id)) for pair in find_twins(rows)]
+    return [(int(pair.first.id), int(pair.second.id)) for pair in find_duplicates(rows)]
 
 
-def near_duplicates(generated: Sequence[Picture], limit: float) -> list[tuple[int, int]]:
-    """Pairs of generated pictures whose defects are nearer to each other than the audit's limit for defects."""
-    described = np.stack([defect_alone(*picture) for picture in generated])
+def near_duplicates(generated: Sequence[Pair], limit: float) -> list[tuple[int, int]]:
+    """Pairs of generated images whose defects are nearer to each other than the audit's limit for defects."""
+    described = np.stack([defect_alone(*image) for image in generated])
     near = defect_distances(described, described) < limit
     first, second = np.nonzero(np.triu(near, 1))
     return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
-def whole_picture(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Fine structure of the picture, (64, 64) float32, of zero mean and unit length; the mask plays no part."""
+def whole_image(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fine structure of the image, (64, 64) float32, of zero mean and unit length; the mask plays no part."""
     del mask
     grey = Image.fromarray(image).convert("L").resize((_WHOLE, _WHOLE), Image.Resampling.BOX)
     values = np.asarray(grey, np.float32)
@@ -114,10 +114,10 @@ def whole_picture(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def whole_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """1 - the largest correlation over eight ways and all shifts; x (n, 64, 64), y (m, 64, 64) -> (n, m)."""
-    ways = np.conj(np.fft.rfft2(np.stack([turns(picture) for picture in y]))).astype(np.complex64)
+    ways = np.conj(np.fft.rfft2(np.stack([turns(image) for image in y]))).astype(np.complex64)
     result = np.empty((len(x), len(y)))
-    for row, picture in zip(result, np.fft.rfft2(x).astype(np.complex64), strict=True):
-        row[:] = 1 - np.fft.irfft2(picture * ways, s=x.shape[1:]).max((1, 2, 3))
+    for row, image in zip(result, np.fft.rfft2(x).astype(np.complex64), strict=True):
+        row[:] = 1 - np.fft.irfft2(image * ways, s=x.shape[1:]).max((1, 2, 3))
     return result
 
 
@@ -125,7 +125,7 @@ def defect_alone(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The defect in its own frame: contrast against its surroundings and shape of the mask, (2, 32, 32) float32, each
     of unit length. The frame is centred on the mask and five times its spread (root mean square radius) wide."""
     if not mask.any():
-        raise EvalError("a mask is empty: there is no defect to look for; leave good pictures out")
+        raise EvalError("a mask is empty: there is no defect to look for; leave good images out")
     rows, columns = np.nonzero(mask)
     centre = np.array([rows.mean(), columns.mean()])
     spread = np.sqrt(rows.var() + columns.var())

@@ -51,7 +51,7 @@ def kid_difference(x: np.ndarray, z: np.ndarray, y: np.ndarray, level: float = 0
     """KID(x, y) - KID(z, y), below 0 where x is nearer to y: x and z (n, D) answer the same n requests, row by row.
 
     Halves are drawn as for `kid`, of requests and of y (m, D), the same for both distances: what the two have in
-    common, above all how few pictures y holds, does not widen the interval."""
+    common, above all how few images y holds, does not widen the interval."""
     _check(x, y)
     if x.shape != z.shape:
         raise EvalError(f"features are {x.shape} and {z.shape}; the two must answer the same requests, row by row")
@@ -87,8 +87,8 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     smallest, dimensions = min(len(x), len(y)), x.shape[1]
     if smallest <= dimensions:
         warnings.warn(
-            f"the Frechet distance of {smallest} pictures in {dimensions} dimensions is far too high; compare only "
-            "figures from equally many pictures, or read KID instead",
+            f"the Frechet distance of {smallest} images in {dimensions} dimensions is far too high; compare only "
+            "figures from equally many images, or read KID instead",
             stacklevel=2,
         )
     mean_x, mean_y = x.mean(0, dtype=float), y.mean(0, dtype=float)
@@ -100,6 +100,6 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
 
 def _check(x: np.ndarray, y: np.ndarray) -> None:
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise EvalError(f"features are {x.shape} and {y.shape}, wanted (pictures, dimensions) of one network")
+        raise EvalError(f"features are {x.shape} and {y.shape}, wanted (images, dimensions) of one network")
     if min(len(x), len(y)) < 4:
-        raise EvalError(f"there are {len(x)} and {len(y)} pictures; a distance of sets needs at least 4 each")
+        raise EvalError(f"there are {len(x)} and {len(y)} images; a distance of sets needs at least 4 each")

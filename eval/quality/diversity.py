@@ -1,8 +1,8 @@
-"""Intra-cluster diversity: do pictures that resemble one shot still differ among themselves?
+"""Intra-cluster diversity: do images that resemble one shot still differ among themselves?
 
-Every generated picture joins the shot nearest to it; the mean distance within a cluster, averaged over clusters of two
+Every generated image joins the shot nearest to it; the mean distance within a cluster, averaged over clusters of two
 and more (Ojha et al. 2021, "Few-shot image generation via cross-domain correspondence", there with LPIPS). 0 where the
-generator repeats each shot. Published codes cap clusters and count lone pictures as 0; here neither.
+generator repeats each shot. Published codes cap clusters and count lone images as 0; here neither.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def standardised(shots: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 
 
 def intra_cluster_diversity(generated: np.ndarray, shots: np.ndarray) -> float:
-    """Mean distance of generated pictures (n, D) that share their nearest shot (m, D), in units of the shots' own
-    deviation: about 1.4 for pictures as various as the shots are. NaN where no shot has two pictures."""
+    """Mean distance of generated images (n, D) that share their nearest shot (m, D), in units of the shots' own
+    deviation: about 1.4 for images as various as the shots are. NaN where no shot has two images."""
     if not len(shots) or not len(generated):
-        raise EvalError(f"there are {len(generated)} generated pictures and {len(shots)} shots; give some of both")
+        raise EvalError(f"there are {len(generated)} generated images and {len(shots)} shots; give some of both")
     shots, generated = (features / np.sqrt(shots.shape[1]) for features in standardised(shots, generated))
     nearest = distances(generated, shots).argmin(1)
     within = []

@@ -1,4 +1,4 @@
-"""Against the good image it was drawn onto: did a generated picture keep its background, and is its mask where it
+"""Against the good image it was drawn onto: did a generated image keep its background, and is its mask where it
 changed? Both by the change map of `synth.checks.mask`."""
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ class Faithfulness:
     alignment: Interval
 
 
-def faithfulness(samples: Sequence[Sample], goods: Mapping[str, np.ndarray | None]) -> Faithfulness | None:
-    """Compare samples with the good images that they began from; goods maps a content hash to uint8 (H, W, 3).
+def faithfulness(samples: Sequence[Sample], good_images: Mapping[str, np.ndarray | None]) -> Faithfulness | None:
+    """Compare samples with the good images that they began from; good images maps a content hash to uint8 (H, W, 3).
 
-    Samples whose start is not among the goods (repeated shots) are left out; None where fewer than two are left."""
+    Samples whose start is not among the good images (repeated shots) are left out; None where fewer than two are
+    left."""
     measured = []
     for sample in samples:
-        start = goods.get(str(sample.meta.get("start")))
+        start = good_images.get(str(sample.meta.get("start")))
         if start is not None and sample.image is not None and sample.mask is not None:
             measured.append(_one(sample.image, sample.mask, start))
     if len(measured) < 2:

@@ -1,4 +1,4 @@
-"""Precision and recall of a generated set (Kynkaanniemi et al. 2019): a picture is covered by a set when it lies no
+"""Precision and recall of a generated set (Kynkaanniemi et al. 2019): an image is covered by a set when it lies no
 farther from one of its members than that member's k-th neighbour does."""
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from synth.errors import EvalError
 
 
 def precision_recall(generated: np.ndarray, real: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """Share of generated pictures (n, D) that the real ones (m, D) cover, and of real ones that the generated cover;
+    """Share of generated images (n, D) that the real ones (m, D) cover, and of real ones that the generated cover;
     each in [0, 1], high = good. Low precision: unlike the real ones. Low recall: kinds of real ones are missing."""
     if min(len(generated), len(real)) <= k:
-        raise EvalError(f"there are {len(generated)} and {len(real)} pictures; k = {k} neighbours need more of each")
+        raise EvalError(f"there are {len(generated)} and {len(real)} images; k = {k} neighbours need more of each")
     across = distances(generated, real)
     return float((across <= _reach(real, k)).any(1).mean()), float((across.T <= _reach(generated, k)).any(1).mean())
 

@@ -1,7 +1,7 @@
 """What `flawsmith eval quality` measures on a finished run: all of `eval.quality`, by defect type and in all.
 
 Everything is read from the run's own folder: its synthetic samples, the shots it learnt from and the good images that
-were drawn onto. Test pictures are not needed and not touched.
+were drawn onto. Test images are not needed and not touched.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import numpy as np
 
 from eval.features import FeatureNetwork, create, embed
 from eval.metrics.bootstrap import Interval
-from eval.quality.copies import CopyAudit, Picture, audit_copies, near_duplicates
+from eval.quality.copies import CopyAudit, Pair, audit_copies, near_duplicates
 from eval.quality.distances import frechet_distance, kid
 from eval.quality.diversity import intra_cluster_diversity, standardised
 from eval.quality.faithfulness import Faithfulness, faithfulness
 from eval.quality.manifold import precision_recall
 from synth.errors import EvalError
-from synth.generator import Progress
-from synth.pipeline import Run
-from synth.real import read_real
-from synth.run_folder import read_png
+from synth.generators import Progress
+from synth.pipeline.folder import read_png
+from synth.pipeline.real import read_real
+from synth.pipeline.runs import Run
 from synth.sample import Sample
 
 SMALL = 50
-"""Pictures of either kind below which every figure is told with a warning."""
+"""Images of either kind below which every figure is told with a warning."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Quality:
         return {**vars(self), "figures": figures}
 
     def __str__(self) -> str:
-        lines = [f"{self.generated} generated pictures against {self.shots} shots"]
+        lines = [f"{self.generated} generated images against {self.shots} shots"]
         lines += [f"  {name:<44} {v if isinstance(v, Interval) else f'{v:.3f}'}" for name, v in self.figures.items()]
         low, high = (f"{100 * value:.1f}" for value in self.copies["interval"])
         lines.append(f"  copies of shots: {100 * self.copies['rate']:.1f} % [{low}, {high}]")
@@ -67,8 +67,8 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     shots = _real(run, "shot")
     if len(samples) < 4 or len(shots) < 4:
         raise EvalError(f"{path} has {len(samples)} samples and {len(shots)} shots; quality needs at least 4 of each")
-    generated = [_picture(sample) for sample in samples]
-    real = [_picture(shot) for shot in shots]
+    generated = [_image(sample) for sample in samples]
+    real = [_image(shot) for shot in shots]
     progress("measuring quality", 0, 3)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -83,22 +83,20 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     pairs = [(samples[i].id, samples[j].id) for i, j in duplicates]
     progress("measuring quality", 3, 3)
     if min(len(samples), len(shots)) < SMALL:
-        told.append(f"{len(samples)} generated pictures and {len(shots)} shots are few: mind the intervals")
+        told.append(f"{len(samples)} generated images and {len(shots)} shots are few: mind the intervals")
     return Quality(str(path), len(samples), len(shots), figures, _copies(audit, samples, shots), pairs, told)
 
 
 def distances_and_diversity(
-    generated: Sequence[Picture], real: Sequence[Picture], network: FeatureNetwork, seed: int = 0
+    generated: Sequence[Pair], real: Sequence[Pair], network: FeatureNetwork, seed: int = 0
 ) -> dict[str, float | Interval]:
-    """Figures of feature vectors, standardised by the shots, of whole pictures and inside the masks. "KID of two real
+    """Figures of feature vectors, standardised by the shots, of whole images and inside the masks. "KID of two real
     halves" is what KID gives for no difference at all at half of the shots' number."""
     figures: dict[str, float | Interval] = {}
     for where in ("whole", "in mask"):
         ours, theirs = (
-            embed(
-                network, [image for image, _ in pictures], [mask for _, mask in pictures] if where != "whole" else None
-            )
-            for pictures in (generated, real)
+            embed(network, [image for image, _ in images], [mask for _, mask in images] if where != "whole" else None)
+            for images in (generated, real)
         )
         theirs, ours = standardised(theirs, ours)
         label = f"{network.name}, {where}"
@@ -137,7 +135,7 @@ def _copies(audit: CopyAudit, samples: Sequence[Sample], shots: Sequence[Sample]
             {
                 "id": samples[index].id,
                 "shot": shots[nearest].id,
-                "how": "the whole picture" if whole else "the defect",
+                "how": "the whole image" if whole else "the defect",
                 "distance": float((audit.whole if whole else audit.defect)[index]),
             }
         )
@@ -163,7 +161,7 @@ def _real(run: Run, role: str) -> list[Sample]:
     return found
 
 
-def _picture(sample: Sample) -> Picture:
+def _image(sample: Sample) -> Pair:
     if sample.image is None or sample.mask is None:
-        raise EvalError(f"{sample.id} has no picture or no mask; quality needs both")
+        raise EvalError(f"{sample.id} has no image or no mask; quality needs both")
     return sample.image, sample.mask

@@ -25,7 +25,7 @@ from eval.segmenters.config import (
     UPerNetConfig,
 )
 from synth.errors import EvalError
-from synth.recipe_errors import nearest
+from synth.recipe.mistakes import nearest
 
 if TYPE_CHECKING:
     from torch import nn

@@ -46,7 +46,7 @@ class Stem(nn.Module):
 
 
 class ContextEmbedding(nn.Module):
-    """Adds what the whole picture shows to every cell (figure 4b)."""
+    """Adds what the whole image shows to every cell (figure 4b)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -12,16 +12,16 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Field(128, description="Pictures are squeezed to this side, in px.", ge=32, multiple_of=32)
+    resolution: int = Field(128, description="Images are resized to this side, in px.", ge=32, multiple_of=32)
     steps: int = Field(600, description="Optimiser steps.", ge=1)
-    batch: int = Field(8, description="Pictures a step.", ge=2)
+    batch: int = Field(8, description="Images a step.", ge=2)
     learning_rate: float = Field(3e-3, description="Highest rate of AdamW.", gt=0)
     weight_decay: float = Field(1e-2, description="Weight decay of AdamW.", ge=0)
     loss: Literal["bce_dice", "ohem", "focal_tversky"] = Field(
         "bce_dice", description="A loss of eval.segmenters.losses."
     )
     validate_every: int = Field(
-        100, description="Steps between two checkpoints, and two looks at the validation pictures.", ge=1
+        100, description="Steps between two checkpoints, and two looks at the validation images.", ge=1
     )
     seed: int = Field(0, description="Start of weights, order and augmentation.", ge=0)
 

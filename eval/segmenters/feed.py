@@ -1,10 +1,10 @@
-"""Training pictures: squeezed once, kept in memory, augmented through albumentations one batch ahead of the optimiser.
+"""Training images: resized once, kept in memory, augmented through albumentations one batch ahead of the optimiser.
 
 Half of every batch shows a defect: types take turns, so that a rare one weighs as much as a common one, and within a
-type real and synthetic pictures take turns, so that no number of synthetic ones crowds the real ones out. Arms of a
-verdict then differ in their pictures alone, and not in how often they show a defect.
+type real and synthetic images take turns, so that no number of synthetic ones crowds the real ones out. TrainingSets of
+a verdict then differ in their images alone, and not in how often they show a defect.
 
-Batch k is always the same, whatever happened before: the pictures of a group come from an endless row of shuffled
+Batch k is always the same, whatever happened before: the images of a group come from an endless row of shuffled
 rounds, and each place's augmentation is seeded by (seed, its number).
 """
 
@@ -32,19 +32,19 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 class Pool:
-    """Samples squeezed to (r, r), images (N, r, r, 3) uint8 and masks (N, r, r) bool. A mask pixel is defect where at
+    """Samples resized to (r, r), images (N, r, r, 3) uint8 and masks (N, r, r) bool. A mask pixel is defect where at
     least half of what lies under it is; a defect that would vanish by that rule keeps its most covered pixel.
 
-    goods: rows of good pictures; defective: for each product and type the rows of its real and its synthetic pictures,
-    the latter being those that name their generator."""
+    good images: rows of good images; defective: for each product and type the rows of its real and its synthetic
+    images, the latter being those that name their generator."""
 
     def __init__(self, samples: Sequence[Sample], resolution: int) -> None:
         if not samples:
-            raise EvalError("there are no pictures to train on; give shots, synthetic samples or both")
-        pairs = [squeeze(sample, resolution) for sample in samples]
+            raise EvalError("there are no images to train on; give shots, synthetic samples or both")
+        pairs = [resize(sample, resolution) for sample in samples]
         self.images = np.stack([image for image, _ in pairs])
         self.masks = np.stack([mask for _, mask in pairs])
-        self.goods = np.array([row for row, sample in enumerate(samples) if sample.defect is None], int)
+        self.good_images = np.array([row for row, sample in enumerate(samples) if sample.defect is None], int)
         by_type: dict[tuple[str, str], dict[bool, list[int]]] = {}
         for row, sample in enumerate(samples):
             if sample.defect is not None:
@@ -79,15 +79,15 @@ class Feed:
     def batch(self, number: int) -> Batch:
         """Batch `number`, from its number and the seed alone."""
         good = self._batch // 2 if self._pool.defective else self._batch
-        good = good if len(self._pool.goods) else 0
+        good = good if len(self._pool.good_images) else 0
         marked = self._batch - good
         rows = [self._defective(turn) for turn in range(number * marked, (number + 1) * marked)]
-        rows += [self._taken(self._pool.goods, 0, turn) for turn in range(number * good, (number + 1) * good)]
+        rows += [self._taken(self._pool.good_images, 0, turn) for turn in range(number * good, (number + 1) * good)]
         pairs = [self._augmented(row, number * self._batch + place) for place, row in enumerate(rows)]
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
     def _defective(self, turn: int) -> int:
-        """The row of the defective picture whose turn it is."""
+        """The row of the defective image whose turn it is."""
         own, kind = divmod(turn, len(self._pool.defective))
         origins = self._pool.defective[kind]
         own, origin = divmod(own, len(origins))
@@ -120,10 +120,10 @@ def augmentation() -> albumentations.Compose:
     )
 
 
-def squeeze(sample: Sample, resolution: int) -> Batch:
+def resize(sample: Sample, resolution: int) -> Batch:
     """Image (r, r, 3) uint8 and mask (r, r) bool of a sample; no mask means good."""
     if sample.image is None:
-        raise EvalError(f"{sample.id} has no picture; a segmenter learns from pictures")
+        raise EvalError(f"{sample.id} has no image; a segmenter learns from images")
     image = np.asarray(Image.fromarray(sample.image).resize((resolution,) * 2, Image.Resampling.BOX))
     if sample.mask is None or not sample.mask.any():
         return image, np.zeros(image.shape[:2], bool)

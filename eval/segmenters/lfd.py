@@ -27,7 +27,7 @@ class Residual(nn.Module):
 
 
 class Context(nn.Module):
-    """Depthwise convolutions of growing reach at 1/16, and the mean of the picture; (B, C, h, w) -> the same shape."""
+    """Depthwise convolutions of growing reach at 1/16, and the mean of the image; (B, C, h, w) -> the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 """Losses for masks of which one pixel in a hundred or fewer is defect: logits and targets (B, 1, H, W), targets 0 or 1;
-each returns one number a picture, (B,)."""
+each returns one number an image, (B,)."""
 
 from __future__ import annotations
 

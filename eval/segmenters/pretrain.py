@@ -2,8 +2,8 @@
 
 What a backbone learns from a million photographs spares a segmenter its first thousand steps; none comes with the
 package, and none can be fetched everywhere. So the network learns to mark procedural defects on procedural materials
-(`synth.seas.captioned`): no photograph, and nothing of a user's product, went into it. All arms of a verdict start
-alike. An interrupted training goes on when the command is given again.
+(`synth.seas.pretraining.captioned`): no photograph, and nothing of a user's product, went into it. All training sets of
+a verdict start alike. An interrupted training resumes when the command is given again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from eval.segmenters import create
 from eval.segmenters.config import ConvolutionalConfig
 from eval.segmenters.start import shipped, write
 from synth.sample import Sample
-from synth.seas.captioned import make_captioned
+from synth.seas.pretraining.captioned import make_captioned
 
 UNSEEN = 2_000_000
-"""Captioned pictures from this index on are only chosen and judged with."""
+"""Captioned images from this index on are only chosen and judged with."""
 JUDGES = 200
 
 
 def captioned(side: int, index: int) -> Sample:
-    """Captioned picture number `index` as a sample: good, or with a "mark"."""
+    """Captioned image number `index` as a sample: good, or with a "mark"."""
     made = make_captioned(index, side)
     return Sample(
         f"captioned-{index}", made.image, made.mask, product="any", defect="mark" if made.mask.any() else None
@@ -36,14 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("segmenter")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and, at the end, figures")
-    parser.add_argument("--pictures", type=int, default=6_000)
+    parser.add_argument("--images", type=int, default=6_000)
     parser.add_argument("--steps", type=int, default=2_000)
     args = parser.parse_args()
     segmenter = create(args.segmenter, steps=args.steps, validate_every=250, start="random")
     assert isinstance(segmenter.config, ConvolutionalConfig)
     with ProcessPoolExecutor() as pool:
         render = partial(captioned, segmenter.config.resolution)
-        samples = list(pool.map(render, range(args.pictures), chunksize=100))
+        samples = list(pool.map(render, range(args.images), chunksize=100))
         unseen = list(pool.map(render, range(UNSEEN, UNSEEN + JUDGES), chunksize=20))
     segmenter.fit(samples, unseen, args.work)
     segmenter.save(args.work)

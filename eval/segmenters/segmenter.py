@@ -1,4 +1,4 @@
-"""`Segmenter`: learns from labelled samples and says where a picture is defective."""
+"""`Segmenter`: learns from labelled samples and says where an image is defective."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from eval.segmenters import SEGMENTERS, configure
 from eval.segmenters.config import TrainingConfig
-from eval.segmenters.feed import squeeze
+from eval.segmenters.feed import resize
 from eval.segmenters.start import begin
 from eval.segmenters.training import Progress, Trained, new_network, probabilities, train
-from synth.atomic import replacing
 from synth.errors import EvalError
+from synth.io.atomic import replacing
 from synth.sample import Sample
 
 _WEIGHTS = "segmenter.safetensors"
@@ -49,14 +49,14 @@ class Segmenter:
         progress: Progress | None = None,
     ) -> Trained:
         """Train on samples; weights and threshold are those that do best on the validation samples, which must hold
-        defects and share no picture with the rest. With a folder, an interrupted call is gone on with."""
+        defects and share no image with the rest. With a folder, an interrupted call is gone on with."""
         self._trained = train(self._network, self.config, samples, validation, folder, progress)
         return self._trained
 
     def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:
-        """Probability of defect of every pixel, one float32 (H, W) a sample, at the picture's own size."""
+        """Probability of defect of every pixel, one float32 (H, W) a sample, at the image's own size."""
         self._known()
-        images = np.stack([squeeze(sample, self.config.resolution)[0] for sample in samples])
+        images = np.stack([resize(sample, self.config.resolution)[0] for sample in samples])
         maps = probabilities(self._network, images)
         return [_enlarged(found, sample) for found, sample in zip(maps, samples, strict=True)]
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from eval.segmenters.config import ConvolutionalConfig, TrainingConfig
-from synth.atomic import replacing
+from synth.io.atomic import replacing
 
 if TYPE_CHECKING:
     from eval.segmenters.segmenter import Segmenter

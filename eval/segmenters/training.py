@@ -1,9 +1,9 @@
-"""Training a segmenter for a fixed number of steps, with selection on validation pictures and resumption after a kill.
+"""Training a segmenter for a fixed number of steps, with selection on validation images and resumption after a kill.
 
-In the last quarter of the steps, when the rate has come down, the validation pictures are segmented every
+In the last quarter of the steps, when the rate has come down, the validation images are segmented every
 `validate_every` steps; the weights and the threshold of the best mean IoU (over defect types, of the IoU of each of
-their pictures) are kept. Earlier weights still change so much that five pictures, all that few shots can spare, would
-choose by luck. Each step seeds its own randomness, so a resumed training ends like an uninterrupted one.
+their images) are kept. Earlier weights still change so much that five images, all that few shots can spare, would
+choose by chance. Each step seeds its own randomness, so a resumed training ends like an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from eval.metrics.overlap import iou
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.feed import Feed, Pool
 from eval.segmenters.losses import LOSSES
-from synth.atomic import replacing
 from synth.errors import EvalError
+from synth.io.atomic import replacing
 from synth.sample import Sample
 
 Progress = Callable[[str, int, int], None]
@@ -43,13 +43,13 @@ _PREDICTED_AT_ONCE = 16
 @dataclass(frozen=True, slots=True)
 class Trained:
     """What training came to: the step that was kept, its threshold and validation IoU; seconds in all, share of them
-    spent waiting for pictures, and CPU cores in use on average."""
+    spent waiting for images, and CPU cores in use on average."""
 
     step: int
     threshold: float
     validation_iou: float
     seconds: float
-    starved: float
+    data_wait: float
     cores: float
 
     def to_json(self) -> dict[str, float]:
@@ -88,10 +88,10 @@ def train(
     """Train the network in place, leave the best weights in it. EvalError without a defect to validate on."""
     judges = [sample for sample in validation if sample.mask is not None and sample.mask.any()]
     if not judges:
-        raise EvalError("no validation picture shows a defect; keep at least one of each type back")
+        raise EvalError("no validation image shows a defect; keep at least one of each type back")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
-    held = Pool(judges, config.resolution)
+    judged = Pool(judges, config.resolution)
     types = [str(sample.defect) for sample in judges]
     feed = Feed(Pool(samples, config.resolution), config.batch, config.seed)
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -103,7 +103,7 @@ def train(
         state.step += 1
         if state.step % config.validate_every == 0 or state.step == config.steps:
             if state.step >= _SETTLED * config.steps:
-                _look(network, state, held, types)
+                _look(network, state, judged, types)
             state.seconds, state.worked = time.perf_counter() - began, time.process_time() - cpu
             state.waited = waited + feed.waited
             _keep(folder, network, optimiser, state)
@@ -173,16 +173,16 @@ def _step(
     optimiser.step()
 
 
-def _look(network: nn.Module, state: State, held: Pool, types: Sequence[str]) -> None:
-    threshold, score = best_threshold(probabilities(network, held.images), held.masks, types)
+def _look(network: nn.Module, state: State, judged: Pool, types: Sequence[str]) -> None:
+    threshold, score = best_threshold(probabilities(network, judged.images), judged.masks, types)
     if score > state.best:
         state.best, state.best_step, state.threshold = score, state.step, threshold
         state.weights = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
 
 
 def _pixels(images: np.ndarray, device: torch.device) -> Tensor:
-    """uint8 (B, r, r, 3) -> float32 (B, 3, r, r), each picture with zero mean and unit deviation: how long it was
-    exposed says nothing about its defects. Pictures without contrast keep their few grey levels small."""
+    """uint8 (B, r, r, 3) -> float32 (B, 3, r, r), each image with zero mean and unit deviation: how long it was
+    exposed says nothing about its defects. Images without contrast keep their few grey levels small."""
     pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
     deviation, mean = torch.std_mean(pixels, (1, 2, 3), keepdim=True)
     return (pixels - mean) / deviation.clamp(min=_LEAST_DEVIATION)

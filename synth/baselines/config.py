@@ -55,7 +55,7 @@ class PerlinConfig(BaselineConfig):
 
     kind: Literal["perlin"] = "perlin"
     textures: Path | None = Field(
-        None, description="Folder of texture pictures; none = other good parts, cut up, shuffled and recoloured."
+        None, description="Folder of texture images; none = other good parts, cut up, shuffled and recoloured."
     )
     max_frequency: int = Field(
         6,
@@ -83,6 +83,6 @@ class CopyPasteConfig(BaselineConfig):
 
 
 class OversampleConfig(BaselineConfig):
-    """The shots themselves, again and again: what more weight on them does without any new picture."""
+    """The shots themselves, again and again: what more weight on them does without any new image."""
 
     kind: Literal["oversample"] = "oversample"

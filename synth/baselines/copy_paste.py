@@ -12,11 +12,11 @@ import numpy as np
 
 from synth.baselines.config import CopyPasteConfig
 from synth.baselines.painter import Material
-from synth.generator import Progress, Request, sample_of, unplaced
-from synth.parts import part_of
+from synth.generators import Progress, Request, sample_of, unplaced
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
+from synth.sources.parts import part_of
 
 
 class CopyPasteGenerator:
@@ -27,13 +27,13 @@ class CopyPasteGenerator:
         self._material = Material([], [])
         self._surroundings: dict[str, Surroundings] = {}
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Look at shots and good parts."""
-        self._material = Material(shots, goods)
+        self._material = Material(shots, good_images)
         self._surroundings = {}
 
     def surroundings(self, product: str) -> Surroundings | None:
-        """What the context of this product's defects is held against; None where they may go anywhere."""
+        """What the context of this product's defects is compared with; None where they may go anywhere."""
         return None if self._config.placement == "anywhere" else self._known(product)
 
     def draw(self, requests: Sequence[Request]) -> list[Sample]:
@@ -43,8 +43,8 @@ class CopyPasteGenerator:
     def _known(self, product: str) -> Surroundings:
         if product not in self._surroundings:
             config = self._config
-            shots, goods = self._material.all_shots(product), self._material.goods(product)
-            self._surroundings[product] = Surroundings(shots, goods, config.turn, config.mirror, config.scale)
+            shots, good_images = self._material.all_shots(product), self._material.good_images(product)
+            self._surroundings[product] = Surroundings(shots, good_images, config.turn, config.mirror, config.scale)
         return self._surroundings[product]
 
     def _draw(self, request: Request) -> Sample:
@@ -53,7 +53,7 @@ class CopyPasteGenerator:
         allowed = part_of if config.placement == "anywhere" else None
         placed = known.place(request.defect, rng, config.placement, allowed, request.index)
         if placed is None:
-            return unplaced(request, "copy_paste", self._material.goods(request.product)[0])
+            return unplaced(request, "copy_paste", self._material.good_images(request.product)[0])
         assert placed.good.image is not None
         contrast = rng.uniform(*config.contrast)
         image, mask = paste(placed.good.image, placed.crop, placed.pose, config.feather, contrast)

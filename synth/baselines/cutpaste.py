@@ -6,13 +6,13 @@ import numpy as np
 from PIL import Image
 
 from synth.baselines.config import CutPasteConfig
-from synth.baselines.painter import Paint, Picture, Scene, anywhere, lay, recoloured
+from synth.baselines.painter import Paint, Pair, Scene, anywhere, lay, recoloured
 
 
 def cutpaste(config: CutPasteConfig) -> Paint:
     """The painter that this block of a recipe asks for."""
 
-    def paint(scene: Scene, rng: np.random.Generator) -> Picture:
+    def paint(scene: Scene, rng: np.random.Generator) -> Pair:
         variant = rng.choice(["normal", "scar"]) if config.variant == "both" else config.variant
         height, width = _scar(scene, config, rng) if variant == "scar" else _rectangle(scene, config, rng)
         piece = recoloured(_cut(scene.good, height, width, rng), config.jitter, rng)
@@ -36,7 +36,7 @@ def _scar(scene: Scene, config: CutPasteConfig, rng: np.random.Generator) -> tup
 
 
 def _inside(scene: Scene, height: float, width: float) -> tuple[int, int]:
-    """Whole pixels, at least 2 and no more than the picture has."""
+    """Whole pixels, at least 2 and no more than the image has."""
     rows, columns = scene.permitted.shape
     return min(rows, max(2, round(height))), min(columns, max(2, round(width)))
 

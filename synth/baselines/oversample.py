@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synth.baselines.painter import Material
-from synth.generator import Progress, Request
-from synth.images import content_hash
+from synth.generators import Progress, Request
+from synth.io.images import content_hash
 from synth.sample import Sample
 
 
@@ -16,9 +16,9 @@ class OversampleGenerator:
     def __init__(self) -> None:
         self._material = Material([], [])
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Keep the shots at hand."""
-        self._material = Material(shots, goods)
+        self._material = Material(shots, good_images)
 
     def surroundings(self, product: str) -> None:
         """Nothing: a shot's own context needs no check."""

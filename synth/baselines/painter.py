@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from synth.errors import GeneratorError
-from synth.generator import Progress, Request, sample_of
-from synth.parts import part_of
+from synth.generators import Progress, Request, sample_of
 from synth.sample import Sample
+from synth.sources.parts import part_of
 
-Picture = tuple[np.ndarray, np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""
 
 
@@ -23,18 +23,18 @@ class Scene:
 
     good: np.ndarray
     permitted: np.ndarray
-    goods: Sequence[np.ndarray]
+    good_images: Sequence[np.ndarray]
 
 
-Paint = Callable[[Scene, np.random.Generator], Picture]
+Paint = Callable[[Scene, np.random.Generator], Pair]
 
 
 class Material:
     """Shots and good parts by product, in the order of their ids; GeneratorError for what fit has not seen."""
 
-    def __init__(self, shots: Sequence[Sample], goods: Sequence[Sample]) -> None:
+    def __init__(self, shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
         self._shots = sorted(shots, key=lambda shot: shot.id)
-        self._goods = sorted(goods, key=lambda good: good.id)
+        self._good_images = sorted(good_images, key=lambda good: good.id)
 
     def shots(self, request: Request) -> list[Sample]:
         found = [s for s in self._shots if (s.product, s.defect) == (request.product, request.defect)]
@@ -47,10 +47,10 @@ class Material:
         """The shots of every type."""
         return [shot for shot in self._shots if shot.product == product]
 
-    def goods(self, product: str) -> list[Sample]:
-        found = [good for good in self._goods if good.product == product]
+    def good_images(self, product: str) -> list[Sample]:
+        found = [good for good in self._good_images if good.product == product]
         if not found:
-            raise GeneratorError(f"no good part of {product} to draw on; add good pictures")
+            raise GeneratorError(f"no good part of {product} to draw on; add good images")
         return found
 
 
@@ -61,9 +61,9 @@ class PaintGenerator:
         self._name, self._paint = name, paint
         self._material = Material([], [])
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Keep shots and good parts at hand."""
-        self._material = Material(shots, goods)
+        self._material = Material(shots, good_images)
 
     def surroundings(self, product: str) -> None:
         """Nothing: these defects do not imitate the shots', so their context is not checked."""
@@ -74,18 +74,18 @@ class PaintGenerator:
 
     def _draw(self, request: Request) -> Sample:
         rng = np.random.default_rng(request.seed)
-        goods = self._material.goods(request.product)
-        good = goods[rng.integers(len(goods))]
+        good_images = self._material.good_images(request.product)
+        good = good_images[rng.integers(len(good_images))]
         start = _image(good)
         self._material.shots(request)  # a type that fit has not seen is an error, though no shot is used
         part = part_of(good)
         permitted = np.ones(start.shape[:2], bool) if part is None else part
-        scene = Scene(start, permitted, [_image(other) for other in goods])
+        scene = Scene(start, permitted, [_image(other) for other in good_images])
         image, mask = self._paint(scene, rng)
         return sample_of(request, self._name, good, image, mask, part)
 
 
-def lay(scene: Scene, piece: np.ndarray, alpha: np.ndarray, centre: tuple[int, int]) -> Picture:
+def lay(scene: Scene, piece: np.ndarray, alpha: np.ndarray, centre: tuple[int, int]) -> Pair:
     """The good part with `piece` (h, w, 3) over it, weighted by alpha (h, w) in [0, 1], its middle at `centre` (row,
     column); only where permitted. The mask is True where alpha is at least a half."""
     weight = np.zeros(scene.permitted.shape, np.float32)
@@ -110,7 +110,7 @@ def anywhere(permitted: np.ndarray, rng: np.random.Generator) -> tuple[int, int]
     """A (row, column) drawn from the permitted pixels (H, W)."""
     rows, columns = np.nonzero(permitted)
     if not rows.size:
-        raise GeneratorError("the product was found nowhere in a good picture; leave that picture out")
+        raise GeneratorError("the product was found nowhere in a good image; leave that image out")
     pick = rng.integers(rows.size)
     return int(rows[pick]), int(columns[pick])
 
@@ -126,5 +126,5 @@ def recoloured(piece: np.ndarray, amount: float, rng: np.random.Generator) -> np
 
 def _image(sample: Sample) -> np.ndarray:
     if sample.image is None:
-        raise GeneratorError(f"{sample.id} has no picture; baselines paint on pictures")
+        raise GeneratorError(f"{sample.id} has no image; baselines paint on images")
     return sample.image

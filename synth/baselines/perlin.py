@@ -1,7 +1,7 @@
 """Blots of a foreign texture in the shape of thresholded Perlin noise (DRAEM: Zavrtanik et al. 2021, section 3.4).
 
 Unlike DRAEM, which reads a texture dataset, the default texture is another good part, cut into a grid, shuffled and
-recoloured; `textures` names a folder of pictures instead.
+recoloured; `textures` names a folder of images instead.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from synth.baselines.config import PerlinConfig
-from synth.baselines.painter import Paint, Picture, Scene, recoloured
+from synth.baselines.painter import Paint, Pair, Scene, recoloured
 from synth.errors import GeneratorError
-from synth.images import SUFFIXES, read_image
+from synth.io.images import SUFFIXES, read_image
 
 _TRIES = 20
 _GRID = 8
@@ -29,7 +29,7 @@ def perlin(config: PerlinConfig) -> Paint:
     """The painter that this block of a recipe asks for. GeneratorError where its folder of textures is of no use."""
     texture = _shuffled_good if config.textures is None else _from_folder(config.textures)
 
-    def paint(scene: Scene, rng: np.random.Generator) -> Picture:
+    def paint(scene: Scene, rng: np.random.Generator) -> Pair:
         mask = _blots(scene.permitted, config, rng)
         opacity = rng.uniform(*config.opacity)
         mixed = scene.good + opacity * (texture(scene, rng) - scene.good)
@@ -42,7 +42,7 @@ def perlin(config: PerlinConfig) -> Paint:
 def noise(shape: tuple[int, int], cells: tuple[int, int], angle: float, rng: np.random.Generator) -> np.ndarray:
     """Perlin's gradient noise (Perlin 1985, with the 2002 fade) in about [-1, 1]; (H, W) float.
 
-    cells: periods along rows and columns of the picture, whose pattern is turned by `angle` radians."""
+    cells: periods along rows and columns of the image, whose pattern is turned by `angle` radians."""
     rows, columns = np.meshgrid(*((np.arange(n) + 0.5) / n - 0.5 for n in shape), indexing="ij")
     y = (np.cos(angle) * rows + np.sin(angle) * columns) * cells[0]
     x = (np.cos(angle) * columns - np.sin(angle) * rows) * cells[1]
@@ -78,7 +78,7 @@ def _blots(permitted: np.ndarray, config: PerlinConfig, rng: np.random.Generator
 
 
 def _shuffled_good(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    other = scene.goods[int(rng.integers(len(scene.goods)))]
+    other = scene.good_images[int(rng.integers(len(scene.good_images)))]
     height, width = scene.permitted.shape
     side = (_GRID * -(-width // _GRID), _GRID * -(-height // _GRID))
     tiles = np.asarray(Image.fromarray(other).resize(side, Image.Resampling.BILINEAR))
@@ -89,10 +89,10 @@ def _shuffled_good(scene: Scene, rng: np.random.Generator) -> np.ndarray:
 
 
 def texture_files(folder: Path) -> list[Path]:
-    """The pictures below a folder of textures; GeneratorError where there are none."""
+    """The images below a folder of textures; GeneratorError where there are none."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
-        raise GeneratorError(f"generator.textures: no picture in {folder}; put textures there, or leave it out")
+        raise GeneratorError(f"generator.textures: no image in {folder}; put textures there, or leave it out")
     return files
 
 
@@ -100,8 +100,8 @@ def _from_folder(folder: Path) -> Texture:
     files = texture_files(folder)
 
     def texture(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-        picture = read_image(files[int(rng.integers(len(files)))])
+        image = read_image(files[int(rng.integers(len(files)))])
         size = scene.permitted.shape[::-1]
-        return recoloured(np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR)), 0.1, rng)
+        return recoloured(np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)), 0.1, rng)
 
     return texture

@@ -1,11 +1,11 @@
-"""The leak ledger: every real picture, its role and its two hashes; no picture may play two roles.
+"""The leak ledger: every real image, its role and its two hashes; no image may play two roles.
 
-Two pictures count as one when their perceptual hashes (32 x 32 grey thumbnails), laid on each other in the best of the
-eight ways, differ by at most SAME_PICTURE grey levels (root mean square), and by at most SAME_DETAIL of the detail
+Two images count as one when their perceptual hashes (32 x 32 grey thumbnails), laid on each other in the best of the
+eight ways, differ by at most SAME_IMAGE grey levels (root mean square), and by at most SAME_DETAIL of the detail
 that the plainer of the two shows, since parts without detail all look alike at that size: of those only equal pixels
 count.
 
-Measured on the 429 shots and goods of the magnetic tiles. Copies (143 pictures, each against its original, largest
+Measured on the 429 shots and good images of the magnetic tiles. Copies (143 images, each against its original, largest
 distance): JPEG quality 90 0.5, 70 0.6, 50 0.8, 30 1.1; scaled by 0.5 bicubic 0.8, bilinear 1.1, by 0.75 0.7, by 1.5
 0.6; scaled by 0.6 with JPEG 60 on top 1.1 (nine in ten: 1.0); noise of 4 grey levels 0.9. Scaling without
 filtering (nearest), changes of brightness and, below 100 px or so, strong JPEG are not recognised. Different
@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from synth.atomic import replacing
 from synth.errors import LeakError, SourceError
-from synth.images import HASH_SIDE, content_hash, hash_distances, perceptual_hash, turns
+from synth.io.atomic import replacing
+from synth.io.images import HASH_SIDE, content_hash, hash_distances, perceptual_hash, turns
 from synth.sample import Sample
 from synth.split import Split
 
-SAME_PICTURE = 1.0
+SAME_IMAGE = 1.0
 SAME_DETAIL = 0.35
 LEAST_DETAIL = 0.5
 """Grey levels; below it a thumbnail shows nothing but shading and rounding."""
@@ -39,8 +39,8 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One real picture. role: "shot", "good" or "test"; file: None for a rendered one; perceptual_hash: the 32 x 32
-    bytes of `synth.images.perceptual_hash`; labels: sha256 of mask and coordinates, None in ledgers without them."""
+    """One real image. role: "shot", "good" or "test"; file: None for a rendered one; perceptual_hash: the 32 x 32
+    bytes of `synth.io.images.perceptual_hash`; labels: sha256 of mask and coordinates, None in ledgers without them."""
 
     id: str
     file: str | None
@@ -57,8 +57,8 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
-    """Two rows with one picture; `distance` in grey levels between their perceptual hashes."""
+class Duplicates:
+    """Two rows with one image; `distance` in grey levels between their perceptual hashes."""
 
     first: LedgerRow
     second: LedgerRow
@@ -69,38 +69,38 @@ class Twins:
         how = (
             "hold the same pixels"
             if equal
-            else f"show one picture, copied or turned ({self.distance:.1f} grey levels apart)"
+            else f"show one image, copied or turned ({self.distance:.1f} grey levels apart)"
         )
         return f"{self.first.role} {self.first.name} and {self.second.role} {self.second.name} {how}"
 
 
 def build_ledger(split: Split) -> list[LedgerRow]:
     """One row for each sample with a role, by id."""
-    roles = (("shot", split.shots), ("good", split.goods), ("test", split.test))
+    roles = (("shot", split.shots), ("good", split.good_images), ("test", split.test))
     return sorted((_row(split, role, s) for role, samples in roles for s in samples), key=lambda row: row.id)
 
 
-def check_leaks(ledger: Sequence[LedgerRow]) -> list[Twins]:
-    """The pictures that occur twice within one role, which only wastes room. Raises LeakError, naming both files, where
-    a picture has two roles."""
-    twins = list(find_twins(ledger))
-    leaks = [pair for pair in twins if pair.first.role != pair.second.role]
+def check_leaks(ledger: Sequence[LedgerRow]) -> list[Duplicates]:
+    """The images that occur twice within one role, which only wastes room. Raises LeakError, naming both files, where
+    an image has two roles."""
+    duplicates = list(find_duplicates(ledger))
+    leaks = [pair for pair in duplicates if pair.first.role != pair.second.role]
     if leaks:
         more = f" (and {len(leaks) - 1} more pairs)" if len(leaks) > 1 else ""
         raise LeakError(
-            f"{leaks[0]}{more}; a picture may have one role only: remove one of the two, list one of them in the split "
+            f"{leaks[0]}{more}; an image may have one role only: remove one of the two, list one of them in the split "
             "file, or leave one out with source.exclude"
         )
-    return twins
+    return duplicates
 
 
-def find_twins(ledger: Sequence[LedgerRow]) -> Iterator[Twins]:
-    """Every pair of rows that is one picture, in the order of the ledger; each pair once."""
+def find_duplicates(ledger: Sequence[LedgerRow]) -> Iterator[Duplicates]:
+    """Every pair of rows that is one image, in the order of the ledger; each pair once."""
     if not ledger:
         return
     hashes = np.stack([np.frombuffer(row.perceptual_hash, np.uint8) for row in ledger])
     hashes = hashes.reshape(-1, HASH_SIDE, HASH_SIDE)
-    limits = same_picture_limits(hashes)
+    limits = same_image_limits(hashes)
     _, content = np.unique([row.sha256 for row in ledger], return_inverse=True)
     coarse = hashes.reshape(-1, _COARSE, HASH_SIDE // _COARSE, _COARSE, HASH_SIDE // _COARSE).mean((2, 4))
     for start in range(0, len(ledger), _BLOCK):
@@ -114,15 +114,15 @@ def find_twins(ledger: Sequence[LedgerRow]) -> Iterator[Twins]:
         for first, second in zip((rows + start).tolist(), (columns + start).tolist(), strict=True):
             distance = _distance(hashes[first], hashes[second])
             if content[first] == content[second] or distance <= min(limits[first], limits[second]):
-                yield Twins(ledger[first], ledger[second], distance)
+                yield Duplicates(ledger[first], ledger[second], distance)
 
 
-def same_picture_limits(hashes: np.ndarray) -> np.ndarray:
-    """Largest distance (N,) at which a picture with each of these perceptual hashes (N, 32, 32) is the same; -1 where
+def same_image_limits(hashes: np.ndarray) -> np.ndarray:
+    """Largest distance (N,) at which an image with each of these perceptual hashes (N, 32, 32) is the same; -1 where
     it shows too little detail to tell."""
     values = hashes.astype(np.float32)
     detail = (values - gaussian_filter(values, (0, 2, 2))).std((1, 2))
-    return np.where(detail < LEAST_DETAIL, -1.0, np.minimum(SAME_PICTURE, SAME_DETAIL * detail))
+    return np.where(detail < LEAST_DETAIL, -1.0, np.minimum(SAME_IMAGE, SAME_DETAIL * detail))
 
 
 def write_ledger(ledger: Sequence[LedgerRow], path: str | Path) -> None:

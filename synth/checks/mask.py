@@ -121,7 +121,7 @@ def judge(sample: Sample, config: ChecksConfig, surroundings: Surroundings | Non
 
     Reads sample.meta["start_image"] (uint8, the size of the image), ["part"] (bool, where the product is in it) and
     ["mask_score"] where a generator gives them; what is not given is not checked. surroundings: what the defect's
-    context is held against."""
+    context is compared with."""
     if not all_finite(sample):
         return Judgement(Reject("not_finite", "a score or a coordinate is NaN or infinite"), {})
     if sample.image is None or sample.mask is None or not sample.mask.any():

@@ -57,7 +57,7 @@ def unit(vectors: Array) -> Array:
 
 
 def within(x: Array, low: float | None = None, high: float | None = None) -> Array:
-    """Values held between limits. (On small arrays numpy's own clip takes several times as long.)"""
+    """Values kept between limits. (On small arrays numpy's own clip takes several times as long.)"""
     if not isinstance(x, np.ndarray):
         return x.clip(low, high)
     if low is not None:

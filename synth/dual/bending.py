@@ -1,4 +1,4 @@
-"""Smooth bends: for arcs beyond a hinge line the part turns gradually, then goes on straight.
+"""Smooth bends: for arcs beyond a hinge line the part turns gradually, then continues straight.
 
 With s the distance from the hinge along the part, t the depth below its surface, phi the angle over the length L,
 R = L / phi, a = phi clip(s, 0, L) / L, e = max(s - L, 0):  s' = (R - t) sin a + e cos a,

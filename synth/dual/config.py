@@ -41,7 +41,7 @@ class DualConfig(BaseModel):
     )
     legal_region: Path | None = Field(
         None,
-        description="Picture that is white where defects may lie on scans, all of one camera; none = the whole part.",
+        description="Image that is white where defects may lie on scans, all of one camera; none = the whole part.",
     )
     draw_batch: int = Field(8, description="Samples drawn together.", json_schema_extra={"unit": "samples"}, ge=1)
 

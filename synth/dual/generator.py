@@ -10,17 +10,17 @@ import numpy as np
 
 from synth.dual.config import DualConfig
 from synth.dual.synthesizer import DualSynthesizer
-from synth.dual.view import picture_of_defect
+from synth.dual.view import image_of_defect
 from synth.errors import GeneratorError
-from synth.generator import Progress, Request
-from synth.images import content_hash
+from synth.generators import Progress, Request
+from synth.io.images import content_hash
+from synth.io.user_masks import read_region, stretch
 from synth.sample import Sample
-from synth.user_masks import read_region, stretch
 
-GOODS_TRIED = 5
+GOOD_IMAGES_TRIED = 5
 
 
-class DrawnOnGoods:
+class DrawnOnGoodImages:
     """Draws each request onto a good sample that the request's seed picks; another one where that has no room.
 
     synthesizers: by the name of the defect that is asked for."""
@@ -30,17 +30,17 @@ class DrawnOnGoods:
         shared = next(iter(synthesizers.values()))
         for one in synthesizers.values():
             one.share(shared)
-        self._goods: dict[str, list[Sample]] = {}
+        self._good_images: dict[str, list[Sample]] = {}
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Keep the goods. GeneratorError for one without geometry."""
-        self._goods = {}
-        for good in sorted(goods, key=lambda one: one.id):
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the good images. GeneratorError for one without geometry."""
+        self._good_images = {}
+        for good in sorted(good_images, key=lambda one: one.id):
             if good.xyz is None and good.cloud is None:
                 raise GeneratorError(
                     f"{good.id} has an image alone, this generator needs depth: read a source with xyz or clouds"
                 )
-            self._goods.setdefault(str(good.product), []).append(good)
+            self._good_images.setdefault(str(good.product), []).append(good)
 
     def surroundings(self, product: str) -> None:
         """Nothing: these defects learn from no shots."""
@@ -50,15 +50,15 @@ class DrawnOnGoods:
         return [self._draw(request) for request in requests]
 
     def _draw(self, request: Request) -> Sample:
-        goods = self._goods.get(request.product, [])
-        if not goods or request.defect not in self._synthesizers:
+        good_images = self._good_images.get(request.product, [])
+        if not good_images or request.defect not in self._synthesizers:
             raise GeneratorError(
                 f"nothing is known of {request.product}/{request.defect}; check what the generator draws"
             )
-        order = np.random.default_rng([request.seed, 1]).permutation(len(goods))
+        order = np.random.default_rng([request.seed, 1]).permutation(len(good_images))
         reason = ""
-        for index in order[:GOODS_TRIED]:
-            good = goods[index]
+        for index in order[:GOOD_IMAGES_TRIED]:
+            good = good_images[index]
             try:
                 drawn = self._synthesizers[request.defect].draw(good, request.seed)
             except GeneratorError as problem:
@@ -71,7 +71,7 @@ class DrawnOnGoods:
     def _named(self, drawn: Sample, good: Sample, request: Request) -> Sample:
         image, mask = drawn.image, drawn.mask
         if drawn.xyz is None and drawn.cloud is not None:
-            image, mask = picture_of_defect(drawn.cloud)
+            image, mask = image_of_defect(drawn.cloud)
         meta = {
             "seed": request.seed,
             "start": good.meta.get("sha256") or (None if good.image is None else content_hash(good.image)),
@@ -81,7 +81,7 @@ class DrawnOnGoods:
         return replace(drawn, id=request.id, image=image, mask=mask, defect=request.defect, split="train", meta=meta)
 
 
-class DualGenerator(DrawnOnGoods):
+class DualGenerator(DrawnOnGoodImages):
     """The generator of kind "dual": the synthesizer's own defect types."""
 
     def __init__(self, config: DualConfig, folder: Path, seed: int) -> None:
@@ -90,12 +90,12 @@ class DualGenerator(DrawnOnGoods):
         super().__init__({name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})
         self._region = None if config.legal_region is None else read_region(config.legal_region)
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Keep the goods, each with its legal region. GeneratorError for one without geometry, or for a legal region
-        on clouds, which have no picture that it could be laid over."""
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the good images, each with its legal region. GeneratorError for one without geometry, or for a legal
+        region on clouds, which have no image that it could be laid over."""
         if self._region is not None:
-            goods = [self._restricted(good) for good in goods]
-        super().fit(shots, goods, progress)
+            good_images = [self._restricted(good) for good in good_images]
+        super().fit(shots, good_images, progress)
 
     def _restricted(self, good: Sample) -> Sample:
         if good.xyz is None:

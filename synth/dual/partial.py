@@ -43,8 +43,8 @@ def partial_view(sample: Sample, rng: np.random.Generator) -> Sample:
     dual = dict(sample.meta["dual"], view=[round(float(v), 6) for v in towards])
     dual.update({name: dual[name][kept] for name in ("instances", "source_index")})
     dual["defects"] = [
-        {**facts, "points": int((dual["instances"] == number).sum())}
-        for number, facts in enumerate(dual["defects"], start=1)
+        {**parameters, "points": int((dual["instances"] == number).sum())}
+        for number, parameters in enumerate(dual["defects"], start=1)
     ]
     colors = None if cloud.colors is None else cloud.colors[kept]
     side = Cloud(cloud.points[kept], cloud.normals[kept], colors, cloud.labels[kept])

@@ -43,7 +43,7 @@ class Patch:
 
     xyz, normal, linear (h, w, 3); height metres; opacity, window, dim (occlusion times cast shadow) in [0, 1];
     tint (h, w, 3); gone: surface replaced; scale, face_normal (h, w, 3): by what (see Removal); lost: no return;
-    luck (2, h, w) uniform; noise (h, w) metres, for replaced surfaces."""
+    chance (2, h, w) uniform; noise (h, w) metres, for replaced surfaces."""
 
     box: tuple[slice, slice]
     seed: tuple[int, int]
@@ -65,9 +65,9 @@ class Patch:
     scale: np.ndarray
     face_normal: np.ndarray
     lost: np.ndarray
-    luck: np.ndarray
+    chance: np.ndarray
     noise: np.ndarray
-    facts: dict[str, Any]
+    parameters: dict[str, Any]
 
 
 def streams(seed: int, attempt: int) -> dict[str, np.random.Generator]:
@@ -158,9 +158,9 @@ def patch_at(
         scale=scale,
         face_normal=face_normal,
         lost=lost,
-        luck=rngs["noise"].random((2, *shape), dtype=np.float32),
+        chance=rngs["noise"].random((2, *shape), dtype=np.float32),
         noise=_noise(scene.sigma, gone, rngs["noise"]),
-        facts={"seed_pixel": [int(v) for v in seed], "view_deg": round(math.degrees(theta), 2)},
+        parameters={"seed_pixel": [int(v) for v in seed], "view_deg": round(math.degrees(theta), 2)},
     )
 
 

@@ -21,7 +21,7 @@ def choose_seed(scene: Scene, place: Place, reach: float, rng: np.random.Generat
     near the rim of the part. GeneratorError where the part has none."""
     weight = scene.weights(place)
     for attempt in range(TRIES):
-        flat = scene.seats[int(np.searchsorted(weight, rng.random() * weight[-1], side="right"))]
+        flat = scene.positions[int(np.searchsorted(weight, rng.random() * weight[-1], side="right"))]
         row, column = divmod(int(flat), scene.shape[1])
         if scene.facing[row, column] < STEEPEST:
             continue

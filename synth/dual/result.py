@@ -75,7 +75,7 @@ def put_back(
     return None
 
 
-def record(scene: Scene, patch: Patch, marks: Marks, number: int, facts: dict[str, Any]) -> dict[str, Any]:
+def record(scene: Scene, patch: Patch, marks: Marks, number: int, parameters: dict[str, Any]) -> dict[str, Any]:
     """What is told of one defect, in millimetres, degrees and pixels; plain types."""
     # A bend changes what lies beyond its patch.
     box = ... if isinstance(patch.profile, Hinge) else patch.box
@@ -90,8 +90,8 @@ def record(scene: Scene, patch: Patch, marks: Marks, number: int, facts: dict[st
         "kept_in": patch.visible,
         "area_px": int(np.count_nonzero(own)),
         "iterated": patch.iterate,
-        **patch.facts,
-        **facts,
+        **patch.parameters,
+        **parameters,
     }
 
 

@@ -32,7 +32,7 @@ OFF_RAY = 0.5
 class Scene:
     """One good sample. Images are (H, W): `foreground` bool, `part` int32 (0 = none, 1.. = which connected piece),
     `room` float32 px to the nearest pixel that is not part, `facing` float32 cosine between normal and line of sight,
-    0 where no normal is known; `normal` float32 (H, W, 3); `seats` flat indices of pixels that may be seeds;
+    0 where no normal is known; `normal` float32 (H, W, 3); `positions` flat indices of pixels that may be seeds;
     `diagonal` metres of each piece; `sigma` metres of depth noise; `spacing` metres between neighbouring pixels."""
 
     id: str
@@ -44,7 +44,7 @@ class Scene:
     room: np.ndarray
     normal: np.ndarray
     facing: np.ndarray
-    seats: np.ndarray
+    positions: np.ndarray
     diagonal: tuple[float, ...]
     camera: Camera
     plane: Plane | None
@@ -69,16 +69,16 @@ class Scene:
 
     def _weight(self, place: Place) -> np.ndarray:
         if place in ("curved", "flat"):
-            bend = curvature(self.normal, self.part > 0).ravel()[self.seats]
+            bend = curvature(self.normal, self.part > 0).ravel()[self.positions]
             limit = np.median(bend)
             weight = (bend > limit if place == "curved" else bend <= limit).astype(float)
             return weight if weight.any() else np.ones(len(bend))
         if place == "edge":
-            near = self.room.ravel()[self.seats]
+            near = self.room.ravel()[self.positions]
             return (near <= max(np.quantile(near, 0.2), 4.0)).astype(float)
         if place == "mask" and self.allowed is None:
             raise SampleError(f"{self.id}: place 'mask' needs a bool (H, W) mask in the sample's meta['allowed']")
-        return np.ones(len(self.seats))
+        return np.ones(len(self.positions))
 
 
 def prepare(sample: Sample, meta: Mapping[str, Any] | None = None) -> Scene:
@@ -103,8 +103,8 @@ def prepare(sample: Sample, meta: Mapping[str, Any] | None = None) -> Scene:
     facing = -dot(normal, xyz) / np.maximum(norm(xyz), np.float32(1e-9))
     usable = foreground & (facing > 0)
     allowed = known.get("allowed")
-    seats = np.flatnonzero(usable if allowed is None else usable & np.asarray(allowed))
-    if seats.size == 0:
+    positions = np.flatnonzero(usable if allowed is None else usable & np.asarray(allowed))
+    if positions.size == 0:
         raise SampleError(f"{sample.id}: no pixel of the part can carry a defect; check its foreground and depth")
     given = known.get("light")
     return Scene(
@@ -117,7 +117,7 @@ def prepare(sample: Sample, meta: Mapping[str, Any] | None = None) -> Scene:
         room=np.ascontiguousarray(room),
         normal=normal,
         facing=facing.astype(np.float32),
-        seats=seats,
+        positions=positions,
         diagonal=tuple(_diagonal(xyz[box][part[box] == k]) for k, box in enumerate(ndimage.find_objects(part), 1)),
         camera=camera,
         plane=plane,

@@ -48,9 +48,9 @@ def _running_max(rows: Array) -> Array:
     return np.maximum.accumulate(rows, -1) if xp is np else xp.cummax(rows, -1).values
 
 
-def grazing_loss(cosine: Array, luck: Array) -> Array:
+def grazing_loss(cosine: Array, chance: Array) -> Array:
     """Pixels lost to a grazing view: chance 1 / (1 + exp(-(theta - 75 deg) / 4 deg)); cosine between normal and line of
-    sight, luck uniform in [0, 1], both (..., H, W)."""
+    sight, chance uniform in [0, 1], both (..., H, W)."""
     xp = namespace(cosine)
     theta = xp.arccos(within(cosine, 0, 1)) * (180 / np.pi)
-    return luck < 1 / (1 + xp.exp(-(theta - GRAZING_DEG) / GRAZING_SOFT_DEG))
+    return chance < 1 / (1 + xp.exp(-(theta - GRAZING_DEG) / GRAZING_SOFT_DEG))

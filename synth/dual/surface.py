@@ -45,7 +45,7 @@ class Surface:
         _, near = self.tree.query(self.points, min(NEIGHBOURS, len(self.points)), workers=-1)
         return 1 - norm(self.normals[near].mean(1))
 
-    def seats(self, place: Place) -> np.ndarray:
+    def positions(self, place: Place) -> np.ndarray:
         """Indices of the points that a rule of placing allows: the more curved half of them, the flatter half, or all
         ("edge" and "mask" need more than the surface)."""
         if place not in ("curved", "flat"):

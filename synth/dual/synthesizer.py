@@ -132,8 +132,8 @@ class DualSynthesizer:
 def finished(
     sample: Sample, image: np.ndarray, cloud: np.ndarray, marks: Marks, told: list[dict[str, Any]], seed: int
 ) -> Sample:
-    """The defective twin of a good sample."""
-    kinds = {facts["type"] for facts in told}
+    """The defective version of a good sample."""
+    kinds = {parameters["type"] for parameters in told}
     return replace(
         sample,
         image=image,

@@ -30,7 +30,7 @@ CUTS = ("chip", "cut", "bend")
 LEAST_LABELS = 6
 STRETCHED = 1.3
 """Factor of area from which points are added."""
-SQUEEZED = 0.7
+SHRUNK = 0.7
 """Factor of area below which points are left out."""
 CLOSEST = 0.75
 """Distance of an added point from all others, in spacings, at least."""
@@ -83,8 +83,8 @@ def draw_on_cloud(sample: Sample, specs: Sequence[DefectSpec], seed: int, surfac
     )
     told = []
     for number, spec in enumerate(specs, start=1):
-        marked, facts = _add(sample, surface, spec, seed, number, marked)
-        told.append(facts)
+        marked, parameters = _add(sample, surface, spec, seed, number, marked)
+        told.append(parameters)
     return finished_cloud(sample, marked, told, seed)
 
 
@@ -98,7 +98,7 @@ def _add(
     for attempt in range(ATTEMPTS):
         rngs = streams(seed + 1_000_003 * (number - 1), attempt)
         profile = _dense_enough(draw_profile(spec, rngs["shape"], rngs["height"], factor), surface)
-        place = _seat(sample, surface, spec.place, rngs["placement"])
+        place = _position(sample, surface, spec.place, rngs["placement"])
         if isinstance(profile, Hinge | Face):
             changed = _cut_or_bent(surface, profile, place, number, marked, rngs["noise"])
         else:
@@ -111,7 +111,7 @@ def _add(
         if labels < LEAST_LABELS or share > 0.6:
             reason = f"it covers {labels} points, {share:.0%} of the cloud"
             continue
-        return changed, _facts(spec, profile, place, labels, attempt)
+        return changed, _parameters(spec, profile, place, labels, attempt)
     raise GeneratorError(f"{sample.id}: no {spec.type} in {ATTEMPTS} attempts, the last one because {reason}")
 
 
@@ -200,8 +200,8 @@ def _respaced(
     patch = replace(patch, normals=_turned_normals(patch, triangles, turned))
     new_area = np.where(area > STRETCHED * old_area, area - old_area, 0)
     added = _filled(patch, triangles, new_area, old_area.sum() / len(triangles), spacing, number, rng)
-    squeezed = np.unique(triangles[area < SQUEEZED * old_area])
-    return patch, added, squeezed[rng.random(len(squeezed)) > 0.75]
+    resized = np.unique(triangles[area < SHRUNK * old_area])
+    return patch, added, resized[rng.random(len(resized)) > 0.75]
 
 
 def _filled(
@@ -341,22 +341,22 @@ def _point_area(surface: Surface, place: int) -> float:
     return float(np.pi * apart**2 / 16)
 
 
-def _seat(sample: Sample, surface: Surface, place: Place, rng: np.random.Generator) -> int:
+def _position(sample: Sample, surface: Surface, place: Place, rng: np.random.Generator) -> int:
     """A point to put a defect at. Where the sample's meta["allowed"], bool (N,), names points, it is one of those."""
     allowed = sample.meta.get("allowed")
     if allowed is None and place == "mask":
         raise SampleError(f"{sample.id}: place 'mask' needs a bool (N,) mask of points in the sample's meta['allowed']")
     if place == "edge" and allowed is None:
         return int(surface.tree.query(_extreme(surface, rng))[1])
-    seats = surface.seats(place)
+    positions = surface.positions(place)
     if allowed is not None:
         mine = np.asarray(allowed, bool)
         if mine.shape != (len(surface.points),) or not mine.any():
             raise SampleError(
                 f"{sample.id}: meta['allowed'] is {mine.shape} with {mine.sum()} True, wanted one a point"
             )
-        seats = seats[mine[seats]] if mine[seats].any() else np.flatnonzero(mine)
-    return int(seats[rng.integers(len(seats))])
+        positions = positions[mine[positions]] if mine[positions].any() else np.flatnonzero(mine)
+    return int(positions[rng.integers(len(positions))])
 
 
 def _extreme(surface: Surface, rng: np.random.Generator) -> np.ndarray:
@@ -376,8 +376,8 @@ def _thinned(points: np.ndarray, spacing: float) -> np.ndarray:
     return np.sort(np.unique(cells, axis=0, return_index=True)[1])
 
 
-def _facts(spec: DefectSpec, profile: Profile, place: int, labels: int, attempt: int) -> dict[str, Any]:
-    facts = {
+def _parameters(spec: DefectSpec, profile: Profile, place: int, labels: int, attempt: int) -> dict[str, Any]:
+    parameters = {
         "type": spec.type,
         "amplitude_mm": round(1e3 * float(profile.amplitude), 4),
         "reach_mm": round(1e3 * float(profile.reach), 4),
@@ -387,8 +387,8 @@ def _facts(spec: DefectSpec, profile: Profile, place: int, labels: int, attempt:
         "attempt": attempt,
     }
     if not isinstance(profile, Face | Hinge):
-        facts["volume_mm3"] = round(1e9 * volume(profile), 4)
-    return facts
+        parameters["volume_mm3"] = round(1e9 * volume(profile), 4)
+    return parameters
 
 
 def finished_cloud(sample: Sample, marked: Marked, told: list[dict[str, Any]], seed: int) -> Sample:
@@ -397,13 +397,13 @@ def finished_cloud(sample: Sample, marked: Marked, told: list[dict[str, Any]], s
     colors = None if sample.cloud.colors is None else sample.cloud.colors[marked.source]
     if colors is not None:
         rng = np.random.default_rng([seed, 79])
-        for number, facts in enumerate(told, start=1):
+        for number, parameters in enumerate(told, start=1):
             absorbed = np.array(ABSORPTIONS[rng.integers(len(ABSORPTIONS))])
-            where = (marked.instance == number) & (facts["type"] == "stain")
+            where = (marked.instance == number) & (parameters["type"] == "stain")
             colors[where] = np.rint(colors[where] * np.exp(-absorbed / 2.2))
     points, normals = (array.astype(np.float32, copy=False) for array in (marked.points, marked.normals))
     cloud = Cloud(points, normals, colors, labels=marked.instance > 0)
-    kinds = {facts["type"] for facts in told}
+    kinds = {parameters["type"] for parameters in told}
     dual = {"instances": marked.instance, "source_index": marked.source, "defects": told}
     defect = kinds.pop() if len(kinds) == 1 else "combined"
     return replace(sample, cloud=cloud, defect=defect, meta={**sample.meta, "seed": seed, "dual": dual})

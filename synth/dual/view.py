@@ -1,4 +1,4 @@
-"""Pictures of clouds, drawn in numpy: what a page, a ledger and a contact sheet show of a cloud without an image."""
+"""Images of clouds, drawn in numpy: what a page, a ledger and a contact sheet show of a cloud without an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAME_SURFACE = 0.04
 """Distance along the line of sight, over the cloud's extent, up to which two points belong to one surface."""
 
 
-def picture(cloud: Cloud, towards: np.ndarray | None = None, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+def rendered(cloud: Cloud, towards: np.ndarray | None = None, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
     """uint8 (side, side, 3) and bool (side, side): the cloud seen from `towards` (3,) (from above at a slant by
     default), shaded by its normals, and where its labelled points are seen."""
     view = np.array([0.45, -0.65, 0.6]) if towards is None else np.asarray(towards, float)
@@ -42,13 +42,13 @@ def picture(cloud: Cloud, towards: np.ndarray | None = None, side: int = SIDE) -
     return image, mask
 
 
-def picture_of_defect(cloud: Cloud) -> tuple[np.ndarray, np.ndarray]:
-    """`picture` from where the labelled points face; where something hides them from there, from the side of
+def image_of_defect(cloud: Cloud) -> tuple[np.ndarray, np.ndarray]:
+    """`rendered` from where the labelled points face; where something hides them from there, from the side of
     DIRECTIONS that shows the most of them."""
-    shown = picture(cloud, facing_defect(cloud))
+    shown = rendered(cloud, facing_defect(cloud))
     if shown[1].any():
         return shown
-    return max((picture(cloud, side) for side in DIRECTIONS), key=lambda pair: int(pair[1].sum()))
+    return max((rendered(cloud, side) for side in DIRECTIONS), key=lambda pair: int(pair[1].sum()))
 
 
 def facing_defect(cloud: Cloud) -> np.ndarray:

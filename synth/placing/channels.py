@@ -48,11 +48,11 @@ def choose_channels(images: Sequence[np.ndarray]) -> Channels:
     return Channels(float(pixels.mean()), middle.astype(np.float32), axes.astype(np.float32))
 
 
-def measure_photometry(goods: Sequence[np.ndarray]) -> Photometry:
+def measure_photometry(good_images: Sequence[np.ndarray]) -> Photometry:
     """Of good parts (h, w, C) in their channels: levels may differ by twice the spread of the parts' own medians,
     plus 3 grey levels; deviations below 3, or a tenth of the usual one, count as plain."""
-    medians = np.array([np.median(good, axis=(0, 1)) for good in goods])
-    usual = float(np.median([np.sqrt(good.var(axis=(0, 1)).sum()) for good in goods]))
+    medians = np.array([np.median(good, axis=(0, 1)) for good in good_images])
+    usual = float(np.median([np.sqrt(good.var(axis=(0, 1)).sum()) for good in good_images]))
     return Photometry(2 * medians.std(axis=0) + _PLAY, max(_FLOOR, _FLOOR_SHARE * usual))
 
 

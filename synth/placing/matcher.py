@@ -25,8 +25,8 @@ class Matcher:
     """Of one product: the levels, channels and photometry in which its images are compared, measured on some good ones;
     keeps what it made last."""
 
-    def __init__(self, goods: Sequence[Sample]) -> None:
-        images = [image_of(good) for good in goods]
+    def __init__(self, good_images: Sequence[Sample]) -> None:
+        images = [image_of(good) for good in good_images]
         self.levels = levels_for(int(np.median([max(image.shape) for image in images])))
         small = [resized(image, self.levels[0].factor) for image in images]
         self.channels = choose_channels(small)

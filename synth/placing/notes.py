@@ -10,22 +10,22 @@ from synth.sample import Sample
 from synth.sources.listing import reopen
 
 
-def turning_notes(goods: Sequence[Sample], turn: float | None = None) -> tuple[str, ...]:
+def turning_notes(good_images: Sequence[Sample], turn: float | None = None) -> tuple[str, ...]:
     """How far the defects of each product among the good images will be turned, one sentence a product; `turn` as in a
     recipe's generator.turn."""
     notes = []
-    for product in sorted({str(good.product) for good in goods}):
-        own = [good for good in goods if good.product == product]
+    for product in sorted({str(good.product) for good in good_images}):
+        own = [good for good in good_images if good.product == product]
         known = Surroundings([], [reopen(good) for good in own[:: max(1, len(own) // SURVEYED)]], turn)
         notes.append(f"{product}: {_sentence(known.turn_limit, turn is not None, len(own))}")
     return tuple(notes)
 
 
-def _sentence(limit: float, asked: bool, goods: int) -> str:
+def _sentence(limit: float, asked: bool, good_images: int) -> str:
     how = "by any angle" if limit >= ANY else f"by up to {limit:.0f} degrees"
     if asked:
         return f"defects are turned {how}, as generator.turn says"
     why = "good parts lie, or look alike, at any angle" if limit >= ANY else "good parts are turned no further"
-    if goods < 2:
+    if good_images < 2:
         why = "one good image does not tell how far parts are turned"
     return f"defects are turned {how}: {why}; set generator.turn to change it"

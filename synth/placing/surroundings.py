@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 from synth.errors import GeneratorError
-from synth.parts import evenly, part_of
 from synth.placing.config import Trust
 from synth.placing.crop import DefectCrop
 from synth.placing.fit import around
@@ -30,6 +29,7 @@ from synth.placing.room import has_room, reaching
 from synth.placing.shot_crop import ShotCrop
 from synth.placing.turning import ellipse, lie_alike, turn_limit
 from synth.sample import Sample
+from synth.sources.parts import evenly, part_of
 
 SURVEYED = 24
 """Good images that tell how a product looks and how far its parts are turned."""
@@ -37,7 +37,7 @@ _CALIBRATIONS, _CALIBRATED_ON = 120, (4, 12)
 _SLACK, _PLAY = 1.2, 0.04
 _BETTER, _WORST = 0.2, 2.0
 _TELLING, _FREE = 0.5, 0.25
-_CROPS_TRIED, _GOODS_TRIED, _PLACES_TRIED = 3, 4, 4
+_CROPS_TRIED, _GOOD_IMAGES_TRIED, _PLACES_TRIED = 3, 4, 4
 _OWN_SHIFT, _OWN_TURN = 0.06, 7.0
 _PLACES_LOOKED_AT = 200
 _PERMITTED, _POINTS = 0.9, 256
@@ -67,7 +67,7 @@ class Surroundings:
     def __init__(
         self,
         shots: Sequence[Sample],
-        goods: Sequence[Sample],
+        good_images: Sequence[Sample],
         turn: float | None = None,
         mirror: bool = True,
         scale: tuple[float, float] = (0.9, 1.1),
@@ -75,11 +75,11 @@ class Surroundings:
         """turn: degrees to either side that defects may be turned; None = as far as good parts are, measured. mirror:
         whether they may be mirrored. scale: least and largest change of their size."""
         self._shots = sorted(shots, key=lambda shot: shot.id)
-        self._goods = sorted(goods, key=lambda good: good.id)
+        self._good_images = sorted(good_images, key=lambda good: good.id)
         self._asked_turn, self._mirror = turn, mirror
         self._scales = tuple(dict.fromkeys((scale[0], min(max(1.0, scale[0]), scale[1]), scale[1])))
         self._crops: dict[str, list[ShotCrop]] = {}
-        surveyed = evenly(self._goods, SURVEYED)
+        surveyed = evenly(self._good_images, SURVEYED)
         self._matcher = Matcher(surveyed)
         self._grey = [resized(image_of(good), self._matcher.levels[1].factor).mean(axis=-1) for good in surveyed]
 
@@ -116,8 +116,8 @@ class Surroundings:
             order.sort(key=lambda index: index != turn_of % len(crops))
         for shot in (crops[index] for index in order[:_CROPS_TRIED]):
             # The shot stays while good images change: one that fits few of them is not used less often for it.
-            for attempt, number in enumerate(rng.permutation(len(self._goods))[:_GOODS_TRIED].tolist()):
-                good = self._goods[number]
+            for attempt, number in enumerate(rng.permutation(len(self._good_images))[:_GOOD_IMAGES_TRIED].tolist()):
+                good = self._good_images[number]
                 region = None if allowed is None else allowed(good)
                 if trust == "anywhere":
                     pose = self._anywhere(shot, good, rng, region)
@@ -206,7 +206,7 @@ class Surroundings:
         mirrors = self._mirror and not _cut_off_alike(shots)
         turned = [replace(shot, turn=min(shot.turn, scatter), mirrors=mirrors) for shot in shots]
         count = int(np.clip(_CALIBRATIONS // len(shots), *_CALIBRATED_ON))
-        found = [self._limits(shot, evenly(self._goods, count)) for shot in turned]
+        found = [self._limits(shot, evenly(self._good_images, count)) for shot in turned]
         worst = [_WORST * _usual(limits) for limits in ([pair[0] for pair in found], [pair[1] for pair in found])]
         fitting = [
             replace(shot, coarse=pair[0], medium=pair[1], example=pair[2])
@@ -215,13 +215,13 @@ class Surroundings:
         ]
         return fitting or turned
 
-    def _limits(self, shot: ShotCrop, goods: Sequence[Sample]) -> tuple[float, float, tuple[Sample, Pose] | None]:
+    def _limits(self, shot: ShotCrop, good_images: Sequence[Sample]) -> tuple[float, float, tuple[Sample, Pose] | None]:
         """The differences at which the shot's surroundings fit their best places on some good images, with some
         slack, and the best of these places."""
         best: list[float] = []
         refined: list[float] = []
         example, least = None, np.inf
-        for good in goods:
+        for good in good_images:
             scale = self._matcher.spanning_scale(shot, good) or 1.0
             found = self._matcher.differences(shot, good, False, scale)
             if not np.isfinite(found.min()):

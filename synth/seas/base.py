@@ -19,8 +19,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from synth.atomic import share
 from synth.errors import GeneratorError
+from synth.io.atomic import share
 
 # Bars of a second's loading would run through the command's own.
 diffusers_logging.disable_progress_bar()
@@ -136,8 +136,8 @@ def build_untrained(arch: Architecture, seed: int = 0, words: Sequence[str] = ()
 def build_scheduler(prediction_type: str) -> DDPMScheduler:
     """The noise schedule of Stable Diffusion 1.x: scaled linear from 0.00085 to 0.012 over 1000 steps.
 
-    A network that predicts v can start from pure noise, so there the last step keeps nothing of the picture (Lin et al.
-    2024, algorithm 1). With the 7 % that are left otherwise a network learns to read a picture's brightness and colour
+    A network that predicts v can start from pure noise, so there the last step keeps nothing of the image (Lin et al.
+    2024, algorithm 1). With the 7 % that are left otherwise a network learns to read an image's brightness and colour
     from what no drawing starts with, and draws medium grey."""
     pure = prediction_type == "v_prediction"
     return DDPMScheduler(

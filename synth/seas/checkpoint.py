@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from synth.atomic import share
 from synth.errors import GeneratorError
+from synth.io.atomic import share
 
 KEPT = 2
 State = dict[str, Tensor]

@@ -1,12 +1,12 @@
-"""From a drawn window back to the full picture: which pixels are defect, and how they join the good part.
+"""From a drawn window back to the full image: which pixels are defect, and how they join the good part.
 
 Truth of the mask. Inside the neighbourhood that was free to change, a pixel is defect where the mask head says so or a
-mask was requested, and the decoded picture really differs from the decoded good part; small holes are closed, specks
+mask was requested, and the decoded image really differs from the decoded good part; small holes are closed, specks
 dropped. Nothing beyond a narrow feather around that mask is changed, so image and mask cannot tell different stories.
 
-Joining. The picture gets the difference decode(drawn) - decode(good) and not the decoded pixels: what the VAE loses of
+Joining. The image gets the difference decode(drawn) - decode(good) and not the decoded pixels: what the VAE loses of
 the surface's texture cancels, and where the difference fades out the good part's own bits remain. Structure that the
-drawing hides must not come back that way: there the picture gets the decoded drawing itself.
+drawing hides must not come back that way: there the image gets the decoded drawing itself.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def tidy(mask: np.ndarray) -> np.ndarray:
     return (areas >= _SPECK * areas.max())[labels] & mask
 
 
-def to_picture(mask: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.ndarray:
-    """A window's mask (r, r) bool as a mask of the whole picture, shape (H, W, ...) -> (H, W) bool.
+def to_image(mask: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.ndarray:
+    """A window's mask (r, r) bool as a mask of the whole image, shape (H, W, ...) -> (H, W) bool.
 
     Outlines are smoothed where the window was shrunk; where it was enlarged a pixel is defect when half its cells are,
     or, for marks finer than a pixel, any."""
@@ -100,25 +100,25 @@ def to_picture(mask: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.n
     inner = soft > 0.5
     if not inner.any():
         inner = lay_out(mask, window, shape)[2]
-    picture = np.zeros(shape[:2], dtype=bool)
-    picture[rows, columns] = inner
-    return picture
+    image = np.zeros(shape[:2], dtype=bool)
+    image[rows, columns] = inner
+    return image
 
 
 def join(
-    picture: np.ndarray, drawn: np.ndarray, good: np.ndarray, window: Window, alpha: np.ndarray, grey: bool
+    image: np.ndarray, drawn: np.ndarray, good: np.ndarray, window: Window, alpha: np.ndarray, grey: bool
 ) -> np.ndarray:
-    """A new picture (H, W, 3) uint8 with what was drawn in the window, weighted by `alpha` (H, W) in [0, 1].
+    """A new image (H, W, 3) uint8 with what was drawn in the window, weighted by `alpha` (H, W) in [0, 1].
 
-    drawn, good (r, r, 3) float, grey levels: the decoded drawing and good part. grey: a picture without colour stays
-    so. Bit-identical to `picture` wherever alpha is 0 and everywhere outside the window."""
+    drawn, good (r, r, 3) float, grey levels: the decoded drawing and good part. grey: an image without colour stays
+    so. Bit-identical to `image` wherever alpha is 0 and everywhere outside the window."""
     if grey:
         drawn, good = (np.repeat(plane.mean(axis=-1, keepdims=True), 3, axis=-1) for plane in (drawn, good))
-    rows, columns, change = lay_out((drawn - good).astype(np.float32), window, picture.shape)
-    before, kept = (lay_out(plane, window, picture.shape)[2] for plane in (good, kept_structure(drawn, good)))
-    own = picture[rows, columns].astype(np.float32)
+    rows, columns, change = lay_out((drawn - good).astype(np.float32), window, image.shape)
+    before, kept = (lay_out(plane, window, image.shape)[2] for plane in (good, kept_structure(drawn, good)))
+    own = image[rows, columns].astype(np.float32)
     change -= (1 - kept[..., None]) * (own - before)
-    result = picture.copy()
+    result = image.copy()
     result[rows, columns] = np.rint(np.clip(own + alpha[rows, columns, None] * change, 0, 255)).astype(np.uint8)
     return result
 

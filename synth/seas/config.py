@@ -188,7 +188,7 @@ class SeasConfig(LearningChoices):
     placement: Trust = PLACEMENT
     turn: Turn = TURN
     legal_region: Path | None = _field(
-        None, "Picture that is white where defects may lie; stretched to each good image; none = the whole product."
+        None, "Image that is white where defects may lie; stretched to each good image; none = the whole product."
     )
     masks: Path | None = _field(
         None, "Folder of masks to draw defects under, in one sub-folder a defect type; none = made from the shots'."

@@ -45,10 +45,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A drawn window: decoded picture and decoded good part (r, r, 3) float32, grey levels 0..255 but not clipped, and
+    """A drawn window: decoded image and decoded good part (r, r, 3) float32, grey levels 0..255 but not clipped, and
     the mask head's probability (r, r) float32."""
 
-    picture: np.ndarray
+    image: np.ndarray
     good: np.ndarray
     probability: np.ndarray
 
@@ -79,10 +79,10 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) 
             Wait(begin, turns) if sketched else None,
             reader.watch,
         )
-    pictures, decoded = _decoded(pipeline.vae, latents)
-    goods, _ = _decoded(pipeline.vae, good)
+    images, decoded = _decoded(pipeline.vae, latents)
+    good_images, _ = _decoded(pipeline.vae, good)
     probability = reader.probability(decoded).float().cpu().numpy()
-    return [Drawn(*parts) for parts in zip(pictures, goods, probability, strict=True)]
+    return [Drawn(*parts) for parts in zip(images, good_images, probability, strict=True)]
 
 
 class MaskReader:
@@ -144,9 +144,9 @@ def _hold(good: Tensor, free: Sequence[np.ndarray | None]) -> Hold | None:
 
 
 def _decoded(vae: AutoencoderKL, latents: Tensor) -> tuple[np.ndarray, list[Tensor]]:
-    """Scaled latents to pictures (B, r, r, 3) float32 in grey levels, not clipped, and their decoder features; one at
+    """Scaled latents to images (B, r, r, 3) float32 in grey levels, not clipped, and their decoder features; one at
     a time to bound memory."""
     features = [decoder_features(vae, z[None]) for z in latents]
-    pictures = torch.cat([finish_decoding(vae, parts) for parts in features])
+    images = torch.cat([finish_decoding(vae, parts) for parts in features])
     levels = [torch.cat(level) for level in zip(*features, strict=True)]
-    return ((pictures.float() + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy(), levels
+    return ((images.float() + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy(), levels

@@ -1,4 +1,4 @@
-"""What the mask head looks at: U-Net features of a denoising step, and VAE-decoder features of the picture so far.
+"""What the mask head looks at: U-Net features of a denoising step, and VAE-decoder features of the image so far.
 
 Of a U-Net with n levels it sees the outputs of the up blocks at half (`low`) and at full latent size (`mid`), for
 Stable Diffusion up_blocks[1] (1280 channels, 32 x 32) and [2] (640, 64 x 64); of a decoder with m levels the outputs
@@ -64,7 +64,7 @@ def tapped_features(unet: UNet2DConditionModel) -> Iterator[UnetFeatures]:
 def decoder_features(vae: AutoencoderKL, latents: Tensor) -> list[Tensor]:
     """Decoder features of scaled latents (B, C, h, w): (B, c_k, 2^k h, 2^k w) for k = 1, 2, ...
 
-    The decoder's first part only: vae.decode would also make the picture, and would call its blocks per tile."""
+    The decoder's first part only: vae.decode would also make the image, and would call its blocks per tile."""
     x = vae.decoder.conv_in(vae.post_quant_conv(latents / vae.config.scaling_factor))
     x = vae.decoder.mid_block(x, None)
     features = []
@@ -75,7 +75,7 @@ def decoder_features(vae: AutoencoderKL, latents: Tensor) -> list[Tensor]:
 
 
 def finish_decoding(vae: AutoencoderKL, features: Sequence[Tensor]) -> Tensor:
-    """The picture (B, 3, H, W) in about [-1, 1] whose `decoder_features` these are: together they are vae.decode."""
+    """The image (B, 3, H, W) in about [-1, 1] whose `decoder_features` these are: together they are vae.decode."""
     decoder = vae.decoder
     return decoder.conv_out(decoder.conv_act(decoder.conv_norm_out(decoder.up_blocks[-1](features[-1], None))))
 

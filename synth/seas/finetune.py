@@ -5,7 +5,7 @@
       mask_head.safetensors    the network that reads masks off a drawing
       seas.json                tokens of each defect type, config, fingerprint; written last: the model is complete
       training_log.jsonl       losses, one line an update
-      checkpoints/             what an interrupted call goes on from; gone when complete
+      checkpoints/             what an interrupted call resumes from; gone when complete
 
 Deviations from the published code, besides those named in losses, pool, features and mask_head: only the new tokens'
 rows are trained; tokens may start from words the base knows; small bases get a larger rate, a short warm-up, clipped
@@ -29,7 +29,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from synth.errors import GeneratorError, RunError
-from synth.generator import Progress
+from synth.generators import Progress
 from synth.sample import Sample
 from synth.seas.base import save_base
 from synth.seas.checkpoint import write_tensors
@@ -61,23 +61,24 @@ class Finetuned:
 def finetune(
     pipeline: StableDiffusionPipeline,
     shots: Sequence[Sample],
-    goods: Sequence[Sample],
+    good_images: Sequence[Sample],
     config: SeasConfig,
     folder: Path,
     seed: int,
     progress: Progress | None = None,
 ) -> None:
-    """Fine-tune `pipeline` (a base, changed in place) on the shots and goods of one product, and save it in `folder`.
+    """Fine-tune `pipeline` (a base, changed in place) on the shots and good_images of one product, and save it in
+    `folder`.
 
-    An interrupted call goes on when repeated and ends with the same weights, bit for bit on the same device; a
+    An interrupted call resumes when repeated and ends with the same weights, bit for bit on the same device; a
     complete folder is left as it is. Raises GeneratorError for images or a base that cannot be learnt from, or a
     folder of another training; RunError where the folder cannot be written."""
-    _require_material(shots, goods)
+    _require_material(shots, good_images)
     config = settle(config, pipeline)
     prompts = UnbalancedPrompts.plan(
         str(shots[0].product), [str(s.defect) for s in shots], config.product_tokens, config.defect_tokens
     )
-    mark = fingerprint(pipeline, prompts, shots, goods, config, seed)
+    mark = fingerprint(pipeline, prompts, shots, good_images, config, seed)
     if _is_complete(folder, mark):
         return
     accelerator = Accelerator(mixed_precision="no")  # autocast is ours: an Accelerator's precision is process-wide
@@ -88,7 +89,7 @@ def finetune(
     pipeline.to(accelerator.device)
     with _writing_to(folder):
         training.checkpoint_folder.mkdir(parents=True, exist_ok=True)
-        pool = _pool(pipeline, prompts, shots, goods, config, training)
+        pool = _pool(pipeline, prompts, shots, good_images, config, training)
         trained = training.checkpoint_folder / "denoiser.done"
         if trained.is_file():
             _load_weights(pipeline, folder)
@@ -142,7 +143,7 @@ def fingerprint(
     pipeline: StableDiffusionPipeline,
     prompts: UnbalancedPrompts,
     shots: Sequence[Sample],
-    goods: Sequence[Sample],
+    good_images: Sequence[Sample],
     config: SeasConfig,
     seed: int,
 ) -> str:
@@ -156,7 +157,7 @@ def fingerprint(
     for network in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
         for tensor in network.state_dict().values():
             digest.update(tensor.detach().float().cpu().contiguous().numpy())
-    for sample in (*shots, *goods):
+    for sample in (*shots, *good_images):
         assert sample.image is not None
         digest.update(f"{sample.id} {sample.defect} {sample.image.shape}".encode())
         digest.update(sample.image.tobytes())
@@ -170,18 +171,20 @@ def _public(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
-def _require_material(shots: Sequence[Sample], goods: Sequence[Sample]) -> None:
-    if not shots or not goods:
-        raise GeneratorError(f"fine-tuning needs shots and goods; it got {len(shots)} shots and {len(goods)} goods")
-    products = {sample.product for sample in (*shots, *goods)}
+def _require_material(shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
+    if not shots or not good_images:
+        raise GeneratorError(
+            f"fine-tuning needs shots and good images; it got {len(shots)} shots and {len(good_images)} good images"
+        )
+    products = {sample.product for sample in (*shots, *good_images)}
     if len(products) > 1:
         raise GeneratorError(f"one model is one product's; it got {sorted(map(str, products))}")
-    for sample in (*shots, *goods):
+    for sample in (*shots, *good_images):
         if sample.image is None:
             raise GeneratorError(f"{sample.id} has no image")
     for shot in shots:
         if shot.defect is None:
-            raise GeneratorError(f"shot {shot.id} names no defect type; good parts belong to the goods")
+            raise GeneratorError(f"shot {shot.id} names no defect type; good parts belong to the good images")
         if shot.mask is None or not shot.mask.any():
             raise GeneratorError(f"shot {shot.id} has no defect pixel in its mask: correct the mask or leave it out")
 
@@ -197,14 +200,14 @@ def _pool(
     pipeline: StableDiffusionPipeline,
     prompts: UnbalancedPrompts,
     shots: Sequence[Sample],
-    goods: Sequence[Sample],
+    good_images: Sequence[Sample],
     config: SeasConfig,
     training: Training,
 ) -> WindowPool:
     """The training windows, from the file an interrupted call left or encoded anew."""
     path = training.checkpoint_folder / f"windows-{training.fingerprint[:16]}.safetensors"
     if not path.is_file() and training.accelerator.is_main_process:
-        pool = build_pool(pipeline.vae, shots, goods, prompts.defects, config, training.seed, training.progress)
+        pool = build_pool(pipeline.vae, shots, good_images, prompts.defects, config, training.seed, training.progress)
         write_tensors(path, pool.tensors())
     training.accelerator.wait_for_everyone()
     return WindowPool(**load_file(path))

@@ -16,15 +16,15 @@ import torch
 from accelerate import Accelerator
 
 from synth.errors import GeneratorError
-from synth.generator import Progress, Request, sample_of, unplaced
-from synth.images import read_mask
-from synth.parts import part_of
+from synth.generators import Progress, Request, sample_of, unplaced
+from synth.io.images import read_mask
+from synth.io.user_masks import list_masks, read_region, stretch
+from synth.pipeline.folder import file_name
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
-from synth.run_folder import file_name
 from synth.sample import Sample
 from synth.seas.base import load_base
-from synth.seas.compose import certainty, change_level, join, neighbourhood, to_picture, true_mask, visible_change
+from synth.seas.compose import certainty, change_level, join, neighbourhood, to_image, true_mask, visible_change
 from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, Start, draw_windows
 from synth.seas.edges import RIM, edge_level, tighten
@@ -34,10 +34,10 @@ from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
 from synth.seas.sketch import sketch
 from synth.seas.window import Window, cut, widest_window, window_for
-from synth.user_masks import list_masks, read_region, stretch
+from synth.sources.parts import part_of
 
-_GOODS_TRIED = 5
-_GOODS_FELT = 20
+_GOOD_IMAGES_TRIED = 5
+_GOOD_IMAGES_FELT = 20
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,12 @@ class Found:
 
 
 class Product:
-    """What drawing needs to know of one product besides its model: goods in the order of their ids, shots as marks."""
+    """What drawing needs to know of one product besides its model: good images in the order of their ids, shots as
+    marks."""
 
-    def __init__(self, shots: Sequence[Sample], goods: Sequence[Sample]) -> None:
-        self.goods = sorted(goods, key=lambda good: good.id)
-        self.grey = all(_is_grey(good) for good in self.goods)
+    def __init__(self, shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
+        self.good_images = sorted(good_images, key=lambda good: good.id)
+        self.grey = all(_is_grey(good) for good in self.good_images)
         self._shots = sorted(shots, key=lambda shot: shot.id)
         self._marks: dict[str, list[Mark]] = {}
         self._edge_levels: dict[str, float] = {}
@@ -87,13 +88,17 @@ class Product:
     @cached_property
     def directed(self) -> bool:
         """Whether the good parts' grain has a direction, by up to `_GOODS_FELT` of them."""
-        felt = [good for good in self.goods[:: max(1, len(self.goods) // _GOODS_FELT)] if good.image is not None]
+        felt = [
+            good
+            for good in self.good_images[:: max(1, len(self.good_images) // _GOOD_IMAGES_FELT)]
+            if good.image is not None
+        ]
         return is_directed((good.image, whole_if_unknown(good)) for good in felt if good.image is not None)
 
     def surroundings(self, turn: float | None) -> Surroundings:
         """What tells where defects fit; `turn` as in `Surroundings`, the same at every call."""
         if self._surroundings is None:
-            self._surroundings = Surroundings(self._shots, self.goods, turn)
+            self._surroundings = Surroundings(self._shots, self.good_images, turn)
         return self._surroundings
 
     def marks(self, defect: str) -> list[Mark]:
@@ -125,18 +130,18 @@ class SeasGenerator:
         self._loaded: tuple[str, Finetuned] | None = None
         self._region = None if config.legal_region is None else read_region(config.legal_region)
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Fine-tune one model for each product among the shots; goes on where an interrupted call stopped."""
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Fine-tune one model for each product among the shots; resumes where an interrupted call stopped."""
         for product in sorted({str(shot.product) for shot in shots}):
             own_shots = [shot for shot in shots if shot.product == product]
-            own_goods = [good for good in goods if good.product == product]
+            own_good_images = [good for good in good_images if good.product == product]
             base = load_base(self._config.base)
-            finetune(base, own_shots, own_goods, self._config, self._place(product), self._seed, progress)
-            self._products[product] = Product(own_shots, own_goods)
+            finetune(base, own_shots, own_good_images, self._config, self._place(product), self._seed, progress)
+            self._products[product] = Product(own_shots, own_good_images)
         self._loaded = None
 
     def surroundings(self, product: str) -> Surroundings | None:
-        """What the context of this product's defects is held against; None where the recipe places them otherwise."""
+        """What the context of this product's defects is compared with; None where the recipe places them otherwise."""
         placed_by_context = self._config.placement != "anywhere" and self._config.masks is None
         return self._product(product).surroundings(self._config.turn) if placed_by_context else None
 
@@ -183,7 +188,7 @@ class SeasGenerator:
         rng = np.random.default_rng(request.seed)
         draft = self._draft(product, request, rng)
         if draft is None:
-            return unplaced(request, "seas", product.goods[0])
+            return unplaced(request, "seas", product.good_images[0])
         image, requested = draft.good.image, draft.placement.mask
         assert image is not None
         window = window_for(requested, resolution, rng) if self._config.zoom else widest_window(requested)
@@ -229,13 +234,13 @@ class SeasGenerator:
             assert placed.good.image is not None
             pasted, mask = paste(placed.good.image, placed.crop, placed.pose)
             return Draft(placed.good, part_of(placed.good), Placement(mask & self._legal(mask.shape)), pasted)
-        for attempt in range(_GOODS_TRIED):
-            good = product.goods[rng.integers(len(product.goods))]
+        for attempt in range(_GOOD_IMAGES_TRIED):
+            good = product.good_images[rng.integers(len(product.good_images))]
             region = whole_if_unknown(good)
             try:
                 return Draft(good, part_of(good), self._request_mask(product, request.defect, region, rng))
             except GeneratorError:
-                if attempt + 1 == _GOODS_TRIED:
+                if attempt + 1 == _GOOD_IMAGES_TRIED:
                     raise
         raise AssertionError("unreachable")
 
@@ -244,7 +249,7 @@ class SeasGenerator:
         return self._legal(good.image.shape[:2])
 
     def _legal(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Where defects may lie in a picture of this shape (H, W), on the part or not."""
+        """Where defects may lie in an image of this shape (H, W), on the part or not."""
         if self._region is None:
             return np.ones(shape, dtype=bool)
         return stretch(self._region, (shape[0], shape[1]))
@@ -267,14 +272,14 @@ class SeasGenerator:
         assert before is not None
         asked = plan.draft.placement.mask if self._config.mask_mode == "request" else None
         found = self._found(plan, drawn, asked)
-        mask = to_picture(found.defect, plan.window, before.shape)
+        mask = to_image(found.defect, plan.window, before.shape)
         product = self._products[plan.request.product]
         if self._config.preserve_background:
             level = product.edge_level(str(plan.request.defect))
             image, mask = self._laid_in(plan, drawn, mask & plan.permitted, level, product.grey)
         else:
             everywhere, patch = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
-            image = join(before, drawn.picture, patch, plan.window, everywhere, product.grey)
+            image = join(before, drawn.image, patch, plan.window, everywhere, product.grey)
         return sample_of(
             plan.request,
             "seas",
@@ -293,19 +298,19 @@ class SeasGenerator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The good part with what was drawn under the loose mask (H, W), and the mask as tight as the shots' own; what
         was drawn farther off than the rim that tightening takes, and the feather, is left out again."""
-        picture = plan.draft.good.image
-        assert picture is not None
+        image = plan.draft.good.image
+        assert image is not None
         reach = max(3.0, self._config.feather * plan.window.side)
         alpha = neighbourhood(mask, reach) * plan.permitted
-        loose = join(picture, drawn.picture, drawn.good, plan.window, alpha, grey)
-        tight = tighten(mask, picture, loose, level)
+        loose = join(image, drawn.image, drawn.good, plan.window, alpha, grey)
+        tight = tighten(mask, image, loose, level)
         alpha = np.minimum(alpha, neighbourhood(tight, reach + RIM))
-        return join(picture, drawn.picture, drawn.good, plan.window, alpha, grey), tight
+        return join(image, drawn.image, drawn.good, plan.window, alpha, grey), tight
 
     def _found(self, plan: Plan, drawn: Drawn, asked: np.ndarray | None) -> Found:
         """Read the defect off a drawn window; asked (H, W) bool is the requested mask, if there was one."""
         free = np.ones(drawn.probability.shape, dtype=bool) if plan.start.free is None else plan.start.free > 0
-        change, level = visible_change(drawn.picture, drawn.good), change_level(plan.start.good, free)
+        change, level = visible_change(drawn.image, drawn.good), change_level(plan.start.good, free)
         if self._config.preserve_background:
             wanted = None if asked is None else cut(asked, plan.window, len(free))
             sure = certainty(drawn.probability, change, level, wanted)

@@ -1,4 +1,4 @@
-"""Marks: the defects of the shots lifted out of their pictures, described so that they can be laid elsewhere.
+"""Marks: the defects of the shots lifted out of their images, described so that they can be laid elsewhere.
 
 A mark knows its pixels, its outline, how large it is on its product, where it sits, and whether it grows out of an
 edge. Where shots are few, new outlines are drawn in their style.
@@ -48,9 +48,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a product lies in one picture, on a grid of at most 256 cells a side (`scale` cells per pixel).
+    """Where a product lies in one image, on a grid of at most 256 cells a side (`scale` cells per pixel).
 
-    region (h, w) bool; depth (h, w): cells to the nearest place outside, the picture's border counting as such;
+    region (h, w) bool; depth (h, w): cells to the nearest place outside, the image's border counting as such;
     edge (n, 2) cells along the outline and outward (n, 2), the unit vector out of the product there."""
 
     region: np.ndarray
@@ -61,7 +61,7 @@ class Ground:
 
     @property
     def span(self) -> float:
-        """Square root of the product's area, in pixels of the picture."""
+        """Square root of the product's area, in pixels of the image."""
         return float(np.sqrt(self.region.sum())) / self.scale
 
     def place(self, relative: np.ndarray) -> np.ndarray:

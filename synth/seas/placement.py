@@ -22,7 +22,7 @@ _LEAST_SPREAD = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """A map from pixels of the picture to pixels of a mark's crop: turned, scaled, mirrored and gently bent.
+    """A map from pixels of the image to pixels of a mark's crop: turned, scaled, mirrored and gently bent.
 
     source(p) = matrix @ (p - target) + origin + sum of waves. Points are (row, column); target and origin (2,);
     matrix (2, 2); waves (k, 5): wave vector (2), phase, and displacement (2) in crop pixels."""
@@ -33,14 +33,14 @@ class Warp:
     waves: np.ndarray
 
     def source(self, points: np.ndarray) -> np.ndarray:
-        """Crop coordinates (..., 2) of the picture points (..., 2)."""
+        """Crop coordinates (..., 2) of the image points (..., 2)."""
         local = (points - self.target) @ self.matrix.T
         ripple = np.sin(local @ self.waves[:, :2].T + self.waves[:, 2])
         return local + self.origin + ripple @ self.waves[:, 3:]
 
     @property
     def enlargement(self) -> float:
-        """Picture pixels for each crop pixel."""
+        """Image pixels for each crop pixel."""
         return float(1 / np.sqrt(abs(np.linalg.det(self.matrix))))
 
 
@@ -87,8 +87,8 @@ def place(
             return Placement(mask, mark, warp)
     share = permitted.mean()
     raise GeneratorError(
-        f"no place for a defect in {_TRIES} tries: the product and the legal region leave {share:.1%} of the picture; "
-        "widen generator.legal_region or leave this picture out"
+        f"no place for a defect in {_TRIES} tries: the product and the legal region leave {share:.1%} of the image; "
+        "widen generator.legal_region or leave this image out"
     )
 
 

@@ -2,11 +2,11 @@
 
 Encoding a window costs the bundled base more than learning from it (0.10 s against 0.04 s on two cores), so a pool of
 windows a defect type, and as many good ones of the same sizes, is encoded first; every update draws from it. The pool
-is a function of shots, goods, config and seed: fixed groups of windows are encoded together, so that a resumed run
-sees the same numbers to the last bit.
+is a function of shots, good images, config and seed: fixed groups of windows are encoded together, so that a resumed
+run sees the same numbers to the last bit.
 
-Against the published code: good windows are drawn independently of defective ones and from all goods, and each defect
-type has the same share of the pool however many shots it has.
+Against the published code: good windows are drawn independently of defective ones and from all good images, and each
+defect type has the same share of the pool however many shots it has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from synth.generator import Progress
+from synth.generators import Progress
 from synth.sample import Sample
 from synth.seas.config import SeasConfig
 from synth.seas.window import cut, widest_window, window_anywhere, window_for
@@ -76,7 +76,7 @@ class Batch:
 def build_pool(
     vae: AutoencoderKL,
     shots: Sequence[Sample],
-    goods: Sequence[Sample],
+    good_images: Sequence[Sample],
     defects: Sequence[str],
     config: SeasConfig,
     seed: int,
@@ -93,7 +93,9 @@ def build_pool(
         for k, i in places[start : start + ENCODED_TOGETHER]:
             rng = np.random.default_rng([seed, k, i])
             of_type = [shot for shot in shots if shot.defect == defects[k]]
-            pairs.append(_window_pair(of_type[i % len(of_type)], goods[int(rng.integers(len(goods)))], config, rng))
+            pairs.append(
+                _window_pair(of_type[i % len(of_type)], good_images[int(rng.integers(len(good_images)))], config, rng)
+            )
         marked, marks, plain = zip(*pairs, strict=True)
         defective.append(encode(vae, np.stack(marked)))
         good.append(encode(vae, np.stack(plain)))

@@ -30,7 +30,7 @@ def sketch(
 ) -> np.ndarray:
     """The window patch `good` (r, r, 3) uint8 with a rough defect under the requested mask; same shape and dtype.
 
-    product (H, W) bool is where the part is in the whole picture; marks: the shots' marks of the type, for the shade
+    product (H, W) bool is where the part is in the whole image; marks: the shots' marks of the type, for the shade
     where the placement's own mark has no pixels."""
     side = good.shape[0]
     mask = cut(placement.mask, window, side)
@@ -99,8 +99,8 @@ def _depth_level(outline: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def _around(mark: Mark) -> np.ndarray:
-    """The good surface as it might go on under the defect: pixels beyond the outline (two pixels off, where soft edges
-    end), spread inwards by normalised smoothing; (h, w, 3) float."""
+    """The good surface as it might continue under the defect: pixels beyond the outline (two pixels off, where soft
+    edges end), spread inwards by normalised smoothing; (h, w, 3) float."""
     assert mark.image is not None
     image, outline = mark.image.astype(np.float32), mark.outline
     sides = (~ndimage.binary_dilation(outline, iterations=2) & mark.product, ~outline & mark.product, ~outline, outline)

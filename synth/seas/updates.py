@@ -19,7 +19,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from synth.errors import RunError
-from synth.generator import Progress
+from synth.generators import Progress
 from synth.seas.checkpoint import Checkpoints, State, optimizer_state, restore_optimizer
 
 Losses = Callable[[torch.Generator], dict[str, Tensor]]
@@ -59,7 +59,7 @@ class Training:
 
     @property
     def checkpoint_folder(self) -> Path:
-        """Holds what is needed to go on, and nothing of the result."""
+        """Holds what is needed to resume, and nothing of the result."""
         return self.folder / "checkpoints"
 
     @property
@@ -81,7 +81,7 @@ def stream(seed: int, *path: object) -> torch.Generator:
 def run_stage(
     stage: Stage, groups: Sequence[ParameterGroup], model: nn.Module, losses: Losses, training: Training
 ) -> None:
-    """Carry out all updates of a stage, from its newest checkpoint on. `model` is what the accelerator prepared and
+    """Do all updates of a stage, from its newest checkpoint on. `model` is what the accelerator prepared and
     `groups` are its parameters. Raises RunError where a loss is no longer finite."""
     accelerator, checkpoints = training.accelerator, training.checkpoints(stage.name)
     named = {name: parameter for group in groups for name, parameter in group.parameters.items()}

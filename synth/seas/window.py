@@ -1,4 +1,4 @@
-"""Square windows into images of any size: how a small generator works on large pictures and on tiny defects.
+"""Square windows into images of any size: how a small generator works on large images and on tiny defects.
 
 A window is cut out and resampled to the model's resolution; a defect of a few pixels so becomes many latent cells
 wide, and a whole 4000-pixel image becomes small. Beyond the border the image continues mirrored.
@@ -41,7 +41,7 @@ def cut(array: np.ndarray, window: Window, resolution: int) -> np.ndarray:
 
 
 def lay_out(patch: np.ndarray, window: Window, shape: tuple[int, ...]) -> tuple[slice, slice, np.ndarray]:
-    """Resample a patch (r, r[, C]) to the window's own size: the rows and columns of a picture of `shape` (H, W, ...)
+    """Resample a patch (r, r[, C]) to the window's own size: the rows and columns of an image of `shape` (H, W, ...)
     that it covers, and its values there."""
     rows, columns = window.overlap(shape)
     full = resample(patch, window.side)

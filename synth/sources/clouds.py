@@ -14,8 +14,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_hidden, is_picture, limit_goods, open_root
-from synth.sources.points import CLOUDS, MESHES, Unit
+from synth.io.points import CLOUDS, MESHES, Unit
+from synth.sources.listing import (
+    Entry,
+    Listing,
+    Problem,
+    files_below,
+    is_hidden,
+    is_image,
+    limit_good_images,
+    open_root,
+)
 from synth.sources.product_tree import divide, misplaced, product_folders
 
 GOOD = ("good", "positive")
@@ -31,7 +40,7 @@ def is_clouds(root: Path) -> bool:
     if not is_tree and not any(_is_cloud(file) for file in root.iterdir() if not is_hidden(file.name)):
         return False
     files, _ = files_below(root)
-    images = sum(is_picture(file) and file.parent != root for file in files)
+    images = sum(is_image(file) and file.parent != root for file in files)
     return images == 0 or (is_tree and images < sum(map(_is_cloud, files)))
 
 
@@ -44,7 +53,7 @@ def list_clouds(
     good_limit: int | None = None,
     exclude: Sequence[str] = (),
 ) -> Listing:
-    """The clouds below a folder; `points` and `unit` are those of `synth.sources.points.read_points`."""
+    """The clouds below a folder; `points` and `unit` are those of `synth.io.points.read_points`."""
     root = open_root(root)
     files, problems = files_below(root, exclude)
     classes = product_folders(root, _is_class)
@@ -52,7 +61,7 @@ def list_clouds(
     entries: list[Entry] = []
     if classes:
         below, outside = divide(files, classes)
-        problems.extend(_misplaced(file) for file in outside if is_picture(file) or _is_cloud(file))
+        problems.extend(_misplaced(file) for file in outside if is_image(file) or _is_cloud(file))
         for folder in classes:
             name = folder.resolve().name if len(classes) > 1 or not product else own
             for made in _class_entries(folder, name, below[folder], points, unit):
@@ -68,7 +77,7 @@ def list_clouds(
         wanted = ", ".join(MESHES + CLOUDS)
         raise SourceError(f"{root} holds no point cloud and no mesh ({wanted}); name another folder")
     entries.sort(key=lambda entry: entry.id)
-    return Listing("clouds", root, limit_goods(entries, good_limit), tuple(problems))
+    return Listing("clouds", root, limit_good_images(entries, good_limit), tuple(problems))
 
 
 def _is_cloud(file: Path, text: bool = False) -> bool:
@@ -92,7 +101,7 @@ def _has_rows(file: Path) -> bool:
 
 
 def _misplaced(file: Path) -> Problem:
-    if is_picture(file):
+    if is_image(file):
         remedy = "leave it out with source.exclude, or name a folder of images alone if they are your data"
         return Problem(str(file), "is an image in a tree of clouds, and is not read", remedy, "warning")
     return misplaced(file, "Real3D-AD or Anomaly-ShapeNet", PLACES, "clouds")
@@ -124,7 +133,7 @@ def _class_entries(
             case (part, _) if part in PARTS and text and file.suffix.lower() == ".txt":
                 what = "holds no rows of numbers, and is not read"
                 yield Problem(str(file), what, "remove it; a cloud as text is x y z in rows", "warning")
-            case _ if is_picture(file) or _is_cloud(file):
+            case _ if is_image(file) or _is_cloud(file):
                 yield _misplaced(file)
     for part, file in clouds:
         place = f"{product}/{part}/{file.name}"

@@ -13,7 +13,7 @@ def _count(default: int | None, help_text: str, unit: str = "images", at_least: 
 
 
 def _white() -> Any:
-    help_text = "Value of white in pictures of more than 8 bits, as 4095 of a 12-bit camera; none = by what they show."
+    help_text = "Value of white in images of more than 8 bits, as 4095 of a 12-bit camera; none = by what they show."
     return Field(None, description=help_text, ge=255, le=65535)
 
 
@@ -27,7 +27,7 @@ Foreground = Annotated[
     Literal["auto", "whole"] | Path,
     BeforeValidator(_word),
     Field(
-        description="Where the product is: auto (estimated from the good images and held against the shots), whole "
+        description="Where the product is: auto (estimated from the good images and compared with the shots), whole "
         "(the whole image), a mask image (white = product, the same for all images), or a folder of masks named like "
         "the images, outside root."
     ),
@@ -36,7 +36,7 @@ Foreground = Annotated[
 
 
 class FolderSource(BaseModel):
-    """A folder of pictures of one product, with masks beside them or in a parallel folder."""
+    """A folder of images of one product, with masks beside them or in a parallel folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,7 +55,7 @@ class FolderSource(BaseModel):
     white_level: int | None = _white()
     test_fraction: float = Field(
         0.0,
-        description="Share of each defect type and of the goods kept for measuring, without a split file.",
+        description="Share of each defect type and of the good images kept for measuring, without a split file.",
         json_schema_extra={"unit": "share"},
         ge=0,
         lt=1,
@@ -136,14 +136,14 @@ class ProceduralSource(BaseModel):
 
     kind: Literal["procedural"] = "procedural"
     products: tuple[str, ...] = Field(("flange", "cap", "cloth"), description="Products to render.", min_length=1)
-    goods: int = _count(40, "Good parts of each product.")
+    good_images: int = _count(40, "Good parts of each product.")
     shots_per_defect: int = _count(
         8, "Defective parts of each type that a generator may learn from; 0 for one that learns nothing.", at_least=0
     )
     test_per_defect: int = _count(8, "Defective parts of each type kept for measuring.", at_least=0)
-    test_goods: int = _count(20, "Good parts of each product kept for measuring.", at_least=0)
+    test_good_images: int = _count(20, "Good parts of each product kept for measuring.", at_least=0)
     size: int | tuple[int, int] = Field(
-        192, description="Side, or height and width, of the pictures.", json_schema_extra={"unit": "px"}
+        192, description="Side, or height and width, of the images.", json_schema_extra={"unit": "px"}
     )
     seed: int = Field(0, description="Another seed renders other parts.", ge=0)
 

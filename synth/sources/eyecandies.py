@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 
 from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_picture, limit_goods, open_root
+from synth.sources.listing import Entry, Listing, Problem, files_below, is_image, limit_good_images, open_root
 from synth.sources.product_tree import divide, misplaced, product_folders
 
 FOCAL = 50 / 36
@@ -43,7 +43,7 @@ def list_eyecandies(
     if not folders:
         raise SourceError(f"{root} is no Eyecandies tree; wanted <Class>/train/data/000_depth.png")
     below, outside = divide(files, folders)
-    problems.extend(misplaced(file, "Eyecandies", PLACES) for file in outside if is_picture(file))
+    problems.extend(misplaced(file, "Eyecandies", PLACES) for file in outside if is_image(file))
     entries: list[Entry] = []
     for folder in folders:
         name = product if product and len(folders) == 1 else folder.resolve().name
@@ -55,11 +55,11 @@ def list_eyecandies(
     if not entries and not any(problem.severity == "error" for problem in problems):
         problems.append(Problem(str(root), "holds no images to read", f"put them into {PLACES}"))
     entries.sort(key=lambda entry: entry.id)
-    return Listing("eyecandies", root, limit_goods(entries, good_limit), tuple(problems))
+    return Listing("eyecandies", root, limit_good_images(entries, good_limit), tuple(problems))
 
 
 def read_depth(path: Path) -> np.ndarray:
-    """The organised cloud float32 (H, W, 3) metres behind a depth picture; (0, 0, 0) where the depth is 0."""
+    """The organised cloud float32 (H, W, 3) metres behind a depth image; (0, 0, 0) where the depth is 0."""
     facts = path.with_name(path.name.replace("_depth.png", "_info_depth.yaml"))
     if not facts.is_file():
         raise SourceError(f"{path} has no {facts.name} beside it, which gives its range; copy it too")
@@ -82,7 +82,7 @@ def read_depth(path: Path) -> np.ndarray:
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
     data: list[tuple[str, Path]] = []
-    for file in filter(is_picture, files):
+    for file in filter(is_image, files):
         match file.relative_to(folder).parts:
             case (split, "data", _) if split in SPLITS:
                 data.append((split, file))
@@ -122,8 +122,8 @@ def _type(mask: Path) -> str:
 
 
 def _marks(mask: Path) -> bool:
-    with Image.open(mask) as picture:
-        return bool(np.asarray(picture.convert("L")).any())
+    with Image.open(mask) as image:
+        return bool(np.asarray(image.convert("L")).any())
 
 
 def _is_class(folder: Path) -> bool:

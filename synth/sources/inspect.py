@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from synth.checks.ledger import LedgerRow, Twins, find_twins
+from synth.checks.ledger import Duplicates, LedgerRow, find_duplicates
 from synth.errors import SourceError
-from synth.generator import Progress
-from synth.images import write_png
-from synth.parts import PartFinding, contact_sheet, settle_parts
+from synth.generators import Progress
+from synth.io.images import write_png
 from synth.sample import Sample
 from synth.sources import list_tree
 from synth.sources.config import FolderSource
-from synth.sources.listing import Entry, Listing, Problem, differing_whites, files_below, is_picture, load
+from synth.sources.listing import Entry, Listing, Problem, differing_whites, files_below, is_image, load
+from synth.sources.parts import PartFinding, contact_sheet, settle_parts
 from synth.split import Split, likeness, roles_of
 
 MANY = 0.6
-"""Share of a picture from which a mask is suspicious."""
+"""Share of an image from which a mask is suspicious."""
 TINY = 10
 """Pixels below which a mask is suspicious."""
-FEW_GOODS, FEW_SHOTS = 20, 3
+FEW_GOOD_IMAGES, FEW_SHOTS = 20, 3
 LEAST_SHOTS = FolderSource.model_fields["min_shots"].default
 SHOWN = 20
 """Problems of one severity in the text; all are in `to_json`."""
@@ -35,9 +35,9 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The readable pictures of one defect type of a product; defect None = good. A shot with a blank mask counts as
+    """The readable images of one defect type of a product; defect None = good. A shot with a blank mask counts as
     none, as in a run. coverage: smallest, median and largest
-    share of the picture that a mask covers, None where no mask marks anything."""
+    share of the image that a mask covers, None where no mask marks anything."""
 
     product: str
     defect: str | None
@@ -48,7 +48,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `inspect` found. sizes: (height, width) -> pictures; `train` of a defect type are its shots;
+    """What `inspect` found. sizes: (height, width) -> images; `train` of a defect type are its shots;
     `parts`: where each product is, `notes`: how far its defects are turned, as a run would take it."""
 
     path: str
@@ -69,7 +69,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in plain types."""
-        sizes = [{"height": h, "width": w, "pictures": n} for (h, w), n in sorted(self.sizes.items())]
+        sizes = [{"height": h, "width": w, "images": n} for (h, w), n in sorted(self.sizes.items())]
         return {"usable": self.usable, **asdict(self), "sizes": sizes}
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class Report:
             lines.append(f"  height x width: {span}; {self.grey} grey, {self.colour} in colour")
         if self.ignored:
             named = ", ".join(f"{count} {ending}" for ending, count in sorted(self.ignored.items()))
-            lines.append(f"  ignored, being no pictures: {named}")
+            lines.append(f"  ignored, being no images: {named}")
         for severity in ("error", "warning"):
             found = [str(problem) for problem in self.problems if problem.severity == severity]
             lines.extend(f"{severity}: {text}" for text in found[:SHOWN])
@@ -123,7 +123,7 @@ class _Seen:
         except SourceError as problem:
             self.problems.append(_as_problem(problem, entry.file, entry.mask))
             return
-        assert sample.image is not None  # every layout gives one, of the points where there is no picture
+        assert sample.image is not None  # every layout gives one, of the points where there is no image
         assert sample.mask is not None
         file, kind = str(entry.file), (entry.product, entry.defect)
         thumbnail = likeness(sample).tobytes()
@@ -146,7 +146,7 @@ def inspect(
     """Look at every image and mask below `path`. Never raises for bad data: what is wrong stands in the report.
 
     `overlay`: a PNG file to write, in which the product's outline and the shots' masks are drawn into a few images of
-    each product (see `synth.parts.contact_sheet`). WriterError where it cannot be written."""
+    each product (see `synth.sources.parts.contact_sheet`). WriterError where it cannot be written."""
     try:
         listing = list_tree(path, layout)
     except SourceError as problem:
@@ -164,14 +164,14 @@ def inspect(
         *listing.problems,
         *seen.problems,
         *_count_problems(listing, kinds),
-        *_twin_problems(seen.rows, roles),
+        *_duplicate_problems(seen.rows, roles),
         *_name_problems(listing),
         *_colour_problems(listing, seen),
         *(differing_whites(files, "warning") for files in seen.whites.values() if len(files) > 1),
     ]
     files, _ = files_below(listing.root)
     read = {file for entry in listing.entries for file in (entry.file, entry.xyz)}
-    ignored = Counter(f.suffix.lower() or f.name for f in files if not is_picture(f) and f not in read)
+    ignored = Counter(f.suffix.lower() or f.name for f in files if not is_image(f) and f not in read)
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
     sizes = dict(seen.sizes)
     return Report(str(path), listing.layout, kinds, sizes, grey, colour, dict(ignored), tuple(problems), parts, notes)
@@ -190,7 +190,7 @@ def _inferred(
         if role == "train" and row.id not in seen.blank:
             meta = {"file": row.file, "sha256": row.sha256, "entry": entries[row.id]}
             sample = Sample(row.id, product=row.product, defect=row.defect, split="train", meta=meta)
-            (split.goods if row.defect is None else split.shots).append(sample)
+            (split.good_images if row.defect is None else split.shots).append(sample)
     try:
         settled, findings = settle_parts(split, FolderSource(root=listing.root))
         if overlay is not None:
@@ -198,7 +198,9 @@ def _inferred(
     except SourceError as problem:  # a file changed after it was inspected
         seen.problems.append(_as_problem(problem, listing.root))
         return (), ()
-    seen_as_images = [good for good in split.goods if entries[good.id].cloud is None and entries[good.id].xyz is None]
+    seen_as_images = [
+        good for good in split.good_images if entries[good.id].cloud is None and entries[good.id].xyz is None
+    ]
     return findings, turning_notes(seen_as_images)
 
 
@@ -214,13 +216,13 @@ def _as_problem(problem: SourceError, *files: Path | None) -> Problem:
 def _mask_problems(file: str, mask: np.ndarray) -> Iterator[Problem]:
     area = int(mask.sum())
     if area == 0:
-        remedy = "mark the defect, or move the picture to the good ones; it is left out of the shots until then"
-        yield Problem(file, "is blank, though its picture is said to show a defect", remedy, "warning")
+        remedy = "mark the defect, or move the image to the good ones; it is left out of the shots until then"
+        yield Problem(file, "is blank, though its image is said to show a defect", remedy, "warning")
     elif area < TINY:
         yield Problem(file, f"marks only {area} px", "check that nothing was lost when it was exported", "warning")
     elif mask.mean() > MANY:
         remedy = "check that defect is white and background black, not the other way round"
-        yield Problem(file, f"covers {mask.mean():.0%} of its picture", remedy, "warning")
+        yield Problem(file, f"covers {mask.mean():.0%} of its image", remedy, "warning")
 
 
 def _kinds(seen: _Seen, roles: Sequence[str]) -> tuple[Kind, ...]:
@@ -243,17 +245,17 @@ def _count_problems(listing: Listing, kinds: Sequence[Kind]) -> Iterator[Problem
     # The dual-modality synthesizer learns from no shots, but needs the geometry of good parts.
     lacking: Any = "warning" if any(entry.xyz or entry.cloud for entry in listing.entries) else "error"
     if not any(kind.defect for kind in kinds):
-        remedy = "add a folder <defect type>/ of 3 or more pictures with masks"
+        remedy = "add a folder <defect type>/ of 3 or more images with masks"
         if lacking == "warning":
             remedy += ", or draw without shots: generator kind dual"
         yield Problem(root, "shows no defect", remedy, lacking)
     for product in sorted({kind.product for kind in kinds}):
-        goods = sum(kind.train for kind in kinds if kind.product == product and kind.defect is None)
-        if goods == 0:
-            yield Problem(root, f"has no good pictures of {product}", f"put {FEW_GOODS} or more into a folder good")
-        elif goods < FEW_GOODS:
-            what = f"has only {goods} good pictures of {product}"
-            yield Problem(root, what, f"{FEW_GOODS} or more give varied backgrounds", "warning")
+        good_images = sum(kind.train for kind in kinds if kind.product == product and kind.defect is None)
+        if good_images == 0:
+            yield Problem(root, f"has no good images of {product}", f"put {FEW_GOOD_IMAGES} or more into a folder good")
+        elif good_images < FEW_GOOD_IMAGES:
+            what = f"has only {good_images} good images of {product}"
+            yield Problem(root, what, f"{FEW_GOOD_IMAGES} or more give varied backgrounds", "warning")
     for kind in kinds:
         if kind.defect is None or kind.train >= FEW_SHOTS:
             continue
@@ -262,10 +264,10 @@ def _count_problems(listing: Listing, kinds: Sequence[Kind]) -> Iterator[Problem
         yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
 
 
-def _twin_problems(rows: Sequence[LedgerRow], roles: Sequence[str]) -> Iterator[Problem]:
-    """One picture twice: an error across roles, as in a run, and a warning within one."""
+def _duplicate_problems(rows: Sequence[LedgerRow], roles: Sequence[str]) -> Iterator[Problem]:
+    """One image twice: an error across roles, as in a run, and a warning within one."""
     named = [_with_role(row, role) for row, role in zip(rows, roles, strict=True)]
-    for pair in find_twins(named):
+    for pair in find_duplicates(named):
         leak = pair.first.role != pair.second.role
         yield Problem(pair.first.name, _told(pair), "keep one of them", "error" if leak else "warning")
 
@@ -275,8 +277,8 @@ def _with_role(row: LedgerRow, role: str) -> LedgerRow:
     return LedgerRow(row.id, row.file, name, row.product, row.defect, row.sha256, row.perceptual_hash)
 
 
-def _told(pair: Twins) -> str:
-    same = "the same pixels" if pair.first.sha256 == pair.second.sha256 else "the same picture, copied or turned,"
+def _told(pair: Duplicates) -> str:
+    same = "the same pixels" if pair.first.sha256 == pair.second.sha256 else "the same image, copied or turned,"
     return f"({pair.first.role}) holds {same} as {pair.second.name} ({pair.second.role})"
 
 
@@ -295,5 +297,5 @@ def _name_problems(listing: Listing) -> Iterator[Problem]:
 def _colour_problems(listing: Listing, seen: _Seen) -> Iterator[Problem]:
     for product, count in seen.colour.items():
         if count[False] and count[True]:
-            what = f"mixes {count[False]} grey and {count[True]} colour pictures of {product}"
+            what = f"mixes {count[False]} grey and {count[True]} colour images of {product}"
             yield Problem(str(listing.root), what, "use one kind: a generator learns the difference too", "warning")

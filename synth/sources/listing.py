@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 
 from synth.errors import SourceError
-from synth.images import SUFFIXES, content_hash, read_levels, read_mask
+from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
+from synth.io.points import Unit
 from synth.sample import Sample
-from synth.sources.points import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
+    """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
-    `white`: value of white in a picture of more than 8 bits; None = as its brightest pixel suggests."""
+    `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests."""
 
     id: str
     file: Path
@@ -74,7 +74,7 @@ class Listing:
 
 
 def samples(listing: Listing) -> Iterator[Sample]:
-    """Read the entries one after the other. Raises SourceError for the listing's first error, before any picture is
+    """Read the entries one after the other. Raises SourceError for the listing's first error, before any image is
     opened, and for the first file that cannot be read."""
     if listing.errors:
         more = len(listing.errors) - 1
@@ -92,14 +92,14 @@ def samples(listing: Listing) -> Iterator[Sample]:
 
 
 def differing_whites(files: Mapping[int, Path], severity: Literal["error", "warning"] = "error") -> Problem:
-    """The problem that deep pictures of one product, one file for each value of white, would be scaled differently."""
+    """The problem that deep images of one product, one file for each value of white, would be scaled differently."""
     (low, dark), (high, bright) = min(files.items()), max(files.items())
     what = f"is read with {low} as white, {bright} with {high}, as their brightest pixels suggest"
     return Problem(str(dark), what, f"say in the recipe what is white, such as source.white_level: {high}", severity)
 
 
 def load(entry: Entry) -> Sample:
-    """The picture and mask behind an entry. A good part has an all-False mask, and so has a defect whose mask file
+    """The image and mask behind an entry. A good part has an all-False mask, and so has a defect whose mask file
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
     if entry.cloud is not None:
         return _load_cloud(entry, *entry.cloud)
@@ -110,7 +110,7 @@ def load(entry: Entry) -> Sample:
     if entry.defect is None and mask.any():
         raise SourceError(
             f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move the "
-            "picture to the folder of its defect type, or remove the mask"
+            "image to the folder of its defect type, or remove the mask"
         )
     return Sample(
         id=entry.id,
@@ -130,22 +130,22 @@ def load(entry: Entry) -> Sample:
     )
 
 
-def _read_xyz(path: Path, picture: Path, size: tuple[int, int]) -> np.ndarray:
+def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
+    from synth.io.tiff import read_xyz
     from synth.sources.eyecandies import read_depth
-    from synth.sources.tiff import read_xyz
 
     xyz = read_depth(path) if path.name.endswith("_depth.png") else read_xyz(path)
     if xyz.shape[:2] != size:
         found, wanted = (f"{h} x {w} (height x width)" for h, w in (xyz.shape[:2], size))
-        raise SourceError(f"{path} is {found}, its picture {picture} {wanted}; give both at the size of the sensor")
+        raise SourceError(f"{path} is {found}, its image {image} {wanted}; give both at the size of the sensor")
     return xyz
 
 
 def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
-    """A cloud with a picture of it, which stands in wherever pictures are compared or shown."""
+    """A cloud with an image of it, which stands in wherever images are compared or shown."""
     from synth.dual.surface import LEAST_POINTS
-    from synth.dual.view import picture
-    from synth.sources.points import read_points
+    from synth.dual.view import rendered
+    from synth.io.points import read_points
 
     cloud = read_points(entry.file, points, unit)
     if len(cloud.points) < LEAST_POINTS:
@@ -153,7 +153,7 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
             f"{entry.file} holds {len(cloud.points)} points, wanted at least {LEAST_POINTS}; scan or sample it denser, "
             "or leave it out with source.exclude"
         )
-    image, mask = picture(cloud)
+    image, mask = rendered(cloud)
     return Sample(
         id=entry.id,
         image=image,
@@ -197,7 +197,7 @@ def open_root(root: str | Path) -> Path:
                 f"{root} does not exist; check the path, which in a recipe starts from the recipe's folder"
             )
         if not root.is_dir():
-            raise SourceError(f"{root} is a file, wanted a folder of pictures; give the folder it lies in")
+            raise SourceError(f"{root} is a file, wanted a folder of images; give the folder it lies in")
         os.scandir(root).close()
     except OSError as problem:
         _refuse(problem)
@@ -235,7 +235,7 @@ def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], li
     return [file for file in kept if _is_utf8(str(file))], problems
 
 
-def is_picture(file: Path) -> bool:
+def is_image(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES
 
 
@@ -244,7 +244,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")
 
 
-def limit_goods(entries: Sequence[Entry], most: int | None) -> tuple[Entry, ...]:
+def limit_good_images(entries: Sequence[Entry], most: int | None) -> tuple[Entry, ...]:
     """At most this many good parts of each product for training, the first by id; None = all."""
     count: Counter[str] = Counter()
     kept = []
@@ -262,7 +262,7 @@ def _refuse(problem: OSError) -> None:
 
 
 def _is_run(names: Sequence[str]) -> bool:
-    """Whether a folder with files of these names is one that `synth.run_folder` describes."""
+    """Whether a folder with files of these names is one that `synth.pipeline.folder` describes."""
     return "ledger.parquet" in names and ("run.lock" in names or "environment.json" in names)
 
 

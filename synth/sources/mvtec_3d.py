@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from synth.sources.listing import Entry, Listing, Problem, is_picture
+from synth.sources.listing import Entry, Listing, Problem, is_image
 from synth.sources.product_tree import list_products, misplaced, product_folders
 
 SPLITS = {"train": "train", "validation": "train", "test": "test"}
@@ -59,7 +59,7 @@ def _is_product(folder: Path) -> bool:
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
     images: list[tuple[str, str, Path]] = []
     known: dict[tuple[str, str, str, str], Path] = {}
-    for file in filter(is_picture, files):
+    for file in filter(is_image, files):
         match file.relative_to(folder).parts:
             case (part, kind, what, _) if part in SPLITS and _fits(what, file):
                 twin = known.setdefault((part, kind, what, file.stem), file)

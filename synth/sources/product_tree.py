@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_hidden, is_picture, limit_goods, open_root
+from synth.sources.listing import (
+    Entry,
+    Listing,
+    Problem,
+    files_below,
+    is_hidden,
+    is_image,
+    limit_good_images,
+    open_root,
+)
 
 Lister = Callable[[Path, str, Sequence[Path]], Iterable[Entry | Problem]]
 """(a product's folder, the product's name, the files below it) -> what they are."""
@@ -64,7 +73,7 @@ def list_products(
     if not found:
         raise SourceError(f"{root} is no {tree} tree; {wanted}")
     below, outside = divide(files, found)
-    problems.extend(misplaced(file, tree, places) for file in outside if is_picture(file))
+    problems.extend(misplaced(file, tree, places) for file in outside if is_image(file))
     folders = {folder.resolve().name: folder for folder in found}
     chosen = list(folders) if products == "all" else [name for name in folders if name in products]
     for name in () if products == "all" else sorted(set(products) - set(folders)):
@@ -82,4 +91,4 @@ def list_products(
     if chosen and not entries and not any(problem.severity == "error" for problem in problems):
         problems.append(Problem(str(root), "holds no images to read", f"put them into {places}"))
     entries.sort(key=lambda entry: entry.id)
-    return Listing(layout, root, limit_goods(entries, good_limit), tuple(problems))
+    return Listing(layout, root, limit_good_images(entries, good_limit), tuple(problems))

@@ -1,4 +1,4 @@
-"""A split file fixes by name which pictures may be learnt from and which are for measuring only:
+"""A split file fixes by name which images may be learnt from and which are for measuring only:
 
     {"shots": {"crack": ["a.jpg", ...], "good": [...]}, "test": {"crack": ["b.jpg", ...], "good": [...]}}
 
@@ -21,7 +21,7 @@ WANTED = 'wanted {"shots": {"<type>": ["<file>", ...], "good": [...]}, "test": {
 
 
 def read_split_file(path: Path) -> dict[tuple[str, str, str], None]:
-    """(split, type, name) of every picture listed, in the file's order; a dict for its order and its uniqueness."""
+    """(split, type, name) of every image listed, in the file's order; a dict for its order and its uniqueness."""
     if not path.is_file():
         raise SourceError(
             f"{path} does not exist; name a JSON file below source.root in source.split, or leave it away"
@@ -69,9 +69,9 @@ def apply_split(path: Path, root: Path, entries: Sequence[Entry]) -> tuple[list[
 
 
 def _not_one(root: Path, kind: str, name: str, found: list[Entry], types_of: dict[str, set[str]]) -> tuple[str, str]:
-    """What is wrong with a listed name that does not mean exactly one picture, and the remedy."""
+    """What is wrong with a listed name that does not mean exactly one image, and the remedy."""
     if found:
-        return f"{kind}: {name} is the name of {len(found)} pictures", f"write its path below {root}"
+        return f"{kind}: {name} is the name of {len(found)} images", f"write its path below {root}"
     if elsewhere := sorted(types_of.get(name, ())):
-        return f"lists {name} as {kind}, but it lies in {elsewhere[0]}", "list it there, or move the picture"
-    return f"lists {kind}: {name}, which is not in {root}", "correct the name or add the picture and its mask"
+        return f"lists {name} as {kind}, but it lies in {elsewhere[0]}", "list it there, or move the image"
+    return f"lists {kind}: {name}, which is not in {root}", "correct the name or add the image and its mask"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth.journal import Record
-from synth.real import RealImage
+from synth.pipeline.journal import Record
+from synth.pipeline.real import RealImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Dataset:
 
     root: Path
     records: Sequence[Record]
-    goods: Sequence[RealImage]
+    good_images: Sequence[RealImage]
 
 
 def _mvtec(dataset: Dataset, folder: Path) -> None:

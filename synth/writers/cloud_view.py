@@ -15,7 +15,7 @@ MOST_POINTS = 2000
 
 
 def normal_map(xyz: np.ndarray) -> np.ndarray:
-    """An organised cloud (H, W, 3) as a picture of its normals, uint8 (H, W, 3); grey where nothing is known."""
+    """An organised cloud (H, W, 3) as an image of its normals, uint8 (H, W, 3); grey where nothing is known."""
     return np.uint8(127.5 + 127.5 * normals(xyz, xyz[..., 2] > 0, 1.5))
 
 

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from synth.errors import WriterError
-from synth.geometry_files import read_extras
-from synth.journal import Record
-from synth.real import RealImage
-from synth.run_folder import file_name, read_png, write_whole
+from synth.io.geometry import read_extras
+from synth.io.points import npz_bytes, pcd_bytes, ply_bytes
+from synth.pipeline.folder import file_name, read_png, write_whole
+from synth.pipeline.journal import Record
+from synth.pipeline.real import RealImage
 from synth.sample import Cloud
-from synth.sources.points import npz_bytes, pcd_bytes, ply_bytes
 from synth.writers import Dataset
 
 
@@ -76,7 +76,7 @@ def _write_tree(
 
 
 def _clouds(dataset: Dataset) -> Iterator[tuple[Record | RealImage, Cloud]]:
-    entries: list[RealImage | Record] = [*dataset.goods, *dataset.records]
+    entries: list[RealImage | Record] = [*dataset.good_images, *dataset.records]
     for entry in entries:
         xyz, cloud = read_extras(dataset.root, entry.extras)
         if cloud is None:

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from synth.generator import Progress
-from synth.geometry_files import read_extras
-from synth.journal import Journal, Record, Yield
-from synth.parts import read_parts
-from synth.real import RealImage, read_real
+from synth.generators import Progress
+from synth.io.geometry import read_extras
+from synth.pipeline.folder import RunFolder, read_png, write_whole
+from synth.pipeline.journal import Journal, Record, Yield
+from synth.pipeline.real import RealImage, read_real
 from synth.recipe import Recipe, load_recipe
-from synth.run_folder import RunFolder, read_png, write_whole
+from synth.sources.parts import read_parts
 from synth.writers.cloud_view import normal_map, of_cloud, of_pixels
 from synth.writers.thumbnails import Box, close_up, cut_out, data_uri, outline
 
@@ -34,7 +34,7 @@ THUMBNAIL = {"few": 176, "many": 128}
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A candidate or a shot as the page shows it; `files` are paths from the page to the full-size pictures;
+    """A candidate or a shot as the page shows it; `files` are paths from the page to the full-size images;
     `normals` shows the close-up's surface, `cloud` is a cloud to turn (see `synth.writers.cloud_view`)."""
 
     id: str
@@ -170,7 +170,7 @@ def _geometry(
 def _told(record: Record) -> dict[str, str]:
     """What is known of the defects of a synthesized sample, as text."""
     names = ("amplitude_mm", "reach_mm", "snr", "visible_in", "volume_mm3", "points")
-    lists = {name: [str(fact[name]) for fact in record.facts if fact.get(name) is not None] for name in names}
+    lists = {name: [str(fact[name]) for fact in record.parameters if fact.get(name) is not None] for name in names}
     return {name: ", ".join(values) for name, values in lists.items() if values}
 
 
@@ -204,7 +204,7 @@ def _pixels(folder: RunFolder, name: str) -> np.ndarray:
 
 
 def _fitted(start: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """The start at the size of the picture shown: a rejected candidate is kept small."""
+    """The start at the size of the image shown: a rejected candidate is kept small."""
     if start.shape == image.shape:
         return start
     return np.asarray(Image.fromarray(start).resize(image.shape[1::-1], Image.Resampling.BOX))

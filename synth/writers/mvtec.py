@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from synth.run_folder import file_name, link_or_copy, write_whole
+from synth.pipeline.folder import file_name, link_or_copy, write_whole
 from synth.writers import Dataset
 
 _NOTE = """\
@@ -30,7 +30,7 @@ The terms of the real images hold for everything here.
 
 def write(dataset: Dataset, folder: Path) -> None:
     """Write the tree under `folder`. Files are hard links to the run's own where the file system has them."""
-    for good in dataset.goods:
+    for good in dataset.good_images:
         name = PurePosixPath(good.image).name
         link_or_copy(dataset.root / good.image, folder / file_name(good.product) / "train" / "good" / name)
     for record in dataset.records:

@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 
 from synth.errors import WriterError
-from synth.journal import Record
-from synth.real import RealImage
-from synth.run_folder import file_name, link_or_copy, write_whole
+from synth.pipeline.folder import file_name, link_or_copy, write_whole
+from synth.pipeline.journal import Record
+from synth.pipeline.real import RealImage
 from synth.writers import Dataset
 
 
@@ -25,7 +25,7 @@ def write(dataset: Dataset, folder: Path) -> None:
     organised clouds."""
     count: Counter[str] = Counter()
     names: dict[str, str] = {}
-    entries: list[RealImage | Record] = [*dataset.goods, *dataset.records]
+    entries: list[RealImage | Record] = [*dataset.good_images, *dataset.records]
     for entry in entries:
         if "xyz" not in entry.extras:
             raise WriterError(f"{entry.id} has no organised cloud; choose output.format mvtec, ply or parquet")

@@ -22,7 +22,7 @@ With unorganised clouds also:
 | labels     | list of uint8         | 1 = defect, a point each, in the PLY's order                         |
 
 The column types are embedded in the files, so images arrive decoded and labels named. Files named
-train-00000-of-0000N.parquet hold about SHARD_BYTES of pictures and geometry each, in groups of rows of about
+train-00000-of-0000N.parquet hold about SHARD_BYTES of images and geometry each, in groups of rows of about
 GROUP_BYTES: what is in memory at a time. The same run gives the same bytes.
 """
 
@@ -40,25 +40,25 @@ import pyarrow.parquet as pq
 from PIL import Image
 from scipy import ndimage
 
-from synth.atomic import replacing
-from synth.geometry_files import read_extras
-from synth.journal import Record
-from synth.real import RealImage
-from synth.run_folder import png_bytes
+from synth.io.atomic import replacing
+from synth.io.geometry import read_extras
+from synth.pipeline.folder import png_bytes
+from synth.pipeline.journal import Record
+from synth.pipeline.real import RealImage
 from synth.writers import Dataset
 
 SHARD_BYTES = 256 * 2**20
 GROUP_BYTES = 32 * 2**20
 ROWS_A_GROUP = 100
 DEPTH_STEP = 1e-4
-"""Metres of a step of the depth picture, which reaches to 6.5 m."""
+"""Metres of a step of the depth image, which reaches to 6.5 m."""
 
 Entry = Record | RealImage
 
 
 def write(dataset: Dataset, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
-    """Write the shards under `folder`: first the samples, then the goods."""
-    entries: list[Entry] = [*dataset.records, *dataset.goods]
+    """Write the shards under `folder`: first the samples, then the good images."""
+    entries: list[Entry] = [*dataset.records, *dataset.good_images]
     shards = list(_parts(entries, dataset.root, shard_bytes))
     labels = _names(dataset)
     kinds = {kind for entry in entries for kind in entry.extras}
@@ -123,7 +123,7 @@ def _size_of_all(entries: list[Entry], root: Path) -> tuple[int, int] | None:
 
 
 def _names(dataset: Dataset) -> tuple[list[str], list[str]]:
-    products = sorted({r.product for r in dataset.records} | {g.product for g in dataset.goods})
+    products = sorted({r.product for r in dataset.records} | {g.product for g in dataset.good_images})
     return products, ["good", *sorted({record.defect for record in dataset.records} - {"good"})]
 
 
@@ -143,12 +143,12 @@ def _parts(entries: list[Entry], root: Path, limit: int, most: int | None = None
 
 
 def _bytes(entry: Entry, root: Path) -> int:
-    picture = root / _image(entry)
-    size = picture.stat().st_size
+    opened = root / _image(entry)
+    size = opened.stat().st_size
     if "cloud" in entry.extras:
         size += (root / entry.extras["cloud"][0]).stat().st_size
     if "xyz" in entry.extras:
-        with Image.open(picture) as image:
+        with Image.open(opened) as image:
             size += 12 * image.width * image.height
     return size
 
@@ -178,7 +178,7 @@ def _row(entry: Entry, root: Path, labels: tuple[list[str], list[str]]) -> dict[
     if isinstance(entry, Record):
         mask = (root / entry.files[1]).read_bytes()
         source = {name: getattr(entry, name) for name in ("index", "start", "start_file", "window", "image_sha256")}
-        seed, origin = entry.seed, {"kind": "synthetic", **source, "scores": entry.scores, "defects": entry.facts}
+        seed, origin = entry.seed, {"kind": "synthetic", **source, "scores": entry.scores, "defects": entry.parameters}
     else:
         mask = png_bytes(np.zeros(_size(image), bool))
         seed, origin = None, {"kind": "real", "file": entry.file, "sha256": entry.sha256}

@@ -1,4 +1,4 @@
-"""Small pictures for the gallery page: data URIs, the square around a defect, and a mask's outline as an SVG path."""
+"""Small images for the gallery page: data URIs, the square around a defect, and a mask's outline as an SVG path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skimage.measure import approximate_polygon, find_contours
 MARGIN = 0.6
 """Room left around a defect in its close-up, as a share of the defect's longer side."""
 LEAST_SIDE = 40
-"""Side in px below which a close-up shows blocks instead of a picture."""
+"""Side in px below which a close-up shows blocks instead of an image."""
 TOLERANCE = 0.35
 """Distance in px (blocks) by which an outline may differ from the mask's own."""
 OUTLINE_SIDE = 256
@@ -51,10 +51,10 @@ def cut_out(image: np.ndarray, box: Box) -> np.ndarray:
 
 def data_uri(image: np.ndarray, side: int, quality: int = 78) -> str:
     """The image as WebP, shrunk so that its longer side is at most `side` px."""
-    picture = Image.fromarray(image)
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    shown = Image.fromarray(image)
+    shown.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", quality=quality, method=2)
+    shown.save(buffer, format="WEBP", quality=quality, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -1,18 +1,18 @@
-"""A finished run with test pictures kept back, made once by the blob generator."""
+"""A finished run with test images kept back, made once by the blob generator."""
 
 from __future__ import annotations
 
 import pytest
 
-from synth import preparation
-from synth.pipeline import Run, run
+from synth.pipeline import preparation
+from synth.pipeline.runs import Run, run
 from synth.sources.config import FolderSource
 from tests.synth.blobs import BlobGenerator, recipe_for, write_source
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory):
-    return write_source(tmp_path_factory.mktemp("eval") / "source", goods=8, shots=12)
+    return write_source(tmp_path_factory.mktemp("eval") / "source", good_images=8, shots=12)
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from synth import preparation
-from synth.generator import Progress, Request
-from synth.images import content_hash
-from synth.pipeline import Run, run
+from synth.generators import Progress, Request
+from synth.io.images import content_hash
+from synth.pipeline import preparation
+from synth.pipeline.runs import Run, run
 from synth.recipe import Recipe
 from synth.sample import Sample
 
@@ -28,10 +28,10 @@ class BlobGenerator:
 
     def __init__(self, config: object, folder: Path, seed: int) -> None:
         self.folder = folder
-        self.goods: list[Sample] = []
+        self.good_images: list[Sample] = []
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
-        self.goods = sorted(goods, key=lambda good: good.id)
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
+        self.good_images = sorted(good_images, key=lambda good: good.id)
         self.folder.mkdir(exist_ok=True)
         for step in range(3):
             time.sleep(self.pause)
@@ -46,7 +46,7 @@ class BlobGenerator:
 
     def _paint(self, request: Request) -> Sample:
         rng = np.random.default_rng(request.seed)
-        good = self.goods[rng.integers(len(self.goods))]
+        good = self.good_images[rng.integers(len(self.good_images))]
         assert good.image is not None
         image, mask = good.image.copy(), np.zeros(SIZE, bool)
         top, left = rng.integers(3, 24), rng.integers(3, 38)
@@ -74,10 +74,10 @@ class BlobGenerator:
         )
 
 
-def write_source(root: Path, goods: int = 5, shots: int = 2) -> Path:
-    """A folder of pictures in which nothing resembles anything else."""
+def write_source(root: Path, good_images: int = 5, shots: int = 2) -> Path:
+    """A folder of images in which nothing resembles anything else."""
     rng = np.random.default_rng(11)
-    for number in range(goods):
+    for number in range(good_images):
         _save(root / "good" / f"g{number}.png", _texture(rng))
     for defect in DEFECTS:
         for number in range(shots):
@@ -127,7 +127,7 @@ def _save(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def carry_out_slowly(source: Path, out: Path, pause: float) -> None:
+def run_slowly(source: Path, out: Path, pause: float) -> None:
     """The blob recipe in a process of its own, slow enough to be killed at any step."""
     preparation.GENERATORS["seas"] = BlobGenerator
     BlobGenerator.pause = pause

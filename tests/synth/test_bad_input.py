@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from synth import preparation
-from synth.cli import app
+from synth.cli.main import app
+from synth.pipeline import preparation
 from synth.sources.inspect import inspect
-from tests.synth.trees import blob, folder_tree, mvtec_tree, picture, save, size_of, write_split
+from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
 CRACK = Path("defect/crack")
 Break = Callable[[Path], object]
@@ -67,7 +67,7 @@ def two_colours() -> np.ndarray:
 
 def frames(name: str, **options: object) -> Break:
     def act(root: Path) -> None:
-        first, second = Image.fromarray(picture(1)), Image.fromarray(picture(2))
+        first, second = Image.fromarray(random_image(1)), Image.fromarray(random_image(2))
         first.save(root / name, save_all=True, append_images=[second], **options)
 
     return act
@@ -80,9 +80,9 @@ def blank_all(root: Path) -> None:
 
 def swap_names(root: Path) -> None:
     image, mask = root / CRACK / "crack0.png", root / CRACK / "crack0_mask.png"
-    image.rename(root / "held")
+    image.rename(root / "kept")
     mask.rename(image)
-    (root / "held").rename(mask)
+    (root / "kept").rename(mask)
 
 
 def dangling(root: Path) -> None:
@@ -93,11 +93,11 @@ def split(shots: object, test: object) -> Break:
     return lambda root: write_split(root, shots, test)  # type: ignore[arg-type]
 
 
-GOODS = [f"good{n}.jpg" for n in range(4)]
+GOOD_IMAGES = [f"good{n}.jpg" for n in range(4)]
 CRACKS = ["crack0.png", "crack1.png"]
 
 FOLDERS: dict[str, tuple[Break, str]] = {
-    "no goods": (remove("good/*"), r"tile has no good pictures of tile .*put 20 or more into a folder good"),
+    "no good images": (remove("good/*"), r"tile has no good images of tile .*put 20 or more into a folder good"),
     "no defects": (remove("defect/*/*"), r"tile has no defective samples .*add a folder <defect type>/"),
     "no masks": (
         remove("defect/*/*_mask.png"),
@@ -106,7 +106,7 @@ FOLDERS: dict[str, tuple[Break, str]] = {
     "a missing mask": (remove("defect/pit/pit1_mask.png"), r"pit1\.png: has no mask; add .*pit1_mask\.png"),
     "mask of another size": (
         put("defect/crack/crack1_mask.png", lambda: blob(1, 20, 31)),
-        r"crack1_mask\.png is 20 x 31 .*its picture 40 x 54 .*export the mask at the size",
+        r"crack1_mask\.png is 20 x 31 .*its image 40 x 54 .*export the mask at the size",
     ),
     "mask turned by 90 degrees": (
         put("defect/crack/crack1_mask.png", lambda: blob(1, 54, 40)),
@@ -124,51 +124,51 @@ FOLDERS: dict[str, tuple[Break, str]] = {
     ),
     "one shot only": (
         remove("defect/crack/crack[12]*"),
-        r"tile/crack has 1 shot, .*crack0\.png, .*at least 2; add pictures with masks, .*source\.min_shots",
+        r"tile/crack has 1 shot, .*crack0\.png, .*at least 2; add images with masks, .*source\.min_shots",
     ),
-    "picture of 0 bytes": (put("good/good0.jpg", b""), r"good0\.jpg is empty \(0 bytes\); copy or export it again"),
+    "image of 0 bytes": (put("good/good0.jpg", b""), r"good0\.jpg is empty \(0 bytes\); copy or export it again"),
     "mask of 0 bytes": (put("defect/pit/pit0_mask.png", b""), r"pit0_mask\.png is empty \(0 bytes\); copy or export"),
     "png cut short": (cut_short("defect/crack/crack2.png"), r"crack2\.png cannot be read .*; copy it again"),
     "jpeg cut short": (cut_short("good/good2.jpg"), r"good2\.jpg cannot be read .*; copy it again"),
-    "animated picture": (frames("good/a.gif"), r"a\.gif holds 2 pictures .*; save the one you mean as PNG"),
-    "picture of two pages": (frames("good/a.tif"), r"a\.tif holds 2 pictures .*; save the one you mean as PNG"),
+    "animated image": (frames("good/a.gif"), r"a\.gif holds 2 images .*; save the one you mean as PNG"),
+    "image of two pages": (frames("good/a.tif"), r"a\.tif holds 2 images .*; save the one you mean as PNG"),
     "one name for two photos": (
-        both(put("good/a.jpg", lambda: picture(60)), put("good/a.jpeg", lambda: picture(61))),
+        both(put("good/a.jpg", lambda: random_image(60)), put("good/a.jpeg", lambda: random_image(61))),
         r"a\.jpg: has the same name as a\.jpeg; rename them",
     ),
     "one name for a photo as jpg and as png": (
-        both(put("good/a.jpg", lambda: picture(60)), put("good/a.png", lambda: picture(61))),
-        r"good/a\.png does not look like a mask .*names of the picture and its mask swapped",
+        both(put("good/a.jpg", lambda: random_image(60)), put("good/a.png", lambda: random_image(61))),
+        r"good/a\.png does not look like a mask .*names of the image and its mask swapped",
     ),
-    "names of mask and picture swapped": (swap_names, r"crack0_mask\.png does not look like a mask .*swapped\?"),
-    "two masks for a picture": (
+    "names of mask and image swapped": (swap_names, r"crack0_mask\.png does not look like a mask .*swapped\?"),
+    "two masks for an image": (
         put("defect/crack/crack0_gt.png", lambda: blob(100, *size_of(100))),
         r"crack0\.png: has several masks: .*crack0_gt\.png.*; keep the one",
     ),
     "a marked mask for a good part": (
         put("good/good1_mask.png", lambda: blob(1, *size_of(1))),
-        r"good1\.jpg is among the good parts, but .*good1_mask\.png marks .*; move the picture",
+        r"good1\.jpg is among the good parts, but .*good1_mask\.png marks .*; move the image",
     ),
-    "a picture among shots and goods": (
-        put("good/again.png", lambda: np.ascontiguousarray(picture(100, *size_of(100)))),
+    "an image among shots and good images": (
+        put("good/again.png", lambda: np.ascontiguousarray(random_image(100, *size_of(100)))),
         r"shot .*crack0\.png and good .*again\.png hold the same pixels; .*remove one of the two",
     ),
-    "a turned copy among shots and goods": (
-        put("good/again.png", lambda: np.ascontiguousarray(np.rot90(picture(100, *size_of(100))))),
-        r"shot .*crack0\.png and good .*again\.png show one picture, copied or turned .*remove one of the two",
+    "a turned copy among shots and good images": (
+        put("good/again.png", lambda: np.ascontiguousarray(np.rot90(random_image(100, *size_of(100))))),
+        r"shot .*crack0\.png and good .*again\.png show one image, copied or turned .*remove one of the two",
     ),
-    "floating point picture": (
+    "floating point image": (
         lambda root: Image.fromarray(np.ones((37, 53), np.float32)).save(root / "good" / "depth.tif"),
         r"depth\.tif holds floating point numbers; export it with 8 or 16 bits",
     ),
     "a link to nothing": (dangling, r"gone\.png is not a file; check the name"),
     "other files only": (
         both(remove("*/*", "*/*/*"), put("good/a.npy", "x"), put("notes.txt", "x")),
-        r"tile: holds no pictures, only \.npy, \.txt files; give a folder with good/",
+        r"tile: holds no images, only \.npy, \.txt files; give a folder with good/",
     ),
     "nothing": (remove("*/*", "*/*/*"), r"tile: is empty; give a folder with good/"),
-    "split file with a picture that is missing": (
-        split({"crack": [*CRACKS, "crack9.png"], "good": GOODS}, {}),
+    "split file with an image that is missing": (
+        split({"crack": [*CRACKS, "crack9.png"], "good": GOOD_IMAGES}, {}),
         r"split\.json: lists crack: crack9\.png, which is not in .*tile; correct the name",
     ),
     "split file that is no JSON": (
@@ -181,21 +181,21 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         split({"crack": "crack0.png"}, {}),
         r"split\.json: shots\.crack is not a list of file names; wanted",
     ),
-    "split file with a picture in two roles": (
-        split({"crack": CRACKS, "good": GOODS}, {"crack": ["crack1.png"]}),
+    "split file with an image in two roles": (
+        split({"crack": CRACKS, "good": GOOD_IMAGES}, {"crack": ["crack1.png"]}),
         r"split\.json: crack/crack1\.png is listed in shots and in test; keep it in one",
     ),
-    "split file with a picture of another type": (
-        split({"pit": ["crack0.png"], "good": GOODS}, {}),
+    "split file with an image of another type": (
+        split({"pit": ["crack0.png"], "good": GOOD_IMAGES}, {}),
         r"split\.json: lists crack0\.png as pit, but it lies in crack; list it there",
     ),
-    "split file with a name that two pictures have": (
+    "split file with a name that two images have": (
         both(
-            put("train/crack/crack0.png", lambda: picture(70)),
+            put("train/crack/crack0.png", lambda: random_image(70)),
             put("train/crack/crack0_mask.png", lambda: blob(70)),
-            split({"crack": CRACKS, "good": GOODS}, {}),
+            split({"crack": CRACKS, "good": GOOD_IMAGES}, {}),
         ),
-        r"split\.json: crack: crack0\.png is the name of 2 pictures; write its path below .*tile",
+        r"split\.json: crack: crack0\.png is the name of 2 images; write its path below .*tile",
     ),
     "split file in another encoding": (
         put("split.json", "\xff\xfe".encode("utf-16")),
@@ -203,9 +203,9 @@ FOLDERS: dict[str, tuple[Break, str]] = {
     ),
     "split file and a copy in its test part": (
         both(
-            put("defect/crack/new.bmp", lambda: np.ascontiguousarray(picture(100, *size_of(100))[::-1])),
+            put("defect/crack/new.bmp", lambda: np.ascontiguousarray(random_image(100, *size_of(100))[::-1])),
             put("defect/crack/new.png", lambda: blob(100, *size_of(100))),
-            split({"crack": CRACKS, "good": GOODS}, {"crack": ["new.bmp"]}),
+            split({"crack": CRACKS, "good": GOOD_IMAGES}, {"crack": ["new.bmp"]}),
         ),
         r"shot .*crack0\.png and test .*new\.bmp .*one role only: remove one",
     ),
@@ -335,7 +335,7 @@ REQUESTS = {
 def test_a_request_for_what_is_not_there_is_refused(tmp_path, name):
     override, wanted = REQUESTS[name]
     root = folder_tree(tmp_path / "tile")
-    write_split(root, {"crack": CRACKS, "good": GOODS}, {})
+    write_split(root, {"crack": CRACKS, "good": GOOD_IMAGES}, {})
     recipe = write_recipe(tmp_path, "{kind: folder, root: tile}")
     message = refused(tmp_path, "run", recipe, "--out", tmp_path / "out", "--set", override)
     assert re.search(wanted, message), message

@@ -27,7 +27,7 @@ def _disc(shape: tuple[int, int], radius: float, inner: float = 0.0) -> np.ndarr
     return (distance < radius) & (distance >= inner)
 
 
-def _picture(part: np.ndarray, background: tuple[float, ...], seed: int = 0, slope: float = 0.0) -> np.ndarray:
+def _image(part: np.ndarray, background: tuple[float, ...], seed: int = 0, slope: float = 0.0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     y, x = _grid(part.shape)
     texture = ndimage.gaussian_filter(rng.normal(size=part.shape), 2) * 40
@@ -47,13 +47,13 @@ def test_a_part_on_a_plain_background_is_found(
     background: tuple[float, ...], slope: float, shape: tuple[int, int]
 ) -> None:
     part = _disc(shape, 0.33)
-    assert _iou(foreground(_picture(part, background, slope=slope)), part) > 0.95
+    assert _iou(foreground(_image(part, background, slope=slope)), part) > 0.95
 
 
 def test_a_part_that_leaves_the_frame_keeps_its_pixels_at_the_border() -> None:
     part = np.zeros(SHAPE, dtype=bool)
     part[:, 70:140] = True
-    found = foreground(_picture(part, BRIGHT))
+    found = foreground(_image(part, BRIGHT))
     assert _iou(found, part) > 0.95
     assert found[0, 80:130].all()
     assert found[-1, 80:130].all()
@@ -61,11 +61,11 @@ def test_a_part_that_leaves_the_frame_keeps_its_pixels_at_the_border() -> None:
 
 def test_a_large_hole_stays_open_and_a_small_bright_spot_is_closed() -> None:
     washer = _disc(SHAPE, 0.45, inner=0.2)
-    found = foreground(_picture(washer, BRIGHT))
+    found = foreground(_image(washer, BRIGHT))
     assert _iou(found, washer) > 0.9
     assert not found[SHAPE[0] // 2, SHAPE[1] // 2]
     part = _disc(SHAPE, 0.4)
-    image = _picture(part, BRIGHT)
+    image = _image(part, BRIGHT)
     image[60:64, 100:104] = BRIGHT
     assert foreground(image)[60:64, 100:104].all()
 
@@ -86,12 +86,14 @@ def test_a_bright_spot_of_light_on_a_full_frame_is_not_a_part() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (2, 300)])
-def test_the_smallest_pictures_are_all_product(shape: tuple[int, int]) -> None:
+def test_the_smallest_images_are_all_product(shape: tuple[int, int]) -> None:
     assert foreground(np.full((*shape, 3), 90, dtype=np.uint8)).all()
 
 
-def test_a_rendered_part_with_dim_flanks_is_found_in_every_picture() -> None:
-    line = ProceduralSource(products=("flange",), goods=12, shots_per_defect=1, test_per_defect=0, test_goods=0)
+def test_a_rendered_part_with_dim_flanks_is_found_in_every_image() -> None:
+    line = ProceduralSource(
+        products=("flange",), good_images=12, shots_per_defect=1, test_per_defect=0, test_good_images=0
+    )
     for good in (sample for sample in read_source(line) if sample.defect is None):
         assert good.image is not None
         assert good.xyz is not None

@@ -27,7 +27,7 @@ class DualPresetConfig(BaseModel):
         {}, description="Changes to a scheme's numbers, by its name, such as {po3ad: {height: [0.05, 0.1]}}."
     )
     textures: Path | None = Field(
-        None, description="Folder of texture pictures, DTD in the papers; none = the good picture, cut up and shuffled."
+        None, description="Folder of texture images, DTD in the papers; none = the good image, cut up and shuffled."
     )
     draw_batch: int = Field(8, description="Samples drawn together.", json_schema_extra={"unit": "samples"}, ge=1)
 

@@ -54,7 +54,7 @@ class Das3dLike(OrganisedScheme):
     )
     height: Range = Field((0.02, 0.15), description="Height where not metric, share of the depth scale. [P]")
     kept: Range = Field((0.0, 0.8), description="beta, share of the original image kept (DRAEM). [C]")
-    own_texture: float = Field(0.5, description="Chance of the picture's own pieces as texture. [P]", ge=0, le=1)
+    own_texture: float = Field(0.5, description="Chance of the image's own pieces as texture. [P]", ge=0, le=1)
     dropout: tuple[float, float, float] = Field(
         (1 / 3, 1 / 3, 1 / 3),
         description="Weights of: both modalities altered, the image alone, the depth alone (BridgeNet). [P]",
@@ -81,7 +81,7 @@ class Das3dLike(OrganisedScheme):
             image=view.image if shown == "geo" else blend(view.image, texture, region, kept),
             depth=view.depth if shown == "rgb" else (view.depth + height * relief).astype(np.float32),
             region=signs != 0,
-            facts={
+            parameters={
                 "amplitude_mm": round(1e3 * height, 4),
                 "sigma_px": round(sigma, 4),
                 "skew": round(alpha, 4),
@@ -136,10 +136,10 @@ def filtered(signs: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 def tied_region(signs: np.ndarray, relief: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The image's region bool (H, W): the mask itself, that of the filtered relief, or the mask widened, narrowed or
     one piece of it, so that edges of colour and of depth go together without being the same."""
-    mask, luck = signs != 0, rng.random()
-    if luck < TIED:
+    mask, chance = signs != 0, rng.random()
+    if chance < TIED:
         return mask
-    if luck < TIED + FILTERED:
+    if chance < TIED + FILTERED:
         return np.abs(relief) > LEVEL
     labels, count = pieces(signs)
     choice = rng.integers(3)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from synth.dual.generator import DrawnOnGoods
+from synth.dual.generator import DrawnOnGoodImages
 from synth.dual.presets.config import DualPresetConfig
 from synth.dual.presets.registry import PresetSynthesizer, create
-from synth.generator import Progress
+from synth.generators import Progress
 from synth.sample import Sample
 
 
-class PresetGenerator(DrawnOnGoods):
+class PresetGenerator(DrawnOnGoodImages):
     """The generator of kind "dual_preset": one scheme for each name that is asked for."""
 
     def __init__(self, config: DualPresetConfig, folder: Path, seed: int) -> None:
         self._presets: dict[str, PresetSynthesizer] = {name: create(name, **config.of(name)) for name in config.schemes}
         super().__init__(self._presets)
 
-    def fit(self, shots: Sequence[Sample], goods: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Keep the goods. GeneratorError for one that a scheme does not work on."""
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the good images. GeneratorError for one that a scheme does not work on."""
         for preset in self._presets.values():
-            for good in goods:
+            for good in good_images:
                 preset.check_fits(good)
-        super().fit(shots, goods, progress)
+        super().fit(shots, good_images, progress)

@@ -77,8 +77,8 @@ class MpasBend(CloudScheme):
         points[beyond] = bent(surface.points[beyond], middle, axes, hinge, side)
         normals[beyond] = turned(surface.normals[beyond], surface.points[beyond], middle, axes, hinge, side)
         labels = beyond & (along <= hinge.length) if self.label == "hinge" else None
-        facts = {"angle_deg": self.angle_deg, "length_mm": round(1e3 * hinge.length, 4)}
-        return Changed(points - surface.points, labels, None, normals, facts)
+        parameters = {"angle_deg": self.angle_deg, "length_mm": round(1e3 * hinge.length, 4)}
+        return Changed(points - surface.points, labels, None, normals, parameters)
 
 
 def slit(surface: Surface, first: np.ndarray, second: np.ndarray, width: float) -> np.ndarray:

@@ -65,12 +65,12 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Altered:
     """What a scheme made of a view: image float32 (H, W, 3), depth float32 (H, W) metres, `region` bool (H, W) in which
-    the scheme worked (the label of its paper), and `facts` of plain types for the record."""
+    the scheme worked (the label of its paper), and `parameters` of plain types for the record."""
 
     image: np.ndarray
     depth: np.ndarray
     region: np.ndarray
-    facts: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class OrganisedScheme(BaseModel):
@@ -80,7 +80,7 @@ class OrganisedScheme(BaseModel):
     name: ClassVar[str]
 
     textures: Path | None = Field(
-        None, description="Folder of texture pictures, DTD in the papers; none = the picture itself, cut and shuffled."
+        None, description="Folder of texture images, DTD in the papers; none = the image itself, cut and shuffled."
     )
     max_power: int = Field(5, description="Noise cells along an axis: 1 to 2 to this power. [C]", ge=0, le=5)
 
@@ -143,7 +143,7 @@ def settle(image: np.ndarray, view: View, altered: Altered) -> Settled:
 
 
 def draw_on_scene(scheme: OrganisedScheme, scene: Scene, sample: Sample, seed: int) -> Sample:
-    """The defective twin of a good sample; GeneratorError, with the last reason, where no attempt succeeds."""
+    """The defective version of a good sample; GeneratorError, with the last reason, where no attempt succeeds."""
     view, reason = View.of(scene), "no attempt was made"
     for attempt in range(ATTEMPTS):
         try:
@@ -164,7 +164,7 @@ def draw_on_scene(scheme: OrganisedScheme, scene: Scene, sample: Sample, seed: i
             "area_px": area,
             "region_px": int(altered.region.sum()),
             "attempt": attempt,
-            **altered.facts,
+            **altered.parameters,
         }
         return finished(sample, settled.image, cloud, marks, [told], seed)
     raise GeneratorError(f"{scene.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")

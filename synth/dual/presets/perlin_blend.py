@@ -73,8 +73,8 @@ class TransFusion(OrganisedScheme):
         region = signs != 0
         step = int(rng.integers(1, self.steps + 1))
         share = step / self.steps
-        held = view.depth[view.foreground]
-        span = 1.1 * float(held.max()) - 0.9 * float(held.min())
+        inside = view.depth[view.foreground]
+        span = 1.1 * float(inside.max()) - 0.9 * float(inside.min())
         height = self.height * span * share * signed_relief(noise, self.threshold) * region
         texture = self.texture()(view.image, rng)
         depth = (view.depth + height).astype(np.float32)

@@ -21,7 +21,7 @@ def turned_noise(shape: tuple[int, int], rng: np.random.Generator, max_power: in
     """Perlin noise float32 (H, W), times sqrt(2), in [-1, 1], of any H and W. Cells across and down: 2^a, 2^b with a, b
     uniform in 0 .. max_power; turned by an angle uniform within 90 degrees either way (DRAEM). [C]
 
-    The lattice is turned, not the picture, so that no corner is left without noise."""
+    The lattice is turned, not the image, so that no corner is left without noise."""
     cells = 2.0 ** rng.integers(0, max_power + 1, 2)
     angle = rng.uniform(-np.pi / 2, np.pi / 2)
     offset = rng.uniform(0, PERIOD, 2)

@@ -17,7 +17,7 @@ from synth.dual.presets.unorganised import CloudScheme, draw_on_surface
 from synth.dual.scene import Scene
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import GeneratorError
-from synth.recipe_errors import nearest
+from synth.recipe.mistakes import nearest
 from synth.sample import Sample
 
 Scheme = OrganisedScheme | CloudScheme

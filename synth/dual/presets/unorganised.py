@@ -31,13 +31,13 @@ class Changed:
     """What a scheme made of a cloud of N points: `offset` (N, 3) in the cloud's unit, zero for points that stay.
 
     Unless given, `labels` (N,) bool are the points that move and all points are `kept` (N,) bool; `normals` (N, 3) are
-    fitted anew around labelled points. `facts` are plain types for the record."""
+    fitted anew around labelled points. `parameters` are plain types for the record."""
 
     offset: np.ndarray
     labels: np.ndarray | None = None
     kept: np.ndarray | None = None
     normals: np.ndarray | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class CloudScheme(BaseModel):
@@ -59,8 +59,8 @@ class CloudScheme(BaseModel):
 
 
 def draw_on_surface(scheme: CloudScheme, surface: Surface, sample: Sample, seed: int) -> Sample:
-    """The defective twin of a good sample: points, normals, colours, labels, and in meta `dual` instances, source_index
-    and a record. GeneratorError, with the last reason, where no attempt succeeds."""
+    """The defective version of a good sample: points, normals, colours, labels, and in meta `dual` instances,
+    source_index and a record. GeneratorError, with the last reason, where no attempt succeeds."""
     reason = "no attempt was made"
     for attempt in range(ATTEMPTS):
         try:
@@ -80,7 +80,7 @@ def draw_on_surface(scheme: CloudScheme, surface: Surface, sample: Sample, seed:
             "points": labels,
             "largest_mm": round(1e3 * float(np.linalg.norm(changed.offset, axis=1).max()), 4),
             "attempt": attempt,
-            **changed.facts,
+            **changed.parameters,
         }
         return finished_cloud(sample, marked, [told], seed)
     raise GeneratorError(f"{sample.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")

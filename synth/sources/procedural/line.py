@@ -1,9 +1,9 @@
 """The embedded product line: rendered parts with an image, true geometry and an exact mask, all from a seed.
 
 **Mask.** A defect acts on the part's maps before anything is rendered. A pixel is defect where these maps differ from
-those of the good twin (the same part without the defect): height by more than 20 um, sRGB-encoded albedo by more than
-0.03 in any channel, gloss by more than 0.05 or roughness by more than 0.1. So the mask is where the material or its
-shape changed; shadows that a defect throws beyond it, and the lens' blur, are not part of it.
+those of the good version (the same part without the defect): height by more than 20 um, sRGB-encoded albedo by more
+than 0.03 in any channel, gloss by more than 0.05 or roughness by more than 0.1. So the mask is where the material or
+its shape changed; shadows that a defect throws beyond it, and the lens' blur, are not part of it.
 
 **Promise.** A mask covers at least 0.06 % and at most 25 % of the image, and inside it image and twin differ by 9 grey
 levels or more in the mean; a draw that fails is drawn again, a little stronger.
@@ -33,30 +33,32 @@ SMALLEST = 48
 
 def read_procedural(
     products: Sequence[str] = ("flange", "cap", "cloth"),
-    goods: int = 40,
+    good_images: int = 40,
     shots_per_defect: int = 8,
     test_per_defect: int = 8,
-    test_goods: int = 20,
+    test_good_images: int = 20,
     size: int | tuple[int, int] = 192,
     seed: int = 0,
 ) -> Iterator[Sample]:
-    """Parts of each product in turn: train goods, train shots of every defect type, then the same for test.
+    """Parts of each product in turn: train good images, train shots of every defect type, then the same for test.
 
     size: px, or (H, W). A sample depends on (seed, product, defect, split, its number) alone, so asking for more leaves
     the first ones as they were. Raises SourceError for an unknown product before the first sample."""
     known = [(name, _named(name, PRODUCTS, "product")) for name in products]
     shape = _shape(size)
-    return _samples(known, {"train": (goods, shots_per_defect), "test": (test_goods, test_per_defect)}, shape, seed)
+    return _samples(
+        known, {"train": (good_images, shots_per_defect), "test": (test_good_images, test_per_defect)}, shape, seed
+    )
 
 
 def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int, int] = 192) -> Sample:
     """One part seen by the camera: image, xyz and mask (all False when defect is None) of the same pixels. `meta` tells
     what the dual-modality synthesizer would otherwise measure: `camera` (fx, fy, cx, cy) px and `foreground` bool
-    (H, W), where the good part is; `part`, the same region, None where it fills the image (see `synth.parts`);
+    (H, W), where the good part is; `part`, the same region, None where it fills the image (see `synth.sources.parts`);
     `distance` metres to the fixture; and for a product that has them `features` uint8 (H, W), the number of the good
     part's feature at each pixel.
 
-    The same product and seed give the same part, exposure and sensor noise whatever the defect: the good twin of a
+    The same product and seed give the same part, exposure and sensor noise whatever the defect: the good version of a
     defective part is `make_part(product, None, seed, size)`."""
     entry = PRODUCTS[_named(product, PRODUCTS, "product")]
     view = View(_shape(size), entry.frame)
@@ -88,7 +90,7 @@ def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int
 
 
 def changed(good: Part, part: Part) -> np.ndarray:
-    """The exact mask, bool (H, W): where material or shape differs between a part and its good twin (see top)."""
+    """The exact mask, bool (H, W): where material or shape differs between a part and its good version (see top)."""
     encoded = np.abs(part.albedo ** (1 / 2.2) - good.albedo ** (1 / 2.2)).max(-1)
     return (
         (np.abs(part.height - good.height) > HEIGHT_STEP)
@@ -99,14 +101,14 @@ def changed(good: Part, part: Part) -> np.ndarray:
 
 
 def contrast(image: np.ndarray, twin: np.ndarray, mask: np.ndarray) -> float:
-    """Mean difference of two uint8 pictures inside the mask, in grey levels (mean over channels)."""
+    """Mean difference of two uint8 images inside the mask, in grey levels (mean over channels)."""
     return float(np.abs(image[mask].astype(np.float32) - twin[mask]).mean())
 
 
 def _spoil(
     product: str, defect: str, good: Part, twin: np.ndarray, view: View, shot: Shot, seed: int
 ) -> tuple[Part, np.ndarray, np.ndarray]:
-    """The part with a defect, its picture and mask; drawn again until the promise at the top of this file holds."""
+    """The part with a defect, its image and mask; drawn again until the promise at the top of this file holds."""
     for attempt in range(ATTEMPTS):
         rng = _stream(seed, product, defect, attempt)
         part = PRODUCTS[product].defects[defect](good, rng, 1 + 0.08 * attempt)
@@ -123,8 +125,8 @@ def _samples(
     products: Sequence[tuple[str, str]], counts: Mapping[str, tuple[int, int]], shape: tuple[int, int], seed: int
 ) -> Iterator[Sample]:
     for _, product in products:
-        for split, (goods, defective) in counts.items():
-            wanted: list[tuple[str | None, int]] = [(None, goods)]
+        for split, (good_images, defective) in counts.items():
+            wanted: list[tuple[str | None, int]] = [(None, good_images)]
             wanted += [(defect, defective) for defect in PRODUCTS[product].defects]
             for defect, count in wanted:
                 for index in range(count):

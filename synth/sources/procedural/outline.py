@@ -108,7 +108,7 @@ def form(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     y, x = rows - np.float32(middle[0]), columns - np.float32(middle[1])
     radius = np.float32(side * rng.uniform(0.5, 1.4))
     away = np.abs(x if rng.random() < 0.75 else y) if kind == "cylinder" else np.hypot(x, y)
-    # Beyond its flank a cylinder falls off; the slope is held there, as a lens sees no more than the flank.
+    # Beyond its flank a cylinder falls off; the slope is fixed there, as a lens sees no more than the flank.
     inside = np.minimum(away / radius, 0.9)
     return -radius * (1 - np.sqrt(1 - inside**2)) - 2.06 * radius * (away / radius - inside)
 

@@ -17,7 +17,7 @@ GRAZING = 0.17  # cosine between the surface and the line of sight under which a
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Everything that decides how a part looks, per pixel. A good part and its defective twin differ here alone.
+    """Everything that decides how a part looks, per pixel. A good part and its defective version differ here alone.
 
     | field     | type                 | meaning                                                                       |
     |-----------|----------------------|-------------------------------------------------------------------------------|

@@ -1,7 +1,7 @@
-"""A part's picture: light in linear units from the true normals, then lens and sensor.
+"""A part's image: light in linear units from the true normals, then lens and sensor.
 
 `Rig` is a station's nominal set-up; `Shot` what one exposure really had. A shot is drawn once and only read afterwards,
-so a good part and its defective twin see the same lamp, lens and noise.
+so a good part and its defective version see the same lamp, lens and noise.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def draw_shot(rig: Rig, view: View, rng: np.random.Generator) -> Shot:
 
 
 def render(part: Part, view: View, shot: Shot) -> np.ndarray:
-    """The camera's picture, uint8 (H, W, 3) sRGB."""
+    """The camera's image, uint8 (H, W, 3) sRGB."""
     return develop(radiance(part, view, shot), shot)
 
 

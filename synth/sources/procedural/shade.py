@@ -62,7 +62,7 @@ def _shadow(height: np.ndarray, towards: np.ndarray, rise: float) -> np.ndarray:
 
 
 def shadow_band(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Light field (H, W) of something out of view that shades one side of the picture, with a soft border."""
+    """Light field (H, W) of something out of view that shades one side of the image, with a soft border."""
     rows, columns = grid(shape)
     angle = rng.choice([0.0, 0.5, 1.0, 1.5]) * np.pi + rng.normal(0, 0.15)
     side = max(shape)

@@ -11,20 +11,20 @@ from synth.errors import EvalError
 GREY = FeatureNetwork("grey", 16, lambda pixels: [pixels.mean(1, keepdim=True)])
 
 
-def picture(value: int, size=(30, 44)) -> np.ndarray:
+def shown(value: int, size=(30, 44)) -> np.ndarray:
     return np.full((*size, 3), value, np.uint8)
 
 
 def test_vectors_are_mean_and_deviation_of_every_map():
-    striped = picture(0)
+    striped = shown(0)
     striped[:15] = 200
-    (plain, half) = features.embed(GREY, [picture(100), striped])
+    (plain, half) = features.embed(GREY, [shown(100), striped])
     assert plain == pytest.approx([100 / 255, 0], abs=1e-5)
     assert half == pytest.approx([100 / 255, 100 / 255], abs=0.02)
 
 
 def test_inside_a_mask_only_the_defect_counts():
-    image, mask = picture(50, (32, 48)), np.zeros((32, 48), bool)
+    image, mask = shown(50, (32, 48)), np.zeros((32, 48), bool)
     mask[8:24, 12:36] = True
     image[mask] = 250
     ((mean, deviation),) = features.embed(GREY, [image], [mask])
@@ -36,7 +36,7 @@ def test_inside_a_mask_only_the_defect_counts():
         features.embed(GREY, [image], [mask, mask])
 
 
-def test_a_batch_gives_what_its_pictures_give_alone():
+def test_a_batch_gives_what_its_images_give_alone():
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (21 + n, 40, 3), dtype=np.uint8) for n in range(19)]
     network = features.create()
@@ -69,7 +69,7 @@ def test_a_folder_of_a_backbone_is_a_network_named_after_it(tmp_path):
     (tmp_path / "parts_net" / "preprocessor_config.json").write_text(json.dumps(settings))
     network = features.create(str(tmp_path / "parts_net"))
     assert (network.name, network.side) == ("parts_net", 48)
-    assert features.embed(network, [picture(9), picture(200)]).shape == (2, 2 * (8 + 12))
+    assert features.embed(network, [shown(9), shown(200)]).shape == (2, 2 * (8 + 12))
 
 
 def test_a_folder_that_holds_no_network_is_one_clear_error(tmp_path):

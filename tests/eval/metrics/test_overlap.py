@@ -33,7 +33,7 @@ def test_the_best_threshold_is_the_best_of_all():
     assert best_dice(scores, TRUTH) == (pytest.approx(dice(scores >= threshold, TRUTH)), threshold)
 
 
-def test_the_best_threshold_of_a_good_picture_is_an_error():
+def test_the_best_threshold_of_a_good_image_is_an_error():
     with pytest.raises(EvalError, match="mask is empty"):
         best_iou(np.zeros(TRUTH.shape), TRUTH & False)
 
@@ -42,7 +42,7 @@ def test_the_best_threshold_of_a_good_picture_is_an_error():
     ("found", "message"),
     [(TRUTH.astype(float), "is float64, wanted bool"), (TRUTH.T, r"\(11, 7\), the mask \(7, 11\)")],
 )
-def test_what_is_no_mask_of_the_picture_is_an_error(found, message):
+def test_what_is_no_mask_of_the_image_is_an_error(found, message):
     with pytest.raises(EvalError, match=message):
         iou(found, TRUTH)
 

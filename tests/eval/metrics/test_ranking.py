@@ -64,7 +64,7 @@ def test_only_the_order_of_scores_counts():
         assert metric(np.exp(3 * scores) * 100, labels) == metric(scores, labels)
 
 
-def test_pictures_of_different_sizes_are_pooled():
+def test_images_of_different_sizes_are_pooled():
     maps = [np.array([[0.1, 0.9, 0.2]]), np.array([[0.8], [0.3]])]
     masks = [np.array([[False, True, False]]), np.array([[False], [True]])]
     assert auroc(maps, masks) == pytest.approx(5 / 6)

@@ -11,7 +11,7 @@ from eval.quality.copies import audit_copies, defect_alone, defect_distances, ne
 from synth.baselines.config import CopyPasteConfig
 from synth.baselines.copy_paste import CopyPasteGenerator
 from synth.errors import EvalError
-from synth.generator import Request
+from synth.generators import Request
 from synth.sample import Sample
 
 SIZE = (90, 120)
@@ -46,8 +46,8 @@ def saved_again(image: np.ndarray, quality: int) -> np.ndarray:
     return np.array(Image.open(buffer))
 
 
-def planted(picture, how: str):
-    image, mask = picture
+def planted(shown, how: str):
+    image, mask = shown
     if how == "flipped":
         return image[:, ::-1], mask[:, ::-1]
     if how == "turned":
@@ -98,7 +98,7 @@ def test_a_generator_that_pastes_its_training_defects_scores_worst():
     drawn = generator.draw([Request("plate", "mark", index) for index in range(40)])
     pasted = [(sample.image, sample.mask) for sample in drawn if sample.mask.any()]
     assert len(pasted) > 30
-    fresh, copied = (audit_copies(pictures, SHOTS) for pictures in (NEW[:40], pasted))
+    fresh, copied = (audit_copies(images, SHOTS) for images in (NEW[:40], pasted))
     assert np.median(copied.defect) < np.median(fresh.defect) / 2
     assert copied.rate[0] > 0.5 > 0.05 >= fresh.rate[0]
     assert not (copied.whole < copied.whole_limit).any()
@@ -109,14 +109,14 @@ def test_a_defect_is_recognised_turned_enlarged_and_paler():
     size = (150, 113)
     pale = (0.6 * image + 60).astype(np.uint8)
     other = np.array(Image.fromarray(pale).resize(size)), np.array(Image.fromarray(mask).resize(size, 0))
-    one, same, new = (defect_alone(*picture)[None] for picture in (SHOTS[3], other, SHOTS[4]))
+    one, same, new = (defect_alone(*shown)[None] for shown in (SHOTS[3], other, SHOTS[4]))
     assert defect_distances(one, one)[0, 0] < 1e-5
     assert defect_distances(one, same)[0, 0] < 0.05 < defect_distances(one, new)[0, 0]
 
 
 def test_near_duplicates_are_told_in_pairs():
-    pictures = [NEW[0], NEW[1], planted(NEW[0], "flipped"), NEW[2]]
-    assert near_duplicates(pictures, 0.03) == [(0, 2)]
+    images = [NEW[0], NEW[1], planted(NEW[0], "flipped"), NEW[2]]
+    assert near_duplicates(images, 0.03) == [(0, 2)]
 
 
 def test_what_cannot_be_audited_is_an_error():

@@ -92,8 +92,8 @@ def test_the_frechet_distance_equals_the_formula():
     assert frechet_distance(x, x) == pytest.approx(0, abs=1e-5)
 
 
-def test_few_pictures_in_many_dimensions_are_warned_about():
-    with pytest.warns(UserWarning, match="9 pictures in 12 dimensions"):
+def test_few_images_in_many_dimensions_are_warned_about():
+    with pytest.warns(UserWarning, match="9 images in 12 dimensions"):
         frechet_distance(features(0, 9, 12), features(1, 40, 12))
 
 

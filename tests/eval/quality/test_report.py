@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eval.quality.faithfulness import faithfulness
-from synth.cli import app
+from synth.cli.main import app
 from synth.sample import Sample
 
 
@@ -18,7 +18,7 @@ def answer(finished):
     return json.loads(done.stdout)
 
 
-def test_every_figure_is_named_after_its_network_and_few_pictures_are_noted(answer):
+def test_every_figure_is_named_after_its_network_and_few_images_are_noted(answer):
     figures = answer["figures"]
     for name in ("KID", "Frechet distance", "intra-cluster diversity", "precision", "recall"):
         for where in ("whole", "in mask"):
@@ -27,7 +27,7 @@ def test_every_figure_is_named_after_its_network_and_few_pictures_are_noted(answ
     assert kid["low"] < kid["value"] < kid["high"]
     assert (answer["generated"], answer["shots"]) == (12, 12)
     assert any("are few" in note for note in answer["warnings"])
-    assert any("Frechet distance of 12 pictures in" in note for note in answer["warnings"])
+    assert any("Frechet distance of 12 images in" in note for note in answer["warnings"])
 
 
 def test_blobs_change_nothing_but_their_mask(answer):
@@ -39,13 +39,13 @@ def test_blobs_change_nothing_but_their_mask(answer):
 def test_copies_are_told_with_the_shot_they_repeat(answer):
     assert 0 <= answer["copies"]["rate"] <= 1
     for flag in answer["copies"]["flags"]:
-        assert flag["how"] in ("the whole picture", "the defect")
+        assert flag["how"] in ("the whole image", "the defect")
         assert flag["shot"].startswith("tile/")
 
 
 def test_the_report_reads_as_lines(finished):
     done = CliRunner().invoke(app, ["eval", "quality", str(finished.path)])
-    assert "12 generated pictures against 12 shots" in done.stdout
+    assert "12 generated images against 12 shots" in done.stdout
     assert "copies of shots:" in done.stdout
 
 

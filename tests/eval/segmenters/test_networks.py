@@ -17,7 +17,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("name", sorted(SEGMENTERS))
-def test_every_network_gives_logits_of_the_picture_s_size_and_learns_with_all_of_itself(name):
+def test_every_network_gives_logits_of_the_image_s_size_and_learns_with_all_of_itself(name):
     config = configure(name, resolution=64, **SMALL[name])
     network = SEGMENTERS[name][1](config)
     network.train()
@@ -42,7 +42,7 @@ def test_sizes_are_about_the_published_ones():
     assert count_parameters("upernet", size="base") > 40e6
 
 
-def pictures():
+def images():
     logits = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 1, 8, 12)))
     targets = torch.zeros(3, 1, 8, 12, dtype=logits.dtype)
     targets[0, 0, 2:5, 3:7] = targets[1, 0, 0, 0] = 1
@@ -50,8 +50,8 @@ def pictures():
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
-def test_a_loss_is_one_number_a_picture_and_least_for_the_truth(name):
-    logits, targets = pictures()
+def test_a_loss_is_one_number_an_image_and_least_for_the_truth(name):
+    logits, targets = images()
     loss = LOSSES[name](logits, targets)
     assert loss.shape == (3,)
     assert torch.isfinite(loss).all()
@@ -62,8 +62,8 @@ def test_a_loss_is_one_number_a_picture_and_least_for_the_truth(name):
     assert torch.allclose(alone, loss[1:2])
 
 
-def test_bce_of_a_good_picture_is_plain_cross_entropy_and_dice_joins_where_there_is_a_defect():
-    logits, targets = pictures()
+def test_bce_of_a_good_image_is_plain_cross_entropy_and_dice_joins_where_there_is_a_defect():
+    logits, targets = images()
     chance = torch.sigmoid(logits)
     entropy = [
         log_loss(t.ravel().numpy(), c.ravel().numpy(), labels=[0, 1]) for t, c in zip(targets, chance, strict=True)
@@ -75,7 +75,7 @@ def test_bce_of_a_good_picture_is_plain_cross_entropy_and_dice_joins_where_there
 
 
 def test_a_missed_defect_of_one_pixel_still_costs_a_third_of_dice():
-    _, targets = pictures()
+    _, targets = images()
     blank = torch.full_like(targets, -20.0)
     overlap = bce_dice(blank, targets) - 20 * targets.mean((1, 2, 3))
     assert overlap[0] > 0.8

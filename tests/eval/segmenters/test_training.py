@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from eval import segmenters
 from eval.metrics import iou
-from eval.segmenters.feed import Feed, Pool, squeeze
+from eval.segmenters.feed import Feed, Pool, resize
 from eval.segmenters.segmenter import Segmenter
 from eval.segmenters.training import best_threshold, rate
 from synth.errors import EvalError
@@ -42,7 +42,7 @@ def test_a_segmenter_learns_to_mark_dark_squares(tmp_path):
     maps = segmenter.predict(test)
     assert [m.shape for m in maps] == [(40, 56)] * 6
     assert np.mean([iou(m >= trained.threshold, s.mask) for m, s in zip(maps, test, strict=True)]) > 0.5
-    assert 0 <= trained.starved < 1
+    assert 0 <= trained.data_wait < 1
     assert trained.cores > 0
     segmenter.save(tmp_path)
     again = Segmenter.load(tmp_path)
@@ -94,14 +94,14 @@ def test_a_batch_depends_on_its_number_alone():
 
 
 def rows(samples: list[Sample], batches: int, size: int) -> list[list[str]]:
-    """Names of the samples that the first batches hold, pictures as they are."""
+    """Names of the samples that the first batches hold, images as they are."""
     feed = Feed(Pool(samples, 32), size, seed=5)
     feed._augment.transforms = []
-    names = {squeeze(sample, 32)[0].tobytes(): sample.id for sample in samples}
+    names = {resize(sample, 32)[0].tobytes(): sample.id for sample in samples}
     return [[names[image.tobytes()] for image in feed.batch(number)[0]] for number in range(batches)]
 
 
-def test_half_of_a_batch_is_defective_and_every_picture_comes_once_a_round():
+def test_half_of_a_batch_is_defective_and_every_image_comes_once_a_round():
     first = rows(TRAIN, 12, 4)
     good = {sample.id for sample in TRAIN if sample.defect is None}
     assert all(sum(name in good for name in batch) == 2 for batch in first)
@@ -113,7 +113,7 @@ def test_half_of_a_batch_is_defective_and_every_picture_comes_once_a_round():
     assert seen != again
 
 
-def test_types_take_turns_and_real_pictures_are_not_crowded_out():
+def test_types_take_turns_and_real_images_are_not_crowded_out():
     pits = [sample(seed) for seed in range(3)]
     dents = [sample(10 + seed, "dent") for seed in range(7)]
     made = [replace(sample(50 + seed), meta={"generator": "seas"}) for seed in range(30)]
@@ -122,7 +122,7 @@ def test_types_take_turns_and_real_pictures_are_not_crowded_out():
     assert Counter(kinds[name] for name in seen) == {"dent": 40, "pit": 20, "made": 20}
 
 
-def test_augmentation_moves_picture_and_mask_together():
+def test_augmentation_moves_image_and_mask_together():
     feed = Feed(Pool([sample(1)], 32), 8, seed=0)
     for number in range(4):
         images, masks = feed.batch(number)
@@ -131,11 +131,11 @@ def test_augmentation_moves_picture_and_mask_together():
                 assert image[mask].mean() < image[~mask].mean() - 40
 
 
-def test_squeezing_keeps_a_defect_of_one_pixel():
+def test_resizing_keeps_a_defect_of_one_pixel():
     tiny = sample(3, None, (200, 300))
     mask = tiny.mask.copy()
     mask[90, 117] = True
-    _, small = squeeze(Sample("a", tiny.image, mask, defect="pit"), 32)
+    _, small = resize(Sample("a", tiny.image, mask, defect="pit"), 32)
     assert 1 <= small.sum() <= 4
     assert small[14, 12]
 
@@ -160,9 +160,9 @@ def test_the_rate_rises_then_falls():
 
 def test_what_cannot_be_trained_or_loaded_is_an_error(tmp_path):
     segmenter = segmenters.create("lfd", **TINY, steps=1)
-    with pytest.raises(EvalError, match="no validation picture shows a defect"):
+    with pytest.raises(EvalError, match="no validation image shows a defect"):
         segmenter.fit(TRAIN, VALIDATION[2:])
-    with pytest.raises(EvalError, match="no pictures to train on"):
+    with pytest.raises(EvalError, match="no images to train on"):
         segmenter.fit([], VALIDATION)
     with pytest.raises(EvalError, match="not trained yet"):
         segmenter.predict(TRAIN)

@@ -10,9 +10,9 @@ from synth.baselines.perlin import noise, perlin
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import judge
 from synth.errors import GeneratorError, RecipeError
-from synth.generator import Request
-from synth.pipeline import run
-from synth.preparation import GENERATORS
+from synth.generators import Request
+from synth.pipeline.preparation import GENERATORS
+from synth.pipeline.runs import run
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
 from tests.synth.blobs import recipe_for, write_source
@@ -31,14 +31,14 @@ def textured(name: str, seed: int, size: tuple[int, int], defect: str | None = N
     return Sample(name, image, mask, product="plate", defect=defect)
 
 
-GOODS = [textured(f"g{n}", n, (41 + 3 * n, 67 - n)) for n in range(3)]
+GOOD_IMAGES = [textured(f"g{n}", n, (41 + 3 * n, 67 - n)) for n in range(3)]
 SHOTS = [textured(f"s{n}", 10 + n, (47, 53 + n), "dent") for n in range(2)] + [textured("c", 20, (44, 61), "crack")]
 
 
 def fitted(kind: str, **choices):
     config = Recipe.model_validate({"generator": {"kind": kind, **choices}}).generator
     generator = GENERATORS[kind](config, None, 0)
-    generator.fit(SHOTS, GOODS)
+    generator.fit(SHOTS, GOOD_IMAGES)
     return generator
 
 
@@ -61,7 +61,7 @@ def test_the_mask_is_where_the_good_part_was_changed(kind):
 
 
 @pytest.mark.parametrize("kind", PAINTERS)
-def test_another_request_gives_another_picture(kind):
+def test_another_request_gives_another_image(kind):
     drawn = fitted(kind).draw(ASKED)
     assert len({sample.image.tobytes() for sample in drawn}) == len(drawn)
 
@@ -115,15 +115,15 @@ def test_a_scar_is_thinner_than_a_rectangle():
 def test_nothing_is_painted_where_it_is_not_permitted(painter):
     permitted = np.zeros((41, 67), bool)
     permitted[5:30, 8:40] = True
-    scene = Scene(GOODS[0].image, permitted, [good.image for good in GOODS])
+    scene = Scene(GOOD_IMAGES[0].image, permitted, [good.image for good in GOOD_IMAGES])
     for seed in range(8):
         image, mask = painter(scene, np.random.default_rng(seed))
         assert not (mask & ~permitted).any()
-        assert np.array_equal(image[~permitted], GOODS[0].image[~permitted])
+        assert np.array_equal(image[~permitted], GOOD_IMAGES[0].image[~permitted])
 
 
 def test_a_piece_at_the_border_is_cut_off_there():
-    scene = Scene(GOODS[0].image, np.ones((41, 67), bool), [])
+    scene = Scene(GOOD_IMAGES[0].image, np.ones((41, 67), bool), [])
     piece = np.full((6, 10, 3), 255.0)
     image, mask = lay(scene, piece, np.ones((6, 10)), (0, 66))
     assert mask.sum() == 3 * 6
@@ -146,7 +146,7 @@ def test_perlin_takes_its_texture_from_a_folder(tmp_path):
     for sample in fitted("perlin", textures=tmp_path, opacity=[1, 1]).draw(ASKED):
         assert (sample.image[sample.mask][:, 0] > 150).all()
         assert (sample.image[sample.mask][:, 1] < 60).all()
-    with pytest.raises(GeneratorError, match="no picture in"):
+    with pytest.raises(GeneratorError, match="no image in"):
         fitted("perlin", textures=tmp_path / "absent")
 
 

@@ -9,7 +9,7 @@ from synth.dual.config import DualConfig
 from synth.dual.generator import DualGenerator
 from synth.dual.surface import prepare_surface
 from synth.errors import GeneratorError, SampleError
-from synth.pipeline import Run, run
+from synth.pipeline.runs import Run, run
 from synth.sample import Sample
 from tests.synth.dual.scans import ball_cloud, egg_cloud
 from tests.synth.dual.test_run import recipe_for, write_scans

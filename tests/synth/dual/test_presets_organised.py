@@ -106,7 +106,7 @@ def test_transfusion_starts_at_nothing_and_ends_at_one_on_either_side():
 def test_a_step_of_transfusion_is_a_share_of_the_last_in_both_modalities():
     seen = view()
     made = scheme("transfusion").alter(seen, np.random.default_rng(3))
-    share = made.facts["step"] / made.facts["steps"]
+    share = made.parameters["step"] / made.parameters["steps"]
     span = 1.1 * 0.486 - 0.9 * 0.480
     assert np.abs(made.depth - seen.depth).max() <= 0.1 * span * share * 1.0001
     assert np.abs(made.depth - seen.depth)[made.region].max() > 0.05 * span * share
@@ -146,12 +146,12 @@ def test_draem_takes_its_texture_from_a_folder(tmp_path):
 def test_textures_are_varied_by_three_of_ten_changes():
     assert len(CHANGES) == 10
     assert OPERATIONS == 3
-    picture = np.random.default_rng(0).random((23, 31, 3)).astype(np.float32)
-    drawn = [varied(picture, np.random.default_rng(seed)) for seed in range(40)]
+    image = np.random.default_rng(0).random((23, 31, 3)).astype(np.float32)
+    drawn = [varied(image, np.random.default_rng(seed)) for seed in range(40)]
     for one in drawn:
-        assert one.shape == picture.shape
+        assert one.shape == image.shape
         assert 0 <= one.min() <= one.max() <= 1
-    assert sum(np.abs(one - picture).mean() > 0.05 for one in drawn) > 30
+    assert sum(np.abs(one - image).mean() > 0.05 for one in drawn) > 30
 
 
 @pytest.mark.parametrize(("alpha", "theta"), [(0.0, 0.0), (5.0, 0.7), (-3.0, 2.5)])
@@ -204,16 +204,16 @@ def test_das3d_heights_dropout_and_signs():
     for seed in range(150):
         made = scheme("das3d_like").alter(seen, np.random.default_rng(seed))
         change = made.depth - seen.depth
-        facts = made.facts
-        shown.append(facts["kept_in"])
-        assert 0.4 - 1e-9 <= facts["amplitude_mm"] <= 3
+        parameters = made.parameters
+        shown.append(parameters["kept_in"])
+        assert 0.4 - 1e-9 <= parameters["amplitude_mm"] <= 3
         assert not change[~seen.foreground].any()
-        if facts["kept_in"] == "rgb":
+        if parameters["kept_in"] == "rgb":
             assert not change.any()
         else:
-            assert np.abs(change).max() <= 1e-3 * facts["amplitude_mm"] + 1e-7
+            assert np.abs(change).max() <= 1e-3 * parameters["amplitude_mm"] + 1e-7
             senses.add((bool((change > 2e-4).any()), bool((change < -2e-4).any())))
-        if facts["kept_in"] == "geo":
+        if parameters["kept_in"] == "geo":
             assert np.array_equal(made.image, seen.image)
     assert senses == {(True, False), (False, True), (True, True)}
     assert min(shown.count(what) for what in ("both", "rgb", "geo")) > 30

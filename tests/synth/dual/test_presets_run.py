@@ -8,14 +8,14 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from synth.cli import app
+from synth.cli.main import app
 from synth.dual.presets import ORGANISED, UNORGANISED
 from synth.errors import GeneratorError, RecipeError
-from synth.geometry_files import read_masks
-from synth.pipeline import Run
+from synth.io.geometry import read_masks
+from synth.io.points import ply_bytes, read_ply
+from synth.pipeline.regenerate import regenerate
+from synth.pipeline.runs import Run
 from synth.recipe import load_recipe
-from synth.regenerate import regenerate
-from synth.sources.points import ply_bytes, read_ply
 from tests.synth.dual.scans import egg_cloud
 from tests.synth.dual.test_run import write_scans
 
@@ -103,7 +103,7 @@ def test_the_schema_and_the_checker_know_the_kind(tmp_path):
         (["draem"], {"numbers": {"easynet": {}}}, "not among schemes"),
         (["draem"], {"numbers": {"draem": {"thresold": 0.4}}}, "draem.threshold"),
         (["glfm"], {"numbers": {"glfm": {"height": [0.2, 0.1]}}}, "smaller value first"),
-        (["draem"], {"textures": "nowhere"}, "no picture in"),
+        (["draem"], {"textures": "nowhere"}, "no image in"),
     ],
 )
 def test_mistakes_of_a_recipe_are_named(tmp_path, schemes, changes, words):
@@ -113,7 +113,7 @@ def test_mistakes_of_a_recipe_are_named(tmp_path, schemes, changes, words):
 
 
 def test_a_scheme_for_clouds_refuses_scans_before_anything_is_drawn(tmp_path):
-    from synth.pipeline import run
+    from synth.pipeline.runs import run
 
     write_scans(tmp_path / "scans", 1)
     recipe = write_recipe(tmp_path, {"kind": "mvtec_3d", "root": "scans"}, ["po3ad"])

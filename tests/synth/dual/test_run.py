@@ -10,13 +10,13 @@ import pytest
 import tifffile
 from PIL import Image
 
-from synth.geometry_files import packed_masks, read_masks
-from synth.pipeline import Run, export, run
+from synth.io.geometry import packed_masks, read_masks
+from synth.io.points import guess_unit, npz_bytes, pcd_bytes, ply_bytes, read_ply, read_points
+from synth.io.tiff import read_xyz, xyz_bytes
+from synth.pipeline.regenerate import regenerate
+from synth.pipeline.runs import Run, export, run
 from synth.recipe import Recipe
-from synth.regenerate import regenerate
 from synth.sources import read, recognise
-from synth.sources.points import guess_unit, npz_bytes, pcd_bytes, ply_bytes, read_ply, read_points
-from synth.sources.tiff import read_xyz, xyz_bytes
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.trees import save
 

@@ -13,7 +13,7 @@ from synth.dual.partial import visible
 from synth.dual.surface import outward_normals, prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import GeneratorError, SampleError
-from synth.generator import Request
+from synth.generators import Request
 from synth.sample import Cloud, Sample
 from tests.synth.dual.scans import ball_cloud, scaled, slab_cloud
 

@@ -18,8 +18,8 @@ from synth.dual import DefectSpec
 from synth.dual.surface import Surface, prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import GeneratorError
+from synth.io.points import METRES, read_points
 from synth.sample import Cloud, Sample
-from synth.sources.points import METRES, read_points
 
 PARTS = Path(__file__).parents[3].parent / "shared" / "data" / "parts"
 
@@ -89,9 +89,9 @@ def test_a_closed_mesh_loses_or_gains_the_volume_of_the_profile(name, unit, kind
 
 
 def within_a_face(surface: Surface, made: Sample) -> bool:
-    facts = made.meta["dual"]["defects"][0]
-    members, _ = surface.around(facts["seed_point"], 1.2e-3 * facts["reach_mm"])
-    return bool((surface.normals[members] @ surface.normals[facts["seed_point"]]).min() > 0.6)
+    parameters = made.meta["dual"]["defects"][0]
+    members, _ = surface.around(parameters["seed_point"], 1.2e-3 * parameters["reach_mm"])
+    return bool((surface.normals[members] @ surface.normals[parameters["seed_point"]]).min() > 0.6)
 
 
 def swept(surface: Surface, place: int, reach: float, after: np.ndarray) -> float:
@@ -121,9 +121,9 @@ def test_dents_and_bulges_of_real_parts_have_the_volume_of_their_profile(file):
                 continue
             if not within_a_face(surface, made):
                 continue
-            facts = made.meta["dual"]["defects"][0]
+            parameters = made.meta["dual"]["defects"][0]
             after = moved(made, surface.points)
-            measured = 1e9 * swept(surface, facts["seed_point"], 1e-3 * facts["reach_mm"], after)
-            ratios.append(measured / facts["volume_mm3"])
+            measured = 1e9 * swept(surface, parameters["seed_point"], 1e-3 * parameters["reach_mm"], after)
+            ratios.append(measured / parameters["volume_mm3"])
     assert len(ratios) >= 4
     np.testing.assert_allclose(ratios, 1, atol=0.05)

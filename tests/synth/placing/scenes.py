@@ -1,4 +1,4 @@
-"""Pictures with a known defect, for the tests of placing."""
+"""Images with a known defect, for the tests of placing."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_there_are_as_many_channels_as_colours_vary_along(images, count):
     assert np.allclose(channels.axes.T @ channels.axes, np.eye(count), atol=1e-5)
 
 
-def test_the_channels_of_the_goods_are_balanced_and_the_first_varies_most():
+def test_the_channels_of_the_good_images_are_balanced_and_the_first_varies_most():
     channels = choose_channels(RUSTY)
     values = np.concatenate([channels.of(image, 1.0).reshape(-1, 2) for image in RUSTY])
     assert np.abs(values.mean(axis=0)).max() < 0.05
@@ -75,11 +75,11 @@ def test_equal_noise_of_light_is_equal_at_every_level():
     assert spread[0] == pytest.approx(spread[1], rel=0.15)
 
 
-def test_levels_may_differ_as_far_as_the_goods_do():
+def test_levels_may_differ_as_far_as_the_good_images_do():
     rng = np.random.default_rng(0)
-    goods = [rng.normal((shift, 0), 20, (*SIZE, 2)).astype(np.float32) for shift in (-8, 0, 8)]
-    photometry = measure_photometry(goods)
+    good_images = [rng.normal((shift, 0), 20, (*SIZE, 2)).astype(np.float32) for shift in (-8, 0, 8)]
+    photometry = measure_photometry(good_images)
     assert photometry.tolerance == pytest.approx([3 + 2 * np.std([-8, 0, 8]), 3], abs=1.5)
     assert photometry.floor == pytest.approx(3)
-    rough = measure_photometry([10 * good for good in goods])
+    rough = measure_photometry([10 * good for good in good_images])
     assert rough.floor == pytest.approx(0.1 * np.hypot(200, 200), rel=0.05)

@@ -1,16 +1,16 @@
 """What placement infers is told by inspect, --dry-run and the finished run alike, and gives way to the recipe."""
 
-from synth.pipeline import run
+from synth.pipeline.preview import preview
+from synth.pipeline.runs import run
 from synth.placing.notes import turning_notes
-from synth.preview import preview
 from synth.sources.inspect import inspect
 from synth.sources.procedural import make_part
 from tests.synth.blobs import recipe_for, write_source
 
 
 def test_parts_at_any_angle_and_aligned_ones_are_told_apart():
-    goods = [make_part(product, None, seed, 128) for product in ("flange", "screw") for seed in range(10)]
-    flange, screw = turning_notes(goods)
+    good_images = [make_part(product, None, seed, 128) for product in ("flange", "screw") for seed in range(10)]
+    flange, screw = turning_notes(good_images)
     assert flange.startswith("flange: defects are turned by up to ")
     assert screw.startswith("screw: defects are turned by any angle: good parts lie, or look alike, at any angle")
 
@@ -21,8 +21,10 @@ def test_one_good_image_is_not_said_to_have_been_measured():
 
 
 def test_what_the_recipe_says_is_taken_and_told():
-    goods = [make_part("flange", None, seed, 128) for seed in range(3)]
-    assert turning_notes(goods, turn=7.0) == ("flange: defects are turned by up to 7 degrees, as generator.turn says",)
+    good_images = [make_part("flange", None, seed, 128) for seed in range(3)]
+    assert turning_notes(good_images, turn=7.0) == (
+        "flange: defects are turned by up to 7 degrees, as generator.turn says",
+    )
 
 
 def test_inspect_dry_run_and_run_tell_the_same(tmp_path):

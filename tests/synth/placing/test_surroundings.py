@@ -19,7 +19,7 @@ BLOBS = [(slice(20, 29), slice(24, 38)), (slice(44, 54), slice(60, 71)), (slice(
 @pytest.fixture(scope="module")
 def screws():
     """Shots and good parts of screws that lie anywhere, at any angle, on a plain table."""
-    samples = list(read_procedural(["screw"], 16, 4, test_per_defect=0, test_goods=0, size=160))
+    samples = list(read_procedural(["screw"], 16, 4, test_per_defect=0, test_good_images=0, size=160))
     shots = [sample for sample in samples if sample.defect in FEATURES]
     return shots, [sample for sample in samples if sample.defect is None]
 
@@ -96,8 +96,8 @@ def test_the_surroundings_of_placed_defects_fit_and_those_of_defects_on_the_tabl
 
 
 def test_a_placement_depends_on_its_random_stream_alone(screws):
-    shots, goods = screws[0][:2] + screws[0][-2:], screws[1][:5]
-    one, other = Surroundings(shots, goods), Surroundings(shots[::-1], goods[::-1])
+    shots, good_images = screws[0][:2] + screws[0][-2:], screws[1][:5]
+    one, other = Surroundings(shots, good_images), Surroundings(shots[::-1], good_images[::-1])
     draws = [(defect, seed) for seed in range(4) for defect in FEATURES]
     forwards = {draw: one.place(draw[0], np.random.default_rng(draw[1])) for draw in draws}
     backwards = {draw: other.place(draw[0], np.random.default_rng(draw[1])) for draw in draws[::-1]}
@@ -109,11 +109,12 @@ def test_a_placement_depends_on_its_random_stream_alone(screws):
 
 
 def test_what_was_asked_before_changes_no_placement():
-    shots, goods = plates(lambda seed: grain(SIZE, seed))
-    used = Surroundings(shots[:1], goods[:2], turn=20)
+    shots, good_images = plates(lambda seed: grain(SIZE, seed))
+    used = Surroundings(shots[:1], good_images[:2], turn=20)
     for seed in range(12):
         among, alone = (
-            one.place("pit", np.random.default_rng(seed)) for one in (used, Surroundings(shots[:1], goods[:2], turn=20))
+            one.place("pit", np.random.default_rng(seed))
+            for one in (used, Surroundings(shots[:1], good_images[:2], turn=20))
         )
         assert among.pose == alone.pose
 
@@ -141,8 +142,8 @@ def test_surroundings_that_are_the_same_everywhere_let_defects_go_everywhere(cas
 
 
 def test_places_on_one_and_the_same_part_differ():
-    shots, goods = plates(stripes)
-    surroundings = Surroundings(shots[:1], goods[:1], mirror=False, scale=(1, 1))
+    shots, good_images = plates(stripes)
+    surroundings = Surroundings(shots[:1], good_images[:1], mirror=False, scale=(1, 1))
     assert len(set(map(tuple, centres(surroundings, 16)))) > 8
 
 
@@ -217,8 +218,8 @@ def test_on_the_same_surface_a_defect_returns_to_its_place(size):
 
 def test_what_is_planted_on_small_images_does_not_fit_either():
     small = (slice(0, 53), slice(0, 83))
-    shots, goods = plates(lambda seed: grain(SIZE, seed), [(slice(20, 27), slice(30, 39))])
-    cut = [replace(s, image=s.image[small], mask=s.mask[small]) for s in (*shots, *goods)]
+    shots, good_images = plates(lambda seed: grain(SIZE, seed), [(slice(20, 27), slice(30, 39))])
+    cut = [replace(s, image=s.image[small], mask=s.mask[small]) for s in (*shots, *good_images)]
     surroundings = Surroundings(cut[:1], cut[1:])
     assert surroundings.misfit("pit", cut[0].image, cut[0].mask) <= 1
     assert surroundings.misfit("pit", np.full_like(cut[0].image, 250), cut[0].mask) > 1
@@ -258,20 +259,20 @@ def test_the_surroundings_of_a_shot_fit_itself(surroundings, screws):
 
 
 def test_the_turn_limit_is_measured_unless_it_is_given(surroundings):
-    shots, goods = plates(stripes)
+    shots, good_images = plates(stripes)
     assert surroundings.turn_limit == 180
-    assert Surroundings(shots, goods).turn_limit <= 5
-    assert Surroundings(shots, goods, turn=33).turn_limit == 33
+    assert Surroundings(shots, good_images).turn_limit <= 5
+    assert Surroundings(shots, good_images, turn=33).turn_limit == 33
 
 
 def test_the_regions_of_a_types_shots_are_those_that_came_with_them():
-    shots, goods = plates(stripes)
+    shots, good_images = plates(stripes)
     part = marked((slice(0, 74), slice(0, 65)), SIZE)
     known = [*(replace(shot, meta={"part": part}) for shot in shots[:2]), shots[2]]
-    found = Surroundings(known, goods).on_parts("pit")
+    found = Surroundings(known, good_images).on_parts("pit")
     assert [np.array_equal(region, part) for region, _ in found] == [True, True]
     assert [np.array_equal(mask, shot.mask) for (_, mask), shot in zip(found, shots, strict=False)] == [True, True]
-    assert Surroundings(shots, goods).on_parts("pit") == []
+    assert Surroundings(shots, good_images).on_parts("pit") == []
 
 
 def test_a_defect_that_every_shots_border_cuts_off_may_not_end_on_the_part():

@@ -15,7 +15,7 @@ from synth.baselines.copy_paste import CopyPasteGenerator
 from synth.checks import Reject
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import judge
-from synth.generator import Request
+from synth.generators import Request
 from synth.sources import read
 
 TYRE = Path(__file__).parents[3].parent / "shared" / "data" / "tire"
@@ -32,10 +32,10 @@ def spread(areas) -> float:
 @pytest.mark.skipif(not TYRE.is_dir(), reason="needs the tyre set")
 def test_defects_land_on_the_tread_of_a_tyre_and_keep_their_size():
     train = [sample for sample in read(TYRE, split="split.json") if sample.split == "train"]
-    goods = [s for s in train if s.defect is None and Path(s.meta["file"]).name in TREAD]
+    good_images = [s for s in train if s.defect is None and Path(s.meta["file"]).name in TREAD]
     shots = [s for s in train if s.defect is not None]
     generator = CopyPasteGenerator(CopyPasteConfig())
-    generator.fit(shots, goods)
+    generator.fit(shots, good_images)
     on_tread, accepted = [], {}
     for defect in sorted({shot.defect for shot in shots}):
         drawn = generator.draw([Request("tire", defect, index) for index in range(EACH)])

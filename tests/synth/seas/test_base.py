@@ -1,4 +1,4 @@
-"""The bundled base is there, small, of Stable Diffusion's layout, and good at pictures it has not seen."""
+"""The bundled base is there, small, of Stable Diffusion's layout, and good at images it has not seen."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 
 from synth.errors import GeneratorError
 from synth.seas.base import BUNDLED, MICRO, build_tokenizer, build_untrained, load_base
-from synth.seas.captioned import make_captioned, vocabulary
+from synth.seas.pretraining.captioned import make_captioned, vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_the_bundled_base_knows_every_word_of_its_captions_and_the_prompts(bundl
 
 
 @torch.inference_mode()
-def test_the_bundled_vae_keeps_unseen_pictures_to_28_decibels(bundled):
+def test_the_bundled_vae_keeps_unseen_images_to_28_decibels(bundled):
     unseen = np.stack([make_captioned(1_000_000 + index, 128).image for index in range(12)])
     pixels = torch.from_numpy(unseen).permute(0, 3, 1, 2).float() / 127.5 - 1
     decoded = bundled.vae(pixels).sample.clamp(-1, 1)

@@ -1,4 +1,4 @@
-"""The mask of what appeared, and how a drawing joins the good picture."""
+"""The mask of what appeared, and how a drawing joins the good image."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from synth.seas.compose import (
     join,
     neighbourhood,
     tidy,
-    to_picture,
+    to_image,
     true_mask,
     visible_change,
 )
@@ -87,18 +87,18 @@ def test_small_holes_close_large_ones_stay_and_specks_go() -> None:
 
 @given(st.integers(0, 2**32), st.integers(5, 200))
 @settings(max_examples=30, deadline=None)
-def test_a_mask_that_is_not_empty_stays_so_in_the_picture(seed: int, side: int) -> None:
+def test_a_mask_that_is_not_empty_stays_so_in_the_image(seed: int, side: int) -> None:
     rng = np.random.default_rng(seed)
     mask = np.zeros((32, 32), dtype=bool)
     mask[tuple(rng.integers(8, 24, 2))] = True
-    assert to_picture(mask, Window(0, 0, side), (220, 231, 3)).any()
+    assert to_image(mask, Window(0, 0, side), (220, 231, 3)).any()
 
 
 @pytest.mark.parametrize("window", [Window(0, 0, 37), Window(-4, 10, 45)])
 def test_a_mask_cut_out_and_laid_back_is_nearly_itself(window: Window) -> None:
     mask = np.zeros((37, 53), dtype=bool)
     mask[10:22, 20:31] = True
-    back = to_picture(cut(mask, window, 128), window, mask.shape)
+    back = to_image(cut(mask, window, 128), window, mask.shape)
     assert (back & mask).sum() / (back | mask).sum() > 0.95
 
 
@@ -125,7 +125,7 @@ def test_a_join_leaves_every_pixel_without_alpha_bit_identical(window: Window) -
     assert (result != image).any() == (window.side != 20)
 
 
-def test_joining_another_picture_gives_that_picture() -> None:
+def test_joining_another_image_gives_that_image() -> None:
     image, other, window = _noise(37, 53), _noise(37, 53, 1), Window(-3, 20, 40)
     drawn, good = (cut(one, window, 40).astype(np.float32) for one in (other, image))
     result = join(image, drawn, good, window, np.ones((37, 53), dtype=np.float32), grey=False)
@@ -144,7 +144,7 @@ def test_structure_that_the_drawing_hides_does_not_shine_through_and_what_it_kee
     assert covered[10:-10, 10:-10].std() < 0.15 * image.std()
 
 
-def test_a_grey_picture_stays_grey() -> None:
+def test_a_grey_image_stays_grey() -> None:
     image = np.repeat(_noise(24, 24)[..., :1], 3, axis=2)
     drawn, good = np.random.default_rng(0).uniform(0, 255, (2, 24, 24, 3)).astype(np.float32)
     result = join(image, drawn, good, Window(0, 0, 24), np.ones((24, 24), dtype=np.float32), grey=True)

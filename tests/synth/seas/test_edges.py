@@ -9,7 +9,7 @@ from synth.seas.marks import Mark, describe
 
 
 def fading_mark(radius: float = 9.0, fade: float = 2.0, strength: float = 60.0) -> tuple[np.ndarray, np.ndarray]:
-    """A grainy grey picture with a dark disc that fades out, and the disc's strength in [0, 1] pixel by pixel."""
+    """A grainy grey image with a dark disc that fades out, and the disc's strength in [0, 1] pixel by pixel."""
     y, x = np.mgrid[-32:32, -32:32] + 0.5
     share = ndimage.gaussian_filter((np.hypot(x, y) < radius).astype(float), fade)
     share /= share.max()
@@ -34,7 +34,7 @@ def test_one_careless_outline_does_not_count() -> None:
     assert edge_level(marks) == edge_level(marks[:1])
 
 
-def test_marks_that_hardly_show_and_outlines_without_picture_say_nothing() -> None:
+def test_marks_that_hardly_show_and_outlines_without_image_say_nothing() -> None:
     image, share = fading_mark(strength=3)
     faint = describe(image, share > 0.5)
     drawn = Mark(faint.outline, None, None, faint.size, faint.centre, None, False, 0.0, 1.0)
@@ -92,7 +92,7 @@ def test_what_lies_deep_stays_and_a_mask_never_vanishes() -> None:
     assert not tighten(nothing, before, after, 0.5).any()
 
 
-def test_the_pictures_border_is_no_outline() -> None:
+def test_the_images_border_is_no_outline() -> None:
     mask = np.zeros((40, 60), bool)
     mask[:12, 20:40] = True
     before = np.full((40, 60, 3), 120, np.uint8)

@@ -35,7 +35,7 @@ def reference(tmp_path_factory, untrained):
 
 
 def material() -> tuple[list[Sample], list[Sample]]:
-    """Shots of two types, and goods."""
+    """Shots of two types, and good images."""
     rng = np.random.default_rng(0)
 
     def sample(name: str, defect: str | None) -> Sample:
@@ -71,8 +71,8 @@ def test_the_folder_opens_in_stock_diffusers_and_draws(reference):
     stock = StableDiffusionPipeline.from_pretrained(str(reference), dtype=torch.float32)
     prompt = load_finetuned(reference).tokens.defective("scratch")
     stock.set_progress_bar_config(disable=True)
-    picture = stock(prompt, num_inference_steps=2, output_type="np", generator=torch.Generator().manual_seed(0))
-    assert picture.images.shape == (1, 32, 32, 3)
+    image = stock(prompt, num_inference_steps=2, output_type="np", generator=torch.Generator().manual_seed(0))
+    assert image.images.shape == (1, 32, 32, 3)
     assert type(stock.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2.processor).__module__.startswith(
         "diffusers"
     )
@@ -197,7 +197,7 @@ def test_a_complete_folder_is_left_alone(reference, new_pipeline):
 
 @pytest.mark.parametrize("change", ["seed", "config", "image", "base", "scheduler", "version"])
 def test_a_folder_of_another_training_is_refused(change, reference, new_pipeline, monkeypatch):
-    shots, goods = material()
+    shots, good_images = material()
     pipeline, config, seed = new_pipeline(), CONFIG, 3
     if change == "seed":
         seed = 4
@@ -212,7 +212,7 @@ def test_a_folder_of_another_training_is_refused(change, reference, new_pipeline
     else:
         shots[0] = Sample(**{**_fields(shots[0]), "image": 255 - shots[0].image})
     with pytest.raises(GeneratorError, match="other images or settings"):
-        finetune(pipeline, shots, goods, config, reference, seed)
+        finetune(pipeline, shots, good_images, config, reference, seed)
 
 
 @pytest.mark.parametrize(
@@ -233,11 +233,11 @@ def test_every_profile_trains_resumes_and_loads(changes, new_pipeline, tmp_path)
         if stage == "mask":
             raise Stop
 
-    shots, goods = material()
-    finetune(new_pipeline(), shots, goods, config, tmp_path / "through", seed=0)
+    shots, good_images = material()
+    finetune(new_pipeline(), shots, good_images, config, tmp_path / "through", seed=0)
     with pytest.raises(Stop):
-        finetune(new_pipeline(), shots, goods, config, tmp_path / "resumed", seed=0, progress=until_stopped)
-    finetune(new_pipeline(), shots, goods, config, tmp_path / "resumed", seed=0)
+        finetune(new_pipeline(), shots, good_images, config, tmp_path / "resumed", seed=0, progress=until_stopped)
+    finetune(new_pipeline(), shots, good_images, config, tmp_path / "resumed", seed=0)
     assert_equal_models(tmp_path / "through", tmp_path / "resumed")
     untrained = new_pipeline()
     moved = [
@@ -252,11 +252,11 @@ def test_every_profile_trains_resumes_and_loads(changes, new_pipeline, tmp_path)
 
 def test_the_alignment_loss_pulls_the_defects_attention_onto_its_mask(new_pipeline, tmp_path):
     """With the other losses switched off its value falls; the curve is the test of the whole capture path."""
-    shots, goods = material()
+    shots, good_images = material()
     config = SeasConfig(
         **{**QUICK, "updates_per_defect": 25, "weight_da": 100.0, "lr_unet": 3e-3, "lr_tokens": 3e-2, "zoom": False}
     )
-    finetune(new_pipeline(), shots, goods, config, tmp_path / "plate", seed=0)
+    finetune(new_pipeline(), shots, good_images, config, tmp_path / "plate", seed=0)
     rows = [json.loads(line) for line in (tmp_path / "plate/training_log.jsonl").read_text().splitlines()]
     da = [row["da"] for row in rows if row["stage"] == "denoiser"]
     assert np.mean(da[-10:]) < 0.8 * np.mean(da[:10])
@@ -269,19 +269,27 @@ def _fields(sample: Sample) -> dict:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda shots, goods: goods.clear(), "0 goods"),
-        (lambda shots, goods: shots.clear(), "0 shots"),
-        (lambda shots, goods: shots.append(Sample(**{**_fields(shots[0]), "id": "odd", "product": "cup"})), "cup"),
-        (lambda shots, goods: shots.append(Sample(**{**_fields(shots[0]), "id": "odd", "defect": None})), "odd"),
-        (lambda shots, goods: shots.append(Sample(**{**_fields(shots[0]), "id": "odd", "image": None})), "odd"),
-        (lambda shots, goods: shots.append(Sample(**{**_fields(goods[0]), "id": "odd", "defect": "dent"})), "odd"),
+        (lambda shots, good_images: good_images.clear(), "0 good images"),
+        (lambda shots, good_images: shots.clear(), "0 shots"),
+        (
+            lambda shots, good_images: shots.append(Sample(**{**_fields(shots[0]), "id": "odd", "product": "cup"})),
+            "cup",
+        ),
+        (lambda shots, good_images: shots.append(Sample(**{**_fields(shots[0]), "id": "odd", "defect": None})), "odd"),
+        (lambda shots, good_images: shots.append(Sample(**{**_fields(shots[0]), "id": "odd", "image": None})), "odd"),
+        (
+            lambda shots, good_images: shots.append(
+                Sample(**{**_fields(good_images[0]), "id": "odd", "defect": "dent"})
+            ),
+            "odd",
+        ),
     ],
 )
 def test_material_that_cannot_be_learnt_from_is_named(spoil, message, new_pipeline, tmp_path):
-    shots, goods = material()
-    spoil(shots, goods)
+    shots, good_images = material()
+    spoil(shots, good_images)
     with pytest.raises(GeneratorError, match=message):
-        finetune(new_pipeline(), shots, goods, CONFIG, tmp_path / "plate", seed=3)
+        finetune(new_pipeline(), shots, good_images, CONFIG, tmp_path / "plate", seed=3)
     assert not (tmp_path / "plate").exists()
 
 

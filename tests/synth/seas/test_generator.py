@@ -10,8 +10,8 @@ from PIL import Image
 from scipy import ndimage
 
 from synth.errors import GeneratorError
-from synth.generator import Request
-from synth.images import content_hash
+from synth.generators import Request
+from synth.io.images import content_hash
 from synth.sample import Sample
 from synth.seas import generator as room
 from synth.seas.base import MICRO, build_untrained
@@ -44,7 +44,7 @@ def _plate(name: str, size: tuple[int, int], defect: str | None = None, colour: 
 
 
 SHOTS = [_plate(f"s{i}", (37, 53), "dent") for i in range(4)]
-GOODS = [_plate("g0", (37, 53)), _plate("g1", (300, 97)), _plate("g2", (64, 31))]
+GOOD_IMAGES = [_plate("g0", (37, 53)), _plate("g1", (300, 97)), _plate("g2", (64, 31))]
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "load_base", lambda _name: build_untrained(MICRO))
         place = tmp_path_factory.mktemp("models")
-        SeasGenerator(SeasConfig(**SETTINGS), place, 0).fit(SHOTS, GOODS)
+        SeasGenerator(SeasConfig(**SETTINGS), place, 0).fit(SHOTS, GOOD_IMAGES)
         yield place
 
 
-def _open(folder: Path, goods: list[Sample] = GOODS, **choices: object) -> SeasGenerator:
+def _open(folder: Path, good_images: list[Sample] = GOOD_IMAGES, **choices: object) -> SeasGenerator:
     """A fitted generator with other drawing choices; the model is taken as it lies on disk."""
     generator = SeasGenerator(SeasConfig(**(SETTINGS | choices)), folder, 0)
-    generator._products["plate"] = room.Product(SHOTS, goods)
+    generator._products["plate"] = room.Product(SHOTS, good_images)
     return generator
 
 
@@ -71,7 +71,7 @@ def drawn(folder: Path) -> list[Sample]:
 
 def test_fitting_again_takes_the_finished_model_and_draws_the_same(folder: Path, drawn: list[Sample]) -> None:
     generator = SeasGenerator(SeasConfig(**SETTINGS), folder, 0)
-    generator.fit(SHOTS, GOODS)
+    generator.fit(SHOTS, GOOD_IMAGES)
     again = generator.draw(REQUESTS)
     for first, second in zip(drawn, again, strict=True):
         assert np.array_equal(first.image, second.image)
@@ -79,7 +79,7 @@ def test_fitting_again_takes_the_finished_model_and_draws_the_same(folder: Path,
 
 
 def test_a_sample_names_its_request_its_start_and_has_the_starts_size(drawn: list[Sample]) -> None:
-    by_hash = {content_hash(good.image): good for good in GOODS}
+    by_hash = {content_hash(good.image): good for good in GOOD_IMAGES}
     for request, sample in zip(REQUESTS, drawn, strict=True):
         start = by_hash[sample.meta["start"]]
         assert sample.id == request.id
@@ -173,7 +173,7 @@ def test_a_users_masks_are_drawn_under(folder: Path, tmp_path: Path) -> None:
 def test_parity_draws_the_whole_square_from_noise_and_takes_the_mask_as_read(folder: Path) -> None:
     parity = {k: v for k, v in SETTINGS.items() if k not in ("steps",)} | {"steps": 5, "guidance": 2.0}
     generator = SeasGenerator(SeasConfig(parity=True, **parity), folder, 0)
-    generator._products["plate"] = room.Product(SHOTS, GOODS)
+    generator._products["plate"] = room.Product(SHOTS, GOOD_IMAGES)
     sample = generator.draw(REQUESTS[:1])[0]
     assert sample.meta["requested_mask"] is None
     assert sample.meta["window"][2] == min(sample.image.shape[:2])

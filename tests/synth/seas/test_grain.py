@@ -24,7 +24,7 @@ def test_streaks_are_directed_and_even_grain_is_not() -> None:
     assert not is_directed([surface(0, (3, 3))])
 
 
-def test_parts_that_lie_differently_in_every_picture_share_no_direction() -> None:
+def test_parts_that_lie_differently_in_every_image_share_no_direction() -> None:
     lying = [surface(seed, (12, 1)) for seed in range(4)]
     turned = [tuple(np.rot90(array).copy() for array in pair) for pair in lying]
     assert coherence([*lying, *turned]) < 0.1

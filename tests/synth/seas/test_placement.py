@@ -100,7 +100,7 @@ def test_marks_on_directed_grain_stay_along_it_whatever_their_own_angles() -> No
     assert turn_limit(marks, directed=True) < 0.25
 
     def slant(directed: bool) -> float:
-        """The largest angle, over 30 places, between a mark and the nearer of the picture's axes."""
+        """The largest angle, over 30 places, between a mark and the nearer of the image's axes."""
         placed = [place(marks, product, np.random.default_rng(s), directed=directed).mask for s in range(30)]
         angles = [np.arctan2(*np.linalg.svd(np.argwhere(m) - np.argwhere(m).mean(0))[2][0]) for m in placed]
         return max(abs(np.angle(np.exp(4j * angle))) / 4 for angle in angles)

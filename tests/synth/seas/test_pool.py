@@ -14,8 +14,8 @@ def _config(**changes):
 
 
 @pytest.fixture
-def pool(pipeline, shots, goods):
-    return build_pool(pipeline.vae, shots, goods, DEFECTS, _config(), seed=4)
+def pool(pipeline, shots, good_images):
+    return build_pool(pipeline.vae, shots, good_images, DEFECTS, _config(), seed=4)
 
 
 def test_every_type_has_its_share_and_every_window_its_defect(pool):
@@ -26,13 +26,13 @@ def test_every_type_has_its_share_and_every_window_its_defect(pool):
     assert pool.defective.shape[:2] == (12, 2)
 
 
-def test_equal_seeds_give_equal_pools_and_others_do_not(pipeline, shots, goods, pool):
-    again, other = (build_pool(pipeline.vae, shots, goods, DEFECTS, _config(), seed) for seed in (4, 5))
+def test_equal_seeds_give_equal_pools_and_others_do_not(pipeline, shots, good_images, pool):
+    again, other = (build_pool(pipeline.vae, shots, good_images, DEFECTS, _config(), seed) for seed in (4, 5))
     assert all(torch.equal(a, b) for a, b in zip(pool.tensors().values(), again.tensors().values(), strict=True))
     assert not torch.equal(pool.defective, other.defective)
 
 
-def test_an_image_and_its_mask_are_turned_and_mirrored_together(pipeline, shots, goods, monkeypatch):
+def test_an_image_and_its_mask_are_turned_and_mirrored_together(pipeline, shots, good_images, monkeypatch):
     """The mark is brighter than anything else, so the mask must lie where the window is bright."""
     seen = []
 
@@ -41,7 +41,7 @@ def test_an_image_and_its_mask_are_turned_and_mirrored_together(pipeline, shots,
         return torch.zeros(len(images))
 
     monkeypatch.setattr("synth.seas.pool.encode", keep)
-    pool = build_pool(pipeline.vae, shots[:1], goods, ("dent",), _config(windows_per_defect=16), seed=0)
+    pool = build_pool(pipeline.vae, shots[:1], good_images, ("dent",), _config(windows_per_defect=16), seed=0)
     images, masks = np.concatenate(seen[::2])[..., 0].astype(float), pool.masks.numpy() > 0
     inside = [image[mask].mean() for image, mask in zip(images, masks, strict=True)]
     outside = [image[~mask].mean() for image, mask in zip(images, masks, strict=True)]
@@ -50,9 +50,9 @@ def test_an_image_and_its_mask_are_turned_and_mirrored_together(pipeline, shots,
 
 
 @pytest.mark.parametrize("parity", [True, False])
-def test_masks_without_zoom_hold_the_defect(pipeline, shots, goods, parity):
+def test_masks_without_zoom_hold_the_defect(pipeline, shots, good_images, parity):
     config = _config(parity=parity, zoom=False, windows_per_defect=2, rotate=False, flip=False)
-    pool = build_pool(pipeline.vae, shots, goods, DEFECTS, config, seed=0)
+    pool = build_pool(pipeline.vae, shots, good_images, DEFECTS, config, seed=0)
     assert (pool.masks > 0).sum((1, 2)).min() > 20
     soft = ((pool.masks > 0) & (pool.masks < 255)).any()
     assert bool(soft) == parity

@@ -43,7 +43,7 @@ def test_the_shade_profile_of_a_flat_mark_is_its_step_at_every_depth() -> None:
     assert grain < 2
 
 
-def test_a_mark_that_fills_its_picture_still_gives_a_sketch() -> None:
+def test_a_mark_that_fills_its_image_still_gives_a_sketch() -> None:
     image = np.full((37, 53, 3), 90, dtype=np.uint8)
     mark = describe(image, np.ones((37, 53), dtype=bool))
     rng = np.random.default_rng(0)

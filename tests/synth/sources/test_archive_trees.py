@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from synth.cli import app
+from synth.cli.main import app
 from synth.recipe import load_recipe
+from synth.recipe.starter import write_starter
 from synth.sources import list_source, list_tree, read, recognise
 from synth.sources.inspect import inspect
 from synth.split import make_split
-from synth.starter import write_starter
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree, shapenet_tree
 from tests.synth.sources.test_rgbd_trees import eyecandies_item, eyecandies_tree, mvtec_3d_tree
-from tests.synth.trees import folder_tree, mvtec_tree, picture, save
+from tests.synth.trees import folder_tree, mvtec_tree, random_image, save
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "
 """How a file begins that macOS puts beside another, under the other's name with ._ before it."""
@@ -55,7 +55,7 @@ def eyecandies_archive(root: Path) -> Path:
     eyecandies_item(cookie / "val" / "data", "000", 8)
     eyecandies_item(cookie / "test_private" / "data", "000", 9)
     for depth in list(cookie.glob("*/data/*_depth.png")):
-        save(depth.with_name(depth.name.replace("depth", "normals")), picture(11))
+        save(depth.with_name(depth.name.replace("depth", "normals")), random_image(11))
     return root
 
 
@@ -189,7 +189,7 @@ def mac_folder_in_a_product(root: Path, tree: Tree) -> Clutter:
 
 def thumbnails_of_a_file_server(root: Path, tree: Tree) -> Clutter:
     for folder in (root, root / tree.leaf):
-        save(folder / "@eaDir" / "000.png" / "SYNOPHOTO_THUMB_M.jpg", picture(900))
+        save(folder / "@eaDir" / "000.png" / "SYNOPHOTO_THUMB_M.jpg", random_image(900))
     return Clutter()
 
 
@@ -198,7 +198,7 @@ def image_at(place: str) -> Put:
 
     def put(root: Path, tree: Tree) -> Clutter:
         file = root / place.format(product=tree.product, leaf=tree.leaf)
-        return Clutter(told=[save(file, picture(901))])
+        return Clutter(told=[save(file, random_image(901))])
 
     return put
 
@@ -279,7 +279,7 @@ def test_everything_sees_the_data_of_an_archive_and_nothing_else(tmp_path, name,
     assert (source.kind, source.root) == (tree.layout, root)
     assert list_source(source).entries == listing.entries
     split = make_split(read(root), source, learns=tree.learns)
-    parts = [sample.meta["file"] for part in (split.shots, split.goods, split.test) for sample in part]
+    parts = [sample.meta["file"] for part in (split.shots, split.good_images, split.test) for sample in part]
     assert sorted(parts) == sorted(map(str, data))
     assert not split.dropped
 
@@ -304,7 +304,7 @@ def test_a_product_that_is_the_present_folder_takes_an_image_at_any_depth(tmp_pa
     tree = TREES[name]
     monkeypatch.chdir(tree.build(tmp_path / "unpacked") / tree.product)
     before = list_tree(".", tree.layout).entries
-    save(Path(place), picture(902))
+    save(Path(place), random_image(902))
     listing = list_tree(".", tree.layout)
     assert listing.entries == before
     assert [(problem.file, problem.severity) for problem in listing.problems] == [(place, "warning")]
@@ -324,14 +324,14 @@ def test_a_tree_without_a_file_is_told(tmp_path, name):
 
 
 def test_images_beside_what_macos_left_of_a_mesh_are_images(tmp_path):
-    save(tmp_path / "a.png", picture(1))
+    save(tmp_path / "a.png", random_image(1))
     (tmp_path / "._part.stl").write_bytes(APPLE_DOUBLE)
     assert recognise(tmp_path) == "folder"
 
 
 def test_a_product_in_the_folder_of_another_keeps_its_files_to_itself(tmp_path):
     root = mvtec_tree(tmp_path / "bottle")
-    mvtec_tree(root / "lid", goods=2, tests=3)
+    mvtec_tree(root / "lid", good_images=2, tests=3)
     listing = list_tree(root)
     assert listing.problems == ()
     assert Counter(entry.product for entry in listing.entries) == {"bottle": 19, "lid": 9}

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from synth.errors import SourceError
-from synth.pipeline import run
+from synth.io.points import pcd_bytes
+from synth.pipeline.runs import run
 from synth.recipe import Recipe
 from synth.sample import Cloud
 from synth.sources import list_tree, read, recognise
 from synth.sources.inspect import inspect
-from synth.sources.points import pcd_bytes
 from tests.synth.dual.scans import ball_cloud
-from tests.synth.trees import folder_tree, picture, save
+from tests.synth.trees import folder_tree, random_image, save
 
 POINTS = ball_cloud(600, radius=0.015).cloud.points
 
@@ -88,11 +88,11 @@ def test_points_and_labels_of_a_defect_are_those_of_its_rows(tmp_path, build):
         np.testing.assert_array_equal(labels[:-1][::-1], POINTS[:, 2] > np.quantile(POINTS[:, 2], 0.95))
 
 
-def test_goods_have_no_labels_and_a_limit_keeps_the_first_by_name(tmp_path):
+def test_good_images_have_no_labels_and_a_limit_keeps_the_first_by_name(tmp_path):
     samples = list(read(shapenet_tree(tmp_path), good_limit=2))
-    goods = [s for s in samples if s.defect is None]
-    assert sum(s.split == "train" for s in goods) == 4
-    assert all(s.cloud.labels is None for s in goods)
+    good_images = [s for s in samples if s.defect is None]
+    assert sum(s.split == "train" for s in good_images) == 4
+    assert all(s.cloud.labels is None for s in good_images)
 
 
 def test_one_class_alone_may_be_renamed(tmp_path):
@@ -126,7 +126,7 @@ def test_a_folder_of_mixed_files_is_one_product(tmp_path):
         list_tree(empty, "clouds")
 
 
-def test_pictures_with_a_mesh_beside_their_folders_are_pictures(tmp_path):
+def test_images_with_a_mesh_beside_their_folders_are_images(tmp_path):
     folder_tree(tmp_path / "tiles")
     (tmp_path / "tiles" / "part.stl").write_bytes(b"\0" * 84)
     report = inspect(tmp_path / "tiles")
@@ -134,9 +134,9 @@ def test_pictures_with_a_mesh_beside_their_folders_are_pictures(tmp_path):
     assert sum(kind.train for kind in report.kinds) == 10
 
 
-def test_pictures_beside_clouds_are_what_they_are_textured_with(tmp_path):
+def test_images_beside_clouds_are_what_they_are_textured_with(tmp_path):
     pcd(tmp_path / "a.pcd", POINTS)
-    save(tmp_path / "texture.png", picture(1))
+    save(tmp_path / "texture.png", random_image(1))
     assert recognise(tmp_path) == "clouds"
 
 
@@ -144,7 +144,7 @@ def test_a_text_in_train_makes_a_tree_of_clouds_only_where_there_are_labels(tmp_
     for name in ("train/readme.txt", "test/readme.txt"):
         (tmp_path / "tile" / name).parent.mkdir(parents=True)
         (tmp_path / "tile" / name).write_text("photographed in May\n")
-    save(tmp_path / "tile" / "train" / "good" / "a.png", picture(1))
+    save(tmp_path / "tile" / "train" / "good" / "a.png", random_image(1))
     assert recognise(tmp_path) == recognise(tmp_path / "tile") == "folder"
     root = real3d_tree(tmp_path / "real3d")
     for file in root.glob("*/train/*.pcd"):

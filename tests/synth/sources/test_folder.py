@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from synth.errors import SourceError
-from synth.images import content_hash, read_image
+from synth.io.images import content_hash, read_image
 from synth.sources import READERS, read
 from synth.sources.folder import list_folder
 from synth.sources.listing import Listing, reopen, samples
-from tests.synth.trees import blob, folder_tree, picture, save, write_split
+from tests.synth.trees import blob, folder_tree, random_image, save, write_split
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "magnetic_tile"
 
@@ -47,9 +47,9 @@ def kinds(listing: Listing) -> dict[str, tuple[str | None, str, str | None]]:
     ],
 )
 def test_a_mask_is_found_wherever_people_put_it(tmp_path, image, mask):
-    save(tmp_path / image, picture(1))
+    save(tmp_path / image, random_image(1))
     save(tmp_path / mask, blob(1))
-    save(tmp_path / "good" / "b.png", picture(2))
+    save(tmp_path / "good" / "b.png", random_image(2))
     listing = list_folder(tmp_path)
     assert listing.problems == ()
     assert kinds(listing) == {image: ("crack", "train", mask), "good/b.png": (None, "train", None)}
@@ -59,17 +59,17 @@ def test_a_mask_is_found_wherever_people_put_it(tmp_path, image, mask):
 
 @pytest.mark.parametrize("good", ["good", "OK", "normal", "train/good", "defect_free", "images/ok"])
 def test_good_parts_need_no_mask(tmp_path, good):
-    save(tmp_path / good / "a.png", picture(1))
+    save(tmp_path / good / "a.png", random_image(1))
     (sample,) = read(tmp_path, layout="folder")
     assert sample.defect is None
     assert sample.mask.shape == (37, 53)
     assert not sample.mask.any()
 
 
-def test_pictures_in_no_folder_of_a_type_share_one_type(tmp_path):
-    save(tmp_path / "a.png", picture(1))
+def test_images_in_no_folder_of_a_type_share_one_type(tmp_path):
+    save(tmp_path / "a.png", random_image(1))
     save(tmp_path / "a_mask.png", blob(1))
-    save(tmp_path / "bad" / "b.png", picture(2))
+    save(tmp_path / "bad" / "b.png", random_image(2))
     save(tmp_path / "masks" / "b.png", blob(2))
     assert {sample.defect for sample in read(tmp_path)} == {"defect"}
 
@@ -103,7 +103,7 @@ def test_the_product_can_be_named(tmp_path):
 
 def test_reading_is_lazy(tmp_path):
     root = folder_tree(tmp_path)
-    (root / "good" / "good3.jpg").write_bytes(b"no picture")
+    (root / "good" / "good3.jpg").write_bytes(b"no image")
     reading = read(root)
     assert next(reading).defect == "crack"
     with pytest.raises(SourceError, match=r"good3\.jpg"):
@@ -111,7 +111,7 @@ def test_reading_is_lazy(tmp_path):
 
 
 def test_a_black_mask_beside_a_good_part_is_accepted_and_a_marked_one_is_not(tmp_path):
-    save(tmp_path / "good" / "a.jpg", picture(1))
+    save(tmp_path / "good" / "a.jpg", random_image(1))
     save(tmp_path / "good" / "a.png", np.zeros((37, 53), bool))
     assert [s.defect for s in read(tmp_path)] == [None]
     save(tmp_path / "good" / "a.png", blob(1))
@@ -119,10 +119,12 @@ def test_a_black_mask_beside_a_good_part_is_accepted_and_a_marked_one_is_not(tmp
         list(read(tmp_path))
 
 
-def test_hidden_files_and_other_files_are_no_pictures(tmp_path):
+def test_hidden_files_and_other_files_are_no_images(tmp_path):
     root = folder_tree(tmp_path)
     for name in (".hidden.png", "._a.png", "notes.txt", "__MACOSX/a.png"):
-        save(root / "good" / name, picture(1)) if name.endswith("png") else (root / "good" / name).write_text("hello")
+        save(root / "good" / name, random_image(1)) if name.endswith("png") else (root / "good" / name).write_text(
+            "hello"
+        )
     assert len(list_folder(root).entries) == 10
 
 
@@ -187,8 +189,8 @@ def test_excluded_files_are_as_if_they_were_not_there(tmp_path):
 
 
 def test_good_limit_takes_the_first_by_name(tmp_path):
-    goods = [s.id for s in read(folder_tree(tmp_path, goods=5), good_limit=2) if s.defect is None]
-    assert [name[-9:] for name in goods] == ["good0.jpg", "good1.jpg"]
+    good_images = [s.id for s in read(folder_tree(tmp_path, good_images=5), good_limit=2) if s.defect is None]
+    assert [name[-9:] for name in good_images] == ["good0.jpg", "good1.jpg"]
 
 
 def test_pixels_let_go_come_back_and_a_file_that_changed_is_noticed(tmp_path):
@@ -197,30 +199,30 @@ def test_pixels_let_go_come_back_and_a_file_that_changed_is_noticed(tmp_path):
     light = type(sample)(sample.id, meta=sample.meta)
     assert (reopen(light).image == sample.image).all()
     assert (reopen(light).mask == sample.mask).all()
-    save(Path(sample.meta["file"]), picture(999))
+    save(Path(sample.meta["file"]), random_image(999))
     with pytest.raises(SourceError, match="changed while"):
         reopen(light)
 
 
 def put(root: Path, *names: str) -> Path:
-    """A picture, or in a folder of masks a mask, under each name."""
+    """An image, or in a folder of masks a mask, under each name."""
     for seed, name in enumerate(names):
-        save(root / name, blob(seed) if "masks" in Path(name).parts else picture(seed))
+        save(root / name, blob(seed) if "masks" in Path(name).parts else random_image(seed))
     return root
 
 
-def test_one_flat_mask_for_two_types_is_told_with_both_pictures_and_a_place_for_each(tmp_path):
+def test_one_flat_mask_for_two_types_is_told_with_both_images_and_a_place_for_each(tmp_path):
     root = put(tmp_path, "crack/0001.jpg", "pit/0001.jpg", "masks/0001.png")
     (problem,) = list_folder(root).errors
     assert str(problem) == (
-        f"{root}/masks/0001.png: is the mask of several pictures: crack/0001.jpg, pit/0001.jpg; "
+        f"{root}/masks/0001.png: is the mask of several images: crack/0001.jpg, pit/0001.jpg; "
         f"give each its own, such as {root}/masks/crack/0001.png"
     )
     put(root, "masks/crack/0001.png")
     assert list_folder(root).problems == ()
 
 
-def test_a_mask_of_train_is_not_lent_to_the_test_picture_of_its_name(tmp_path):
+def test_a_mask_of_train_is_not_lent_to_the_test_image_of_its_name(tmp_path):
     root = put(tmp_path, "train/images/0001.jpg", "train/masks/0001.png", "test/images/0001.jpg")
     (problem,) = list_folder(root).errors
     assert problem.file == str(root / "train/masks/0001.png")
@@ -232,14 +234,14 @@ def test_a_mask_of_train_is_not_lent_to_the_test_picture_of_its_name(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["{split}/{what}", "{what}/{split}", "lot 1/{split}/{what}", "{what}/{split}/defect"])
-def test_masks_of_one_name_go_to_the_pictures_of_their_split(tmp_path, place):
-    pictures, masks = (
+def test_masks_of_one_name_go_to_the_images_of_their_split(tmp_path, place):
+    images, masks = (
         [f"{place.format(split=split, what=what)}/0001.png" for split in ("train", "test")]
         for what in ("images", "masks")
     )
-    listing = list_folder(put(tmp_path, *pictures, *masks))
+    listing = list_folder(put(tmp_path, *images, *masks))
     assert listing.problems == ()
-    assert {file: mask for file, (_, _, mask) in kinds(listing).items()} == dict(zip(pictures, masks, strict=True))
+    assert {file: mask for file, (_, _, mask) in kinds(listing).items()} == dict(zip(images, masks, strict=True))
 
 
 def test_a_good_part_has_no_flat_mask_that_a_defect_has(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from synth.errors import SourceError
 from synth.sources import read
 from synth.sources.inspect import Report, inspect
-from tests.synth.trees import blob, folder_tree, mvtec_tree, picture, save, size_of, write_split
+from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
 
 def told(report: Report, severity: str) -> list[str]:
@@ -16,7 +16,7 @@ def told(report: Report, severity: str) -> list[str]:
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    return folder_tree(tmp_path / "tile", goods=20)
+    return folder_tree(tmp_path / "tile", good_images=20)
 
 
 def test_a_sound_folder_is_counted_and_has_no_problems(root):
@@ -31,7 +31,7 @@ def test_a_sound_folder_is_counted_and_has_no_problems(root):
 
 
 def test_an_mvtec_tree_is_counted_with_the_roles_of_a_run(tmp_path):
-    report = inspect(mvtec_tree(tmp_path / "lid", goods=20, tests=9))
+    report = inspect(mvtec_tree(tmp_path / "lid", good_images=20, tests=9))
     assert report.layout == "mvtec_ad"
     assert [(k.defect, k.train, k.test) for k in report.kinds] == [(None, 20, 1), ("bent", 3, 6), ("cut", 3, 6)]
     assert report.usable
@@ -44,7 +44,7 @@ def test_everything_wrong_is_listed_at_once_and_nothing_is_touched(root):
     (crack / "crack0_mask.png").unlink()
     save(crack / "crack1_mask.png", blob(1, 11, 13))
     save(crack / "alone_mask.png", blob(1))
-    save(pit / "pit0.png", picture(4, *size_of(4)))
+    save(pit / "pit0.png", random_image(4, *size_of(4)))
     save(pit / "pit0_mask.png", blob(4, *size_of(4)))
     before = {file: file.stat().st_mtime_ns for file in root.rglob("*")}
     report = inspect(root)
@@ -53,11 +53,11 @@ def test_everything_wrong_is_listed_at_once_and_nothing_is_touched(root):
     text = str(report)
     for wanted in (
         r"good0.jpg: is empty (0 bytes); copy or export it again",
-        r"good1.jpg: cannot be read as a picture",
+        r"good1.jpg: cannot be read as an image",
         r"crack0.png: has no mask; add",
-        r"crack1_mask.png: is 11 x 13 (height x width), its picture",
-        r"alone_mask.png: is a mask without a picture",
-        r"pit0.png: (shot) holds the same picture, copied or turned, as",
+        r"crack1_mask.png: is 11 x 13 (height x width), its image",
+        r"alone_mask.png: is a mask without an image",
+        r"pit0.png: (shot) holds the same image, copied or turned, as",
         r"has 1 shot of tile/crack",
     ):
         assert wanted in text
@@ -81,27 +81,27 @@ def test_a_suspicious_mask_is_a_warning(root, mask, what):
     assert what in warning
 
 
-def test_the_same_picture_in_shots_and_test_is_an_error_and_twice_in_one_role_a_warning(root):
-    save(root / "defect" / "crack" / "crack2.png", np.ascontiguousarray(picture(100, *size_of(100))[:, ::-1]))
+def test_the_same_image_in_shots_and_test_is_an_error_and_twice_in_one_role_a_warning(root):
+    save(root / "defect" / "crack" / "crack2.png", np.ascontiguousarray(random_image(100, *size_of(100))[:, ::-1]))
     save(root / "defect" / "crack" / "crack2_mask.png", blob(100, *size_of(100)))
     (twice,) = told(inspect(root), "warning")
     assert "crack0.png: (shot)" in twice
     assert "crack2.png (shot)" in twice
-    goods = [f"good{n}.jpg" for n in range(20)]
-    write_split(root, {"crack": ["crack0.png", "crack1.png"], "good": goods}, {"crack": ["crack2.png"]})
+    good_images = [f"good{n}.jpg" for n in range(20)]
+    write_split(root, {"crack": ["crack0.png", "crack1.png"], "good": good_images}, {"crack": ["crack2.png"]})
     (leak,) = told(inspect(root), "error")
     assert "crack2.png (test)" in leak
 
 
-def test_few_goods_few_shots_odd_names_and_mixed_colour_are_warnings(tmp_path):
-    root = folder_tree(tmp_path / "tile", goods=3, shots=2)
-    save(root / "good" / "GOOD0.jpg", picture(40))
-    save(root / "good" / "grün.png", picture(41)[..., 0])
+def test_few_good_images_few_shots_odd_names_and_mixed_colour_are_warnings(tmp_path):
+    root = folder_tree(tmp_path / "tile", good_images=3, shots=2)
+    save(root / "good" / "GOOD0.jpg", random_image(40))
+    save(root / "good" / "grün.png", random_image(41)[..., 0])
     report = inspect(root)
     assert report.usable
     text = "\n".join(told(report, "warning"))
     for wanted in (
-        "only 5 good pictures",
+        "only 5 good images",
         "2 shots of tile/crack",
         "only in its capitals",
         "beyond ASCII",
@@ -111,7 +111,7 @@ def test_few_goods_few_shots_odd_names_and_mixed_colour_are_warnings(tmp_path):
 
 
 @pytest.mark.parametrize("names", [(), ("a.txt", "b.npy")])
-def test_a_folder_without_pictures_is_told_once(tmp_path, names):
+def test_a_folder_without_images_is_told_once(tmp_path, names):
     for name in names:
         (tmp_path / name).write_text("hello")
     report = inspect(tmp_path)
@@ -132,13 +132,13 @@ def test_the_dict_is_plain_json_and_complete(root):
     back = json.loads(json.dumps(report.to_json()))
     assert back["usable"] is True
     assert len(back["problems"]) == len(report.problems) > 0
-    assert sum(size["pictures"] for size in back["sizes"]) == 26
+    assert sum(size["images"] for size in back["sizes"]) == 26
     assert back["kinds"][0]["train"] == 20
 
 
 def test_a_long_list_is_cut_in_the_text_only(tmp_path):
     for n in range(30):
-        save(tmp_path / "crack" / f"{n}.png", picture(n))
+        save(tmp_path / "crack" / f"{n}.png", random_image(n))
     report = inspect(tmp_path)
     assert len(report.problems) == 30
     assert "error: 10 more; --json lists all" in report.lines()
@@ -151,7 +151,7 @@ def test_what_is_told_as_an_error_also_stops_a_read(root):
         list(read(root))
 
 
-def test_progress_counts_every_picture(root):
+def test_progress_counts_every_image(root):
     steps = []
     inspect(root, progress=lambda *step: steps.append(step))
     assert [done for _, done, _ in steps] == list(range(26))

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synth import preparation
 from synth.errors import SourceError
+from synth.pipeline import preparation
+from synth.recipe.starter import write_starter
 from synth.sources import list_tree, read, read_source
 from synth.sources.config import FolderSource
 from synth.sources.inspect import inspect
 from synth.sources.listing import open_root
-from synth.starter import write_starter
 from tests.synth.blobs import BlobGenerator, run_blobs, write_source
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree
 from tests.synth.sources.test_rgbd_trees import eyecandies_tree, mvtec_3d_tree
-from tests.synth.trees import blob, folder_tree, mvtec_tree, picture, save
+from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save
 
 
 def loose_clouds(root: Path) -> Path:
@@ -39,9 +39,9 @@ def put_run(place: Path, mark: str) -> None:
     for name in ("ledger.parquet", mark):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(b"")
-    save(place / "real" / "shots" / "tile" / "crack" / "a.png", picture(1))
+    save(place / "real" / "shots" / "tile" / "crack" / "a.png", random_image(1))
     save(place / "real" / "shots" / "tile" / "crack" / "a_mask.png", blob(1))
-    save(place / "data" / "tile" / "train" / "good" / "000.png", picture(2))
+    save(place / "data" / "tile" / "train" / "good" / "000.png", random_image(2))
     pcd(place / "data" / "pcd" / "tile" / "train" / "tile_template0.pcd", POINTS)
 
 
@@ -77,7 +77,7 @@ def test_a_name_that_is_not_utf8_is_told_once_and_printable(tmp_path, name):
     place = root / "good" / os.fsdecode(name)
     place.parent.mkdir(exist_ok=True)
     for file in {place, place.with_name("b.png")}:
-        save(root / "a.jpg", picture(7)).rename(file)
+        save(root / "a.jpg", random_image(7)).rename(file)
     (problem,) = list_tree(root).errors
     shown = ascii(os.fsdecode(name.partition(b"/")[0]))
     assert str(problem) == f"{root}/good/{shown}: its name is not UTF-8; rename it"
@@ -144,7 +144,7 @@ def deep_tree(root: Path, *brightest: int) -> Path:
     return root
 
 
-def test_deep_pictures_of_one_product_are_scaled_alike_or_refused(tmp_path):
+def test_deep_images_of_one_product_are_scaled_alike_or_refused(tmp_path):
     root = deep_tree(tmp_path, 200, 4000)
     with pytest.raises(SourceError, match=r"g0\.png: .* 255 as white, .*g1\.png with 4095.*white_level: 4095"):
         list(read(root))

@@ -3,7 +3,7 @@ import pytest
 from synth.errors import SourceError
 from synth.sources import read, recognise
 from synth.sources.mvtec_ad import list_mvtec_ad
-from tests.synth.trees import blob, folder_tree, mvtec_tree, picture, save
+from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save
 
 
 def test_a_product_folder_and_the_folder_above_are_recognised(tmp_path):
@@ -12,9 +12,9 @@ def test_a_product_folder_and_the_folder_above_are_recognised(tmp_path):
     assert recognise(folder_tree(tmp_path / "plain")) == "folder"
 
 
-def test_every_picture_gets_its_product_type_split_and_mask(tmp_path):
+def test_every_image_gets_its_product_type_split_and_mask(tmp_path):
     mvtec_tree(tmp_path / "lid")
-    mvtec_tree(tmp_path / "nut", goods=2, tests=1, types=("rust",))
+    mvtec_tree(tmp_path / "nut", good_images=2, tests=1, types=("rust",))
     found = list(read(tmp_path))
     count = {}
     for sample in found:
@@ -56,9 +56,9 @@ def test_masks_without_the_suffix_are_taken_too(tmp_path):
     assert all(s.mask.any() for s in read(root) if s.defect == "cut")
 
 
-def test_one_name_for_two_pictures_is_refused(tmp_path):
+def test_one_name_for_two_images_is_refused(tmp_path):
     root = mvtec_tree(tmp_path)
-    save(root / "test" / "cut" / "003.jpg", picture(70))
+    save(root / "test" / "cut" / "003.jpg", random_image(70))
     with pytest.raises(SourceError, match=r"003\.png: has the same name as 003\.jpg; rename one"):
         list(read(root))
 
@@ -72,7 +72,7 @@ def test_an_unknown_product_names_the_nearest(tmp_path):
 
 def test_what_lies_elsewhere_is_told_but_does_not_stop(tmp_path):
     root = mvtec_tree(tmp_path)
-    save(root / "train" / "bent" / "a.png", picture(1))
+    save(root / "train" / "bent" / "a.png", random_image(1))
     save(root / "ground_truth" / "cut" / "900_mask.png", blob(1))
     problems = list_mvtec_ad(root).problems
     assert sorted((p.file.rpartition("/")[2], p.severity) for p in problems) == [

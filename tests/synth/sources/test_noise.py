@@ -35,7 +35,7 @@ def test_near_a_curve_both_distances_agree_and_beyond_the_reach_there_is_none():
     assert np.isinf(distance[exact > 8]).all()
 
 
-def test_a_curve_outside_the_picture_is_nowhere_near():
+def test_a_curve_outside_the_image_is_nowhere_near():
     distance, _ = near_curve(np.array([[-50.0, 5.0], [-50.0, 60.0]]), SHAPE, 6.0)
     assert np.isinf(distance).all()
 

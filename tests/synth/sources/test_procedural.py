@@ -13,7 +13,7 @@ from scipy import ndimage
 from synth.dual import DualSynthesizer
 from synth.dual.frame import fit_camera
 from synth.errors import SourceError
-from synth.pipeline import run
+from synth.pipeline.runs import run
 from synth.recipe import load_recipe
 from synth.sample import Sample
 from synth.sources.procedural import PRODUCTS, make_part, read_procedural
@@ -49,7 +49,7 @@ def test_every_defect_is_visible_and_of_sensible_size_whatever_the_seed(product,
 
 
 @pytest.mark.parametrize(("product", "defect"), EVERY)
-def test_the_mask_holds_all_that_differs_from_the_good_twin_and_little_else(product, defect):
+def test_the_mask_holds_all_that_differs_from_the_good_duplicate_and_little_else(product, defect):
     for seed in range(4):
         sample, twin = pair(product, defect, seed)
         moved = np.abs(depth_change(sample, twin)) > 1.01 * HEIGHT_STEP
@@ -134,8 +134,8 @@ def test_a_part_is_the_same_every_time_and_another_with_another_seed(product):
 
 
 def test_good_parts_differ_a_little_from_part_to_part():
-    goods = [make_part("flange", None, seed, SIZE).image.astype(float) for seed in range(4)]
-    steps = [np.abs(goods[0] - other).mean() for other in goods[1:]]
+    good_images = [make_part("flange", None, seed, SIZE).image.astype(float) for seed in range(4)]
+    steps = [np.abs(good_images[0] - other).mean() for other in good_images[1:]]
     assert min(steps) > 2
     assert max(steps) < 40
 
@@ -152,7 +152,9 @@ def test_asking_for_more_leaves_the_first_ones_as_they_were():
 
 
 def test_a_reading_has_the_asked_numbers_splits_and_fields():
-    samples = list(read_procedural(("cloth",), goods=2, shots_per_defect=2, test_per_defect=1, test_goods=1, size=64))
+    samples = list(
+        read_procedural(("cloth",), good_images=2, shots_per_defect=2, test_per_defect=1, test_good_images=1, size=64)
+    )
     defects = list(PRODUCTS["cloth"].defects)
     counted = {(split, defect): 0 for split in ("train", "test") for defect in [None, *defects]}
     for sample in samples:
@@ -235,7 +237,7 @@ def test_a_wrong_request_is_refused_before_anything_is_rendered(call, words):
 
 
 def test_reading_is_lazy():
-    endless = read_procedural(("tile",), goods=10**9, size=64)
+    endless = read_procedural(("tile",), good_images=10**9, size=64)
     assert [sample.id for sample in islice(endless, 2)] == ["tile-good-train-0000", "tile-good-train-0001"]
 
 
@@ -261,7 +263,7 @@ def test_the_demo_in_3d_makes_rgbd_pairs_of_at_least_four_types(tmp_path):
     types, products = whole.generator.types, whole.source.products
     assert len(types) >= 4
     assert len(types) * len(products) * whole.request.per_defect == 24
-    small = load_recipe("demo_3d", ["source.size=128", "source.goods=2", "request.per_defect=1"])
+    small = load_recipe("demo_3d", ["source.size=128", "source.good_images=2", "request.per_defect=1"])
     finished = run(small, tmp_path / "demo_3d")
     samples = list(finished.samples())
     assert {(s.product, s.defect) for s in samples} == {(p, t) for p in products for t in types}

@@ -15,12 +15,12 @@ from PIL import Image
 from synth.dual.frame import fit_camera
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import SourceError
+from synth.io.tiff import read_xyz, xyz_bytes
 from synth.sources import list_tree, read, recognise
 from synth.sources.inspect import inspect
 from synth.sources.listing import reopen
-from synth.sources.tiff import read_xyz, xyz_bytes
 from tests.synth.dual.scans import plate
-from tests.synth.trees import picture, save
+from tests.synth.trees import random_image, save
 
 SIZE = (96, 128)
 NEAR, FAR = 0.31, 0.73
@@ -38,7 +38,7 @@ def depth_steps(seed: int) -> np.ndarray:
 def eyecandies_item(folder: Path, stem: str, seed: int, masks: dict[str, bool] | None = None) -> None:
     """The 6 images, depth, its range, and the masks of one sample (`masks`: which of them mark something)."""
     for light in range(6):
-        save(folder / f"{stem}_image_{light}.png", picture(10 * seed + light, *SIZE))
+        save(folder / f"{stem}_image_{light}.png", random_image(10 * seed + light, *SIZE))
     Image.fromarray(depth_steps(seed)).save(folder / f"{stem}_depth.png")
     (folder / f"{stem}_info_depth.yaml").write_text(yaml.safe_dump({"normalization": {"min": NEAR, "max": FAR}}))
     (folder / f"{stem}_metadata.yaml").write_text(yaml.safe_dump({"anomalous": int(any((masks or {}).values()))}))
@@ -103,8 +103,11 @@ EYECANDIES = {
     "no image": (lambda d: (d / "000_image_4.png").unlink(), r"000_depth\.png: has no image; wanted .*000_image_4"),
     "no range": (lambda d: (d / "001_info_depth.yaml").unlink(), r"001_depth\.png has no 001_info_depth\.yaml beside"),
     "wrong range": (lambda d: (d / "001_info_depth.yaml").write_text("normalization: {min: 1}"), "does not give norm"),
-    "depth in colour": (lambda d: save(d / "000_depth.png", picture(1, *SIZE)), "wanted one channel of 16 bits"),
-    "another size": (lambda d: save(d / "002_image_4.png", picture(1, 60, 80)), r"is 96 x 128 .*its picture .*60 x 80"),
+    "depth in colour": (lambda d: save(d / "000_depth.png", random_image(1, *SIZE)), "wanted one channel of 16 bits"),
+    "another size": (
+        lambda d: save(d / "002_image_4.png", random_image(1, 60, 80)),
+        r"is 96 x 128 .*its image .*60 x 80",
+    ),
 }
 
 
@@ -179,7 +182,7 @@ SCANS = {
     "no return at all": (lambda: np.zeros((61, 83, 3), np.float32), "holds no point at all; scan it again"),
     "depth alone": (lambda: plate().xyz[..., 2], "wanted height x width x 3 coordinates"),
     "centimetres": (lambda: plate().xyz * 100, "is neither metres nor millimetres; convert it"),
-    "another size than the picture": (lambda: plate(50, 70).xyz, "is 50 x 70 .*its picture .*61 x 83"),
+    "another size than the image": (lambda: plate(50, 70).xyz, "is 50 x 70 .*its image .*61 x 83"),
 }
 
 

@@ -160,6 +160,6 @@ def test_thread_dent_and_broken_or_bent_tip_show_table_where_the_part_was():
         assert bared >= 9
 
 
-def test_a_good_twin_has_an_empty_mask_and_other_products_have_no_features():
+def test_a_good_duplicate_has_an_empty_mask_and_other_products_have_no_features():
     assert not any(good(seed).mask.any() for seed in SEEDS)
     assert "features" not in make_part("tile", None, 0, 64).meta

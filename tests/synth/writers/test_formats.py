@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from synth import preparation
 from synth.errors import WriterError
-from synth.images import read_image
-from synth.real import read_real
+from synth.io.images import read_image
+from synth.pipeline import preparation
+from synth.pipeline.real import read_real
 from synth.sources import read
 from synth.writers import WRITERS, Dataset
 from synth.writers.parquet import boxes, write
@@ -26,8 +26,8 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(finished):
-    goods = [image for image in read_real(finished.folder) if image.role == "good"]
-    return Dataset(finished.path, finished.manifest, goods)
+    good_images = [image for image in read_real(finished.folder) if image.role == "good"]
+    return Dataset(finished.path, finished.manifest, good_images)
 
 
 def opened(folder, **options):
@@ -58,7 +58,7 @@ def test_the_mvtec_tree_pairs_by_the_published_naming(finished):
 
 def test_parquet_is_opened_by_datasets_with_decoded_images_and_named_labels(finished, dataset):
     rows = opened(finished.folder.data)
-    assert rows.num_rows == len(finished.manifest) + len(dataset.goods)
+    assert rows.num_rows == len(finished.manifest) + len(dataset.good_images)
     assert rows.features["defect"].names == ["good", "crack", "stain"]
     assert rows.features["product"].names == ["tile"]
     for row, sample in zip(rows, finished.samples(), strict=False):
@@ -87,7 +87,7 @@ def test_shards_hold_everything_once(dataset, tmp_path):
     shards = sorted(path.name for path in tmp_path.glob("*.parquet"))
     assert len(shards) > 1
     assert shards[-1] == f"train-{len(shards) - 1:05d}-of-{len(shards):05d}.parquet"
-    expected = [*(record.id for record in dataset.records), *(good.id for good in dataset.goods)]
+    expected = [*(record.id for record in dataset.records), *(good.id for good in dataset.good_images)]
     assert opened(tmp_path)["id"][:] == expected
 
 

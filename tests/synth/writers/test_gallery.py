@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-from synth import preparation
-from synth.pipeline import show
+from synth.pipeline import preparation
+from synth.pipeline.runs import show
 from synth.writers import gallery
 from tests.synth.blobs import BlobGenerator, run_blobs, write_source
 

@@ -12,12 +12,12 @@ import tifffile
 import trimesh
 from PIL import Image
 
-from synth.pipeline import Run, export, run
-from synth.real import read_real
+from synth.io.points import ply_bytes
+from synth.io.tiff import xyz_bytes
+from synth.pipeline.real import read_real
+from synth.pipeline.runs import Run, export, run
 from synth.recipe import Recipe
 from synth.sources import read, recognise
-from synth.sources.points import ply_bytes
-from synth.sources.tiff import xyz_bytes
 from synth.writers import WRITERS, Dataset
 from synth.writers.parquet import DEPTH_STEP, write
 from tests.synth.dual.scans import ball_cloud, plate
@@ -224,20 +224,20 @@ def test_parquet_gives_datasets_clouds_as_meshes_with_labels(clouds):
 def test_shards_and_groups_are_counted_with_their_geometry(scans, tmp_path):
     import pyarrow.parquet as pq
 
-    goods = [image for image in read_real(scans.folder) if image.role == "good"]
-    dataset = Dataset(scans.path, scans.manifest, goods)
+    good_images = [image for image in read_real(scans.folder) if image.role == "good"]
+    dataset = Dataset(scans.path, scans.manifest, good_images)
     write(dataset, tmp_path, shard_bytes=3 * 12 * 61 * 83)
     shards = sorted(tmp_path.glob("*.parquet"))
-    assert len(shards) == 4  # seven clouds, two to a shard beside their pictures
+    assert len(shards) == 4  # seven clouds, two to a shard beside their images
     ids = [name for shard in shards for name in pq.read_table(shard)["id"].to_pylist()]
-    assert ids == [*(record.id for record in scans.manifest), *(good.id for good in goods)]
+    assert ids == [*(record.id for record in scans.manifest), *(good.id for good in good_images)]
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_a_writer_of_geometry_gives_the_same_bytes_over_itself(scans, tmp_path, name):
-    goods = [image for image in read_real(scans.folder) if image.role == "good"]
+    good_images = [image for image in read_real(scans.folder) if image.role == "good"]
     for _ in range(2):
-        WRITERS[name](Dataset(scans.path, scans.manifest, goods), tmp_path)
+        WRITERS[name](Dataset(scans.path, scans.manifest, good_images), tmp_path)
     first = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     exported = scans.path.parent / name
     assert first == {p: (exported / p).read_bytes() for p in first}

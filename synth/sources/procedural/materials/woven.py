@@ -1,4 +1,4 @@
-"""Woven, knitted and tufted goods, and leather."""
+"""Woven, knitted and tufted good images, and leather."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fabric(shape: Shape, rng: np.random.Generator) -> Surface:
 
 
 def knit(shape: Shape, rng: np.random.Generator) -> Surface:
-    """Knitted goods: columns of V-shaped stitches."""
+    """Knitted good images: columns of V-shaped stitches."""
     wale = rng.uniform(7, 20)
     u, v = turned_grid(shape, rng, rng.uniform(0.3, 1.0))
     x = (u / np.float32(wale)) % 1 - 0.5

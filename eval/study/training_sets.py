@@ -1,0 +1,134 @@
+"""The training sets of a verdict: what a segmenter is trained on, all else being equal.
+
+| training set           | trained on                                                             |
+|---------------|------------------------------------------------------------------------|
+| real          | shots and good images                                                  |
+| oversample    | the same, and as many repeated shots as ours has synthetic samples     |
+| perlin        | the same, and as many Perlin blots                                     |
+| cutpaste      | the same, and as many CutPaste images                                |
+| copy_paste    | the same, and as many pasted defects of the shots                      |
+| ours          | the run's synthetic samples and good images                            |
+| ours_real     | the same, and the shots                                                |
+| noise_control | what `real` is trained on, with other seeds: a gain here is chance     |
+
+Baselines draw from the training shots only and, the repeated shots aside, pass the checks that ours passed. The run
+itself has learnt from all shots, those that validation is made of too: its validation figures flatter it, and what it
+knows of a third more shots is part of its gain, which with few shots may be much of it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eval.segmenters.feed import resize
+from eval.study.training_side import TrainingSide, as_training
+from synth.checks import Reject
+from synth.checks.ledger import LedgerRow, check_leaks
+from synth.checks.mask import judge
+from synth.errors import EvalError
+from synth.generators import Progress, Request
+from synth.io.images import content_hash, perceptual_hash
+from synth.pipeline.preparation import GENERATORS
+from synth.recipe import Recipe
+from synth.sample import Sample
+
+BASELINES = ("oversample", "perlin", "cutpaste", "copy_paste")
+TRAINING_SETS = ("real", *BASELINES, "ours", "ours_real", "noise_control")
+CONTROL_SEED = 1_000_000
+"""What the seeds of the noise control are moved by."""
+_MOST_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A name, training samples at a segmenter's resolution, and the ledger rows of what was synthesised for it."""
+
+    name: str
+    samples: list[Sample]
+    made: list[LedgerRow]
+
+
+def check_training_sets(names: Sequence[str]) -> tuple[str, ...]:
+    """The training sets in the order of TRAINING_SETS, `real` always among them. EvalError for an unknown one."""
+    for name in names:
+        if name not in TRAINING_SETS:
+            close = difflib.get_close_matches(name, TRAINING_SETS, n=1)
+            raise EvalError(
+                f"training set {name!r} is unknown; "
+                f"{f'did you mean {close[0]}?' if close else ', '.join(TRAINING_SETS)}"
+            )
+    return tuple(name for name in TRAINING_SETS if name in names or name == "real")
+
+
+def build_training_sets(
+    side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress
+) -> list[TrainingSet]:
+    """The training sets of these names. LeakError, naming both files, where a test image was seen in any of them."""
+    real = [*side.shots, *side.good_images]
+    small = {sample.id: _small(sample, resolution) for sample in real}
+    training_sets = []
+    for done, name in enumerate(names):
+        progress("building training sets", done, len(names))
+        made = list(_made(side, name))
+        kept = side.good_images if name == "ours" else real
+        samples = [small[sample.id] for sample in kept] + [_small(sample, resolution) for sample in made]
+        training_sets.append(TrainingSet(name, samples, [_row(name, sample) for sample in made]))
+    progress("building training sets", len(names), len(names))
+    check_leaks([*map(as_training, side.real), *(row for training_set in training_sets for row in training_set.made)])
+    return training_sets
+
+
+def _made(side: TrainingSide, name: str) -> Iterator[Sample]:
+    if name in ("ours", "ours_real"):
+        yield from side.run.samples()
+    elif name in BASELINES:
+        yield from draw_baseline(side, name)
+
+
+def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
+    """As many accepted samples of each product and defect type as the run has, from the training shots. EvalError where
+    too few pass the run's checks, which compare with the good part: a repeated shot has none, and is right as it is."""
+    recipe = side.run.recipe
+    config = Recipe.model_validate({"generator": {"kind": kind}}).generator
+    generator = GENERATORS[kind](config, Path(), recipe.seed)
+    generator.fit(side.shots, side.good_images)
+    wanted = Counter((record.product, record.defect) for record in side.run.manifest)
+    for (product, defect), quota in sorted(wanted.items()):
+        accepted = 0
+        for index in range(_MOST_ATTEMPTS * quota):
+            (sample,) = generator.draw([Request(product, defect, index, recipe.seed)])
+            if kind == "oversample" or not isinstance(
+                judge(sample, recipe.checks, generator.surroundings(product)).verdict, Reject
+            ):
+                accepted += 1
+                yield sample
+            if accepted == quota:
+                break
+        else:
+            raise EvalError(
+                f"{kind} had {accepted} of {quota} samples of {product}/{defect} accepted in "
+                f"{_MOST_ATTEMPTS * quota} attempts; leave this training set out, or loosen the run's checks"
+            )
+
+
+def _small(sample: Sample, resolution: int) -> Sample:
+    image, mask = resize(sample, resolution)
+    origin = {key: value for key, value in sample.meta.items() if key == "generator"}  # real ones name none
+    return replace(sample, image=image, mask=mask, xyz=None, cloud=None, meta=origin)
+
+
+def _row(training_set: str, sample: Sample) -> LedgerRow:
+    assert sample.image is not None
+    return LedgerRow(
+        id=f"{training_set}: {sample.id}",
+        file=sample.meta.get("file"),
+        role="training",
+        product=str(sample.product),
+        defect=sample.defect,
+        sha256=content_hash(sample.image),
+        perceptual_hash=perceptual_hash(sample.image).tobytes(),
+    )

@@ -1,0 +1,1 @@
+"""The `flawsmith` command line."""

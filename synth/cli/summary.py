@@ -1,0 +1,55 @@
+"""What a run came to, as lines for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synth.pipeline.runs import Run
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished run and the minutes that this call took."""
+
+    run: Run
+    minutes: float
+
+    def __str__(self) -> str:
+        lines = []
+        for result in self.run.yields:
+            rejected = ", ".join(f"{reason} {count}" for reason, count in result.reasons.items())
+            kind = f"{result.product}/{result.defect}"
+            lines.append(f"{kind:<32} {result.accepted:>5} accepted of {result.attempts} drawn  {rejected}".rstrip())
+        lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
+        lines += self.run.inferred
+        pairs = len(self.run.manifest)
+        lines.append(f"{pairs} pairs of image and mask in {self.minutes:.1f} minutes: {self.run.path}")
+        lines.append(f"look at them: {self._page}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        yields = [
+            {
+                "product": result.product,
+                "defect": result.defect,
+                "accepted": result.accepted,
+                "attempts": result.attempts,
+                "rejected": result.reasons,
+            }
+            for result in self.run.yields
+        ]
+        return {
+            "path": str(self.run.path),
+            "page": self._page,
+            "minutes": round(self.minutes, 2),
+            "accepted": len(self.run.manifest),
+            "yields": yields,
+            "inferred": self.run.inferred,
+            "shortfalls": [str(missing) for missing in self.run.shortfalls],
+        }
+
+    @property
+    def _page(self) -> str:
+        return str(self.run.folder.report / "index.html")

@@ -1,0 +1,71 @@
+"""The files in which a run keeps what a sample has besides image and mask.
+
+| kind  | file           | holds                                                                                       |
+|-------|----------------|---------------------------------------------------------------------------------------------|
+| xyz   | ID_xyz.tiff    | organised cloud float32 (H, W, 3), metres                                                   |
+| cloud | ID_cloud.ply   | points, normals, colours, label 0 or 1                                                      |
+| masks | ID_masks.png   | red 255: the geometry changed; green 255: the image changed; blue: number of the instance, |
+|       |                | plus 128 on its core, where it is at least half as high as at its highest                   |
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from synth.pipeline.folder import png_bytes
+from synth.sample import Cloud, Sample
+
+
+def encoded_extras(sample: Sample) -> dict[str, tuple[str, bytes]]:
+    """What is to be written of a sample: (end of the file's name, content) by kind; {} for an image alone."""
+    files = {}
+    if sample.xyz is not None:
+        from synth.io.tiff import xyz_bytes
+
+        files["xyz"] = ("_xyz.tiff", xyz_bytes(sample.xyz))
+    if sample.cloud is not None:
+        from synth.io.points import ply_bytes
+
+        files["cloud"] = ("_cloud.ply", ply_bytes(sample.cloud))
+    dual = sample.meta.get("dual", {})
+    if "mask_geo" in dual:
+        files["masks"] = ("_masks.png", png_bytes(packed_masks(dual), even=True))
+    return files
+
+
+def packed_masks(dual: dict[str, np.ndarray]) -> np.ndarray:
+    """The masks of a synthesized sample as one image, uint8 (H, W, 3)."""
+    number = np.minimum(dual["instances"], 127).astype(np.uint8)
+    number[dual["mask_core"]] += 128
+    geo, rgb = (dual[name].view(np.uint8) * np.uint8(255) for name in ("mask_geo", "mask_rgb"))
+    return cv2.merge([geo, rgb, number])
+
+
+def read_masks(path: Path) -> dict[str, np.ndarray]:
+    """mask_geo, mask_rgb, mask_core bool (H, W) and instances int16 (H, W) of a file of kind "masks"."""
+    with Image.open(path) as image:
+        geo, rgb, number = np.moveaxis(np.asarray(image), -1, 0)
+    return {
+        "mask_geo": geo > 127,
+        "mask_rgb": rgb > 127,
+        "mask_core": number > 127,
+        "instances": (number & 127).astype(np.int16),
+    }
+
+
+def read_extras(root: Path, extras: dict[str, tuple[str, str]]) -> tuple[np.ndarray | None, Cloud | None]:
+    """xyz and cloud of a stored sample, None where it has none."""
+    xyz = cloud = None
+    if "xyz" in extras:
+        import tifffile
+
+        xyz = tifffile.imread(root / extras["xyz"][0])
+    if "cloud" in extras:
+        from synth.io.points import read_ply
+
+        cloud = read_ply(root / extras["cloud"][0])
+    return xyz, cloud

@@ -1,0 +1,1 @@
+"""Making a run: read, split, fit, generate, check, write."""

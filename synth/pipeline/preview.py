@@ -1,0 +1,78 @@
+"""What a recipe would make, counted without training: `flawsmith run RECIPE --dry-run`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synth.generators import Progress
+from synth.pipeline.folder import png_bytes
+from synth.pipeline.preparation import placement_notes, plan, prepare
+from synth.recipe import Recipe
+from synth.sample import Sample
+from synth.sources.parts import PartFinding
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One product and defect type: how many samples are wanted, and from how many shots they are learnt."""
+
+    product: str
+    defect: str
+    shots: int
+    wanted: int
+    most_drawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A run before it is run. disk_mb: images and masks in every format asked for, without the model.
+    parts: where each product is, one finding a product; notes: what else is taken for granted."""
+
+    recipe: str
+    planned: tuple[Planned, ...]
+    good_images: dict[str, int]
+    test: int
+    disk_mb: float
+    parts: tuple[PartFinding, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.recipe} would make {sum(kind.wanted for kind in self.planned)} pairs of image and mask:"]
+        for kind in self.planned:
+            name = f"{kind.product}/{kind.defect}"
+            lines.append(f"  {name:<32} {kind.wanted:>5} from {kind.shots} shots, drawing {kind.most_drawn} at most")
+        good_images = ", ".join(f"{count} of {product}" for product, count in self.good_images.items())
+        lines.append(f"onto good images: {good_images}; {self.test} test images are left alone")
+        lines.extend(finding.text for finding in self.parts)
+        lines.extend(self.notes)
+        lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
+        return "\n".join(lines)
+
+
+def preview(recipe: Recipe, progress: Progress) -> Preview:
+    """Read the source and plan the run; nothing is written. Raises what reading and splitting raise."""
+    split, _, findings = prepare(recipe, progress)
+    notes = placement_notes(recipe, split.good_images)
+    shots = Counter((shot.product, shot.defect) for shot in split.shots)
+    planned = tuple(
+        Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.attempts)
+        for stream in plan(recipe, split.shots, split.good_images)
+    )
+    first = {good.product: good for good in reversed(split.good_images)}
+    good_images = Counter(str(good.product) for good in split.good_images)
+    # MVTec trees share their files with the run; parquet holds a copy.
+    copies = 1 + ("parquet" in recipe.output.formats)
+    size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
+    size += sum(count * _bytes(first[product]) for product, count in good_images.items())
+    return Preview(
+        recipe.name, planned, dict(sorted(good_images.items())), len(split.test), size / 1e6, findings, notes
+    )
+
+
+def _bytes(sample: Sample) -> int:
+    return len(png_bytes(sample.image)) if sample.image is not None else 0

@@ -1,0 +1,175 @@
+"""Recipes: what a run reads, how it generates, how much it makes, what it accepts and how it writes.
+
+A recipe is YAML in five blocks, plus `a.b=value` overrides. Each block's schema lives in the room that it serves;
+`kind` chooses among schemas. Every value has a default and an explanation in the schema (`flawsmith recipe schema`),
+an unknown key is an error, and all mistakes of a recipe are reported at once, each with its line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from synth.baselines.config import CopyPasteConfig, CutPasteConfig, OversampleConfig, PerlinConfig
+from synth.checks.config import ChecksConfig
+from synth.dual.config import DualConfig
+from synth.dual.presets.config import DualPresetConfig
+from synth.errors import RecipeError
+from synth.recipe.mistakes import by_line, explain, nearest
+from synth.recipe.text import Draft, read_draft
+from synth.seas.config import SeasConfig
+from synth.sources import config as sources
+
+Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
+SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
+GeneratorConfig = Annotated[
+    SeasConfig | CopyPasteConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | OversampleConfig,
+    Field(discriminator="kind"),
+]
+
+
+class RequestConfig(BaseModel):
+    """The `request:` block of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_defect: int = Field(
+        60,
+        description="Accepted samples of each defect type of each product.",
+        json_schema_extra={"unit": "samples"},
+        ge=1,
+    )
+    defects: Literal["all"] | tuple[str, ...] = Field(
+        "all", description="Defect types to make: all that have shots, or a list of names."
+    )
+    products: Literal["all"] | tuple[str, ...] = Field(
+        "all", description="Products to make them for: all, or a list of names."
+    )
+    max_attempts: float = Field(
+        5.0,
+        description="Candidates drawn for each sample wanted, before the run ends with a shortfall.",
+        json_schema_extra={"unit": "candidates per sample"},
+        ge=1,
+    )
+
+
+class OutputConfig(BaseModel):
+    """The `output:` block of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Format | tuple[Format, ...] = Field(
+        "mvtec",
+        description="mvtec (the MVTec AD tree), mvtec_3d (MVTec 3D-AD: with depth), parquet (Hugging Face datasets), "
+        "anomaly_shapenet, real3d_ad or ply (point clouds), or a list of formats.",
+    )
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        return (self.format,) if isinstance(self.format, str) else tuple(dict.fromkeys(self.format))
+
+
+class Recipe(BaseModel):
+    """Everything that decides what a run makes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "recipe",
+        description="Name of the recipe and of its folder in outputs/; after the file's own name by default.",
+    )
+    seed: int = Field(0, description="Start of every random draw; another seed makes another dataset.", ge=0)
+    source: SourceConfig = Field(sources.ProceduralSource(), description="Where the real samples come from.")
+    generator: GeneratorConfig = Field(
+        SeasConfig(),
+        description="What makes the defects. copy_paste: the shots' own, pasted where their surroundings fit, in "
+        "about a minute. seas: new ones, drawn by a model that learns from the shots first. dual, dual_preset: from "
+        "geometry, without shots. cutpaste, perlin, oversample: simple, to compare with. seas where no kind is named.",
+    )
+    request: RequestConfig = Field(RequestConfig(), description="How many samples are wanted, of what.")
+    checks: ChecksConfig = Field(ChecksConfig(), description="What a candidate must show before it is accepted.")
+    output: OutputConfig = Field(OutputConfig(), description="How the dataset is written.")
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValueError("it names a folder, so use letters, digits, dot, dash and underscore")
+        return name
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every value, whatever the order, comments and spelling of the file it came from."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_yaml(self) -> str:
+        """Every value in recipe form, defaults included; loads as an equal recipe."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a YAML file, or the bundled one of this name, with `a.b=value` overrides laid over it.
+
+    Relative paths start from the recipe's folder, those in overrides from the current one. Raises RecipeError with one
+    line a mistake, each naming file and line (or override), the problem and the remedy."""
+    path = find_recipe(recipe)
+    draft = read_draft(path, overrides, Recipe)
+    draft.data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip("_.-") or "recipe")
+    if isinstance(draft.data.get("generator"), dict):
+        draft.data["generator"].setdefault("kind", "seas")
+    made = _validate(draft)
+    if draft.mistakes or made is None:
+        raise RecipeError("\n".join(by_line(draft.mistakes)))
+    return made
+
+
+def find_recipe(recipe: str | Path) -> Path:
+    """The file that is meant by a path or by a bundled recipe's name."""
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    bundled = bundled_recipes()
+    if str(recipe) in bundled:
+        return bundled[str(recipe)]
+    names = ", ".join(bundled)
+    raise RecipeError(
+        f"no recipe at {recipe}{nearest(path.stem, bundled)}: give a YAML file or a bundled recipe's name ({names})"
+    )
+
+
+def bundled_recipes() -> dict[str, Path]:
+    """Name -> file of the recipes that come with flawsmith: recipes/ of the repository, or of the installed package."""
+    package = Path(__file__).parent.parent
+    folder = next(f for f in (package / "recipes", package.parent / "recipes") if f.is_dir())
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """The values that differ, as `request.per_defect: 60 -> 80`; [] where both make the same dataset."""
+    before, after = (_flat(recipe.model_dump(mode="json")) for recipe in (old, new))
+    keys = [*before, *(key for key in after if key not in before)]
+    pairs = ((key, before.get(key, "unset"), after.get(key, "unset")) for key in keys)
+    return [f"{key}: {was} -> {now}" for key, was, now in pairs if was != now]
+
+
+def _validate(draft: Draft) -> Recipe | None:
+    try:
+        return Recipe.model_validate(draft.data)
+    except ValidationError as error:
+        draft.mistakes.extend(explain(error.errors(include_url=False), draft, Recipe))
+        return None
+
+
+def _flat(block: dict[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in block.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return flat

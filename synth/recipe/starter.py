@@ -1,0 +1,74 @@
+"""A commented recipe for a folder of the user's, written from the schema: every value with its meaning and unit."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from synth.errors import RecipeError
+from synth.io.atomic import replacing
+from synth.recipe import Recipe, bundled_recipes
+from synth.recipe.text import schema_of
+from synth.sources import list_tree
+
+BUNDLED = {"mvtec_3d": "rgbd", "eyecandies": "rgbd", "clouds": "parts"}
+"""Kind of source with geometry -> the bundled recipe from which its starter has everything but the source."""
+
+
+def write_starter(folder: Path, to: Path) -> Path:
+    """Write a recipe for what is in the folder to a new file. Raises RecipeError where that file exists already, and
+    SourceError where the folder cannot be read."""
+    if to.exists():
+        raise RecipeError(f"{to} exists already: name another file with --to")
+    text = starter(folder.resolve(), list_tree(folder).layout, to)
+    with replacing(to) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return to
+
+
+def starter(root: Path, kind: str, to: Path) -> str:
+    """The text of that recipe: what has to be decided stands as a value, every other value as a comment."""
+    command = f"flawsmith run {shlex.quote(str(to))}"
+    lines = [
+        f"# Labelled defects for the parts in {root}",
+        f"# Look before: {command} --dry-run",
+        f"# Make it:     {command}",
+        "",
+        *_line("seed", Recipe.model_fields["seed"], {}, indent=""),
+    ]
+    blocks: dict[str, dict[str, Any]] = {"generator": {"kind": "copy_paste"}}
+    if kind in BUNDLED:
+        blocks = yaml.safe_load(bundled_recipes()[BUNDLED[kind]].read_text(encoding="utf-8"))
+    blocks["source"] = {"kind": kind, "root": str(root)}
+    for name in ("source", "generator", "request", "checks", "output"):
+        info, values = Recipe.model_fields[name], blocks.get(name, {})
+        schema = schema_of(info.annotation, values)
+        assert schema is not None
+        lines += ["", *_comment(info.description, ""), f"{name}:"]
+        for key, below in schema.model_fields.items():
+            lines += _line(key, below, values)
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, info: FieldInfo, values: dict[str, Any], indent: str = "  ") -> list[str]:
+    """What a key means, then its value, or as a comment its default."""
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    unit = f" [{extra['unit']}]" if "unit" in extra else ""
+    mark = "" if key in values else "# "
+    value = values[key] if key in values else _plain(info.get_default(call_default_factory=True))
+    meaning = _comment(f"{info.description or ''}{unit}", indent)
+    return [*meaning, f"{indent}{mark}{key}: {json.dumps(value, ensure_ascii=False)}"]
+
+
+def _comment(text: str | None, indent: str) -> list[str]:
+    return textwrap.wrap(text or "", width=100, initial_indent=f"{indent}## ", subsequent_indent=f"{indent}## ")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

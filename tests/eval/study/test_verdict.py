@@ -1,0 +1,115 @@
+"""What is concluded from measurements, on simulated ones whose truth is known."""
+
+import json
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from eval.metrics import bootstrap
+from eval.study.study import Measured, Study
+from eval.study.verdict import judge, verdict
+from eval.study.verdict_page import as_markdown, as_plot, as_text, write_pages
+from synth.cli.evaluation import parse_settings
+from synth.errors import EvalError
+from synth.pipeline.preparation import silent
+
+TYPES = ["crack"] * 12 + ["pit"] * 25 + ["stain"] * 18 + ["bend"]
+SIZES = (["tiny", "small", "medium", "large"] * 14)[: len(TYPES)]
+GAINS = {"real": 0.0, "copy_paste": 0.02, "ours_real": 0.15, "noise_control": 0.0}
+STUDY = Study({"lfd": {"steps": 9}}, tuple(GAINS), 3)
+
+
+def simulated(seed: int, gains: dict[str, float] = GAINS, variance: float = 0.02) -> Measured:
+    """Hard and easy images, well-seeded and unlucky trainings, and for each training set a gain that is its own."""
+    rng = np.random.default_rng(seed)
+    hard = rng.uniform(0.2, 0.6, len(TYPES))
+    results = []
+    for training_set, gain in gains.items():
+        for number in range(3):
+            values = gain + hard + rng.normal(0, variance) + rng.normal(0, 0.05, len(TYPES))
+            figures = dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro_30"), 0.5)
+            figures |= {"image_auroc": 0.9, "image_ap": 0.8}
+            results.append(
+                {
+                    "segmenter": "lfd",
+                    "training_set": training_set,
+                    "seed": number,
+                    "iou": values.tolist(),
+                    "best_iou": (values + 0.1).tolist(),
+                    "false_area": [0.01] * 5,
+                    "trained": {"seconds": 60.0, "data_wait": 0.02, "cores": 1.5},
+                    **figures,
+                }
+            )
+    return Measured(TYPES, SIZES, 5, ["tile/stain/blank.png"], results)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    return judge("outputs/tiles", STUDY, simulated(1))
+
+
+def test_a_gain_is_found_by_type_and_size_and_luck_is_no_evidence(judged):
+    ours, control = judged.gain("lfd", "ours_real"), judged.gain("lfd", "noise_control")
+    assert ours.verdict == "helps"
+    assert ours.interval.low < 0.15 < ours.interval.high
+    assert ours.images == 55
+    assert control.verdict == "no evidence"
+    assert judged.gain("lfd", "ours_real", what="pit").verdict == "helps"
+    assert judged.gain("lfd", "ours_real", what="size tiny").images == SIZES.count("tiny")
+    assert judged.gain("lfd", "ours_real", over="copy_paste").verdict == "helps"
+    lone = judged.gain("lfd", "ours_real", what="bend")
+    assert (lone.verdict, lone.interval, lone.images) == ("too few images", None, 1)
+
+
+def test_the_noise_control_is_no_evidence_in_nineteen_of_twenty_verdicts():
+    training_sets = {"real": 0.0, "noise_control": 0.0}
+    study = Study(STUDY.segmenters, tuple(training_sets), 3)
+    said = [judge("r", study, simulated(s, training_sets)).gain("lfd", "noise_control").verdict for s in range(60)]
+    assert said.count("no evidence") / len(said) >= 19 / 20
+
+
+def test_standings_average_over_types_with_enough_images(judged):
+    table = simulated(1).table("iou", "lfd", "ours_real")[:, :55]
+    standing = next(s for s in judged.standings if s.training_set == "ours_real")
+    assert standing.iou == bootstrap(table, TYPES[:55])
+    by_type = [table[:, np.array(TYPES[:55]) == kind].mean() for kind in ("crack", "pit", "stain")]
+    assert standing.iou.value == pytest.approx(np.mean(by_type))
+    assert standing.figures["best_iou"] == pytest.approx(standing.iou.value + 0.1)
+    assert judged.training["minutes"] == pytest.approx(12)
+
+
+def test_text_table_plot_and_json_tell_the_same(judged, tmp_path):
+    interval = judged.gain("lfd", "ours_real").interval
+    points = f"{100 * interval.value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+    assert f"gain {interval} helps" in as_text(judged)
+    assert "noise control" in as_text(judged)
+    table = as_markdown(judged)
+    assert f"{points} helps" in table
+    assert "| pit | 25 |" in table
+    assert "masks are blank: tile/stain/blank.png" in table
+    assert len({line.count("|") for line in table.splitlines() if line.startswith(("| all", "| size"))}) == 1
+    drawn = ElementTree.fromstring(as_plot(judged))
+    assert points in [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}circle"))) == 3
+    write_pages(judged, tmp_path)
+    stored = json.loads((tmp_path / "verdict.json").read_text())
+    found = [
+        g for g in stored["gains"] if (g["training_set"], g["over"], g["what"]) == ("ours_real", "real", "all types")
+    ]
+    assert found[0]["interval"]["value"] == interval.value
+    assert found[0]["verdict"] == "helps"
+
+
+def test_two_seeds_are_too_few(tmp_path):
+    with pytest.raises(EvalError, match="2 seeds, wanted at least 3"):
+        verdict("nowhere", Study({"lfd": {}}, ("real",), 2), tmp_path, silent)
+
+
+def test_settings_are_for_all_segmenters_or_for_one():
+    parsed = parse_settings(["lfd", "bisenetv2"], ["steps=40", "bisenetv2.width=0.5", "loss=ohem"])
+    assert parsed == {"lfd": {"steps": 40, "loss": "ohem"}, "bisenetv2": {"steps": 40, "width": 0.5, "loss": "ohem"}}
+    for wrong in ("steps", "=4", "upernet.size=base"):
+        with pytest.raises(EvalError, match=f"--set {wrong}: wanted KEY=VALUE or NAME"):
+            parse_settings(["lfd"], [wrong])
