@@ -30,9 +30,8 @@ from synth.checks import Reject
 from synth.checks.ledger import LedgerRow, check_leaks
 from synth.checks.mask import judge
 from synth.errors import EvalError
-from synth.generators import Progress, Request
+from synth.generators import GENERATORS, Progress, Request
 from synth.io.images import content_hash, perceptual_hash
-from synth.pipeline.preparation import GENERATORS
 from synth.recipe import Recipe
 from synth.sample import Sample
 
@@ -94,7 +93,7 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
     too few pass the run's checks, which compare with the good part: a repeated shot has none, and is right as it is."""
     recipe = side.run.recipe
     config = Recipe.model_validate({"generator": {"kind": kind}}).generator
-    generator = GENERATORS[kind](config, Path(), recipe.seed)
+    generator = GENERATORS[kind].open(config, Path(), recipe.seed)
     generator.fit(side.shots, side.good_images)
     wanted = Counter((record.product, record.defect) for record in side.run.manifest)
     for (product, defect), quota in sorted(wanted.items()):

@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from synth import generators
 from synth.cli.main import app
-from synth.pipeline import preparation
 from synth.sources.inspect import inspect
+from tests.synth.blobs import given
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
 CRACK = Path("defect/crack")
@@ -221,7 +222,7 @@ class Unreached:
 
 @pytest.fixture(autouse=True)
 def _no_generator(monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", Unreached)
+    monkeypatch.setitem(generators.GENERATORS, "seas", given(Unreached))
 
 
 def snapshot(place: Path) -> dict[str, bytes | None]:

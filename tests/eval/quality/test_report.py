@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from eval.quality.faithfulness import faithfulness
 from synth.cli.main import app
-from synth.sample import Sample
+from synth.sample import Origin, Provenance, Sample
+
+PROVENANCE = Provenance("seas", 1, start=Origin("g", "g"))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_faithfulness_falls_with_a_changed_background_and_a_misplaced_mask():
     drawn[mask] = 20
 
     def told(image, mask):
-        samples = [Sample(f"s{n}", image, mask, defect="dent", meta={"start": "g"}) for n in range(2)]
+        samples = [Sample(f"s{n}", image, mask, defect="dent", provenance=PROVENANCE) for n in range(2)]
         found = faithfulness(samples, {"g": start})
         return found.background_change.value, found.background_untouched.value, found.alignment.value
 
@@ -69,7 +71,12 @@ def test_faithfulness_falls_with_a_changed_background_and_a_misplaced_mask():
     change, untouched, _ = told(noisy, mask)
     assert 0.5 < change < 3
     assert untouched < 0.8
-    assert faithfulness([Sample("x", drawn, mask, meta={"start": "other"})], {"g": start}) is None
+    assert (
+        faithfulness(
+            [Sample("x", drawn, mask, provenance=Provenance("seas", 1, start=Origin("o", "other")))], {"g": start}
+        )
+        is None
+    )
 
 
 def test_a_network_that_is_not_there_is_exit_code_2(finished, tmp_path):

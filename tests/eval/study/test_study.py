@@ -195,10 +195,10 @@ def test_no_training_begins_before_wrong_words_are_told(finished, tmp_path):
 
 
 def test_a_run_without_test_images_is_an_error(tmp_path, monkeypatch):
-    from synth.pipeline import preparation
-    from tests.synth.blobs import BlobGenerator, run_blobs, write_source
+    from synth import generators
+    from tests.synth.blobs import BLOBS, run_blobs, write_source
 
-    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
     run = run_blobs(write_source(tmp_path / "source"), tmp_path / "run", request={"per_defect": 1})
     with pytest.raises(EvalError, match="has no defective test images; list some"):
         read_training_side(run.path, silent)
