@@ -17,8 +17,9 @@ from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError, SourceError
 from synth.generators import Generator, Progress
+from synth.io.names import file_name
 from synth.pipeline import environment
-from synth.pipeline.folder import RunFolder, file_name, write_whole
+from synth.pipeline.folder import RunFolder, write_whole
 from synth.pipeline.streams import Stream
 from synth.recipe import Recipe, differences, load_recipe
 from synth.sample import Sample
