@@ -56,8 +56,9 @@ def _folder(name: str) -> str:
 
 
 def _share(what: str, first: str, second: str) -> str:
+    alike = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
+    one, other = (ascii(name) if alike else repr(name) for name in (first, second))
     return (
-        f"two {what} {first!r} and {second!r}, would share one folder: their names differ only "
-        "in capitals, in signs that file names cannot have, or in dots and blanks at an end; rename one of their "
-        "folders"
+        f"two {what} {one} and {other} would share one folder: their names differ only in capitals, accents' encoding, "
+        "signs that file names cannot have, or dots and blanks at an end; rename one of their folders"
     )
