@@ -14,8 +14,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from synth.io.images import read_image
 from synth.pipeline.folder import png_bytes
 from synth.sample import Cloud, Sample
 
@@ -47,8 +47,7 @@ def packed_masks(dual: dict[str, np.ndarray]) -> np.ndarray:
 
 def read_masks(path: Path) -> dict[str, np.ndarray]:
     """mask_geo, mask_rgb, mask_core bool (H, W) and instances int16 (H, W) of a file of kind "masks"."""
-    with Image.open(path) as image:
-        geo, rgb, number = np.moveaxis(np.asarray(image), -1, 0)
+    geo, rgb, number = np.moveaxis(read_image(path), -1, 0)
     return {
         "mask_geo": geo > 127,
         "mask_rgb": rgb > 127,
@@ -61,9 +60,9 @@ def read_extras(root: Path, extras: dict[str, tuple[str, str]]) -> tuple[np.ndar
     """xyz and cloud of a stored sample, None where it has none."""
     xyz = cloud = None
     if "xyz" in extras:
-        import tifffile
+        from synth.io.tiff import read_tiff
 
-        xyz = tifffile.imread(root / extras["xyz"][0])
+        xyz = read_tiff(root / extras["xyz"][0])
     if "cloud" in extras:
         from synth.io.points import read_ply
 

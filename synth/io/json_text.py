@@ -15,7 +15,7 @@ class JsonTextError(ValueError):
 
 
 def load_json(text: str) -> Any:
-    """What a JSON text holds. JsonTextError for a wrong syntax, too deep nesting, and numbers of thousands of digits."""
+    """What a JSON text holds. JsonTextError for wrong syntax, deep nesting and numbers of thousands of digits."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as problem:
