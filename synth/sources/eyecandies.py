@@ -10,6 +10,7 @@ defect type is the one of bumps, dents, colors and normals whose mask is not bla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +19,6 @@ import numpy as np
 from synth.errors import SourceError
 from synth.io.images import decoded
 from synth.io.regular import read_text
-from synth.io.tiff import checked_depth
 from synth.io.yaml_text import YamlTextError, load_yaml
 from synth.sources.listing import (
     Entry,
@@ -77,6 +77,8 @@ def list_eyecandies(
 def read_depth(path: Path) -> np.ndarray:
     """The organised cloud float32 (H, W, 3) metres behind a depth image; (0, 0, 0) where the depth is 0. SourceError
     where the image or its range cannot be read, or gives no cloud to draw on."""
+    from synth.io.tiff import checked_depth
+
     low, high = _range(path)
     values = np.asarray(decoded(path)).astype(np.float64)
     if values.ndim != 2:
