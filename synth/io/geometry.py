@@ -14,8 +14,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from synth.io.images import read_image
 from synth.pipeline.folder import png_bytes
 from synth.sample import Cloud, InstanceMasks, Sample
 
@@ -50,8 +50,7 @@ def packed_masks(masks: InstanceMasks) -> np.ndarray:
 
 def read_masks(path: Path) -> InstanceMasks:
     """What a file of kind "masks" holds."""
-    with Image.open(path) as packed:
-        geometry, image, number = np.moveaxis(np.asarray(packed), -1, 0)
+    geometry, image, number = np.moveaxis(read_image(path), -1, 0)
     return InstanceMasks((number & 127).astype(np.int16), geometry > 127, image > 127, number > 127)
 
 
@@ -59,9 +58,9 @@ def read_extras(root: Path, extras: dict[str, tuple[str, str]]) -> tuple[np.ndar
     """xyz and cloud of a stored sample, None where it has none."""
     xyz = cloud = None
     if "xyz" in extras:
-        import tifffile
+        from synth.io.tiff import read_tiff
 
-        xyz = tifffile.imread(root / extras["xyz"][0])
+        xyz = read_tiff(root / extras["xyz"][0])
     if "cloud" in extras:
         from synth.io.points import read_ply
 

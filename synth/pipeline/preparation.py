@@ -13,8 +13,9 @@ from typing import NamedTuple
 from synth.checks.ledger import LedgerRow, build_ledger, check_leaks, read_ledger
 from synth.errors import RecipeError, SourceError
 from synth.generators import GENERATORS, Generator, Progress
+from synth.io.names import file_name
 from synth.pipeline import environment
-from synth.pipeline.folder import RunFolder, file_name, write_whole
+from synth.pipeline.folder import RunFolder, write_whole
 from synth.pipeline.streams import Stream
 from synth.recipe import Recipe, differences, load_recipe
 from synth.sample import Sample

@@ -21,7 +21,8 @@ from synth.checks.mask import Judgement, judge
 from synth.errors import GeneratorError
 from synth.generators import GENERATORS, Generator, Progress, Request
 from synth.io.geometry import encoded_extras
-from synth.pipeline.folder import RunFolder, file_name, png_bytes, write_whole
+from synth.io.names import file_name
+from synth.pipeline.folder import RunFolder, png_bytes, write_whole
 from synth.pipeline.journal import Journal, Record
 from synth.pipeline.manifest import Shortfall
 from synth.sample import Sample

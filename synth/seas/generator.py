@@ -18,8 +18,8 @@ from accelerate import Accelerator
 from synth.errors import GeneratorError
 from synth.generators import Progress, Request, sample_of, unplaced
 from synth.io.images import read_mask
+from synth.io.names import file_name
 from synth.io.user_masks import list_masks, read_region, stretch
-from synth.pipeline.folder import file_name
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample

@@ -17,6 +17,11 @@ def _white() -> Any:
     return Field(None, description=help_text, ge=255, le=65535)
 
 
+def _follow_links() -> Any:
+    help_text = "Read links that lead out of root as well; without it they are refused, naming what they mean."
+    return Field(False, description=help_text)
+
+
 def _word(value: Any) -> Any:
     """auto and whole as words: a recipe makes every text of a field that takes a path absolute, these two as well."""
     path = Path(value) if isinstance(value, str | Path) else None
@@ -51,6 +56,7 @@ class FolderSource(BaseModel):
     good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     test_fraction: float = Field(
@@ -73,6 +79,7 @@ class MvtecAdSource(BaseModel):
     good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
 
@@ -89,6 +96,7 @@ class Mvtec3dSource(BaseModel):
     good_limit: int | None = _count(None, "Good scans used at most of each product, the first by name.", "scans")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
 
@@ -104,6 +112,7 @@ class EyecandiesSource(BaseModel):
     good_limit: int | None = _count(None, "Good samples used at most of each product, the first by name.", "samples")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
 
 
@@ -127,6 +136,7 @@ class CloudSource(BaseModel):
     good_limit: int | None = _count(None, "Good parts used at most of each product, the first by name.", "parts")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
+    follow_links: bool = _follow_links()
 
 
 class ProceduralSource(BaseModel):

@@ -131,8 +131,8 @@ FOLDERS: dict[str, tuple[Break, str]] = {
     "mask of 0 bytes": (put("defect/pit/pit0_mask.png", b""), r"pit0_mask\.png is empty \(0 bytes\); copy or export"),
     "png cut short": (cut_short("defect/crack/crack2.png"), r"crack2\.png cannot be read .*; copy it again"),
     "jpeg cut short": (cut_short("good/good2.jpg"), r"good2\.jpg cannot be read .*; copy it again"),
-    "animated image": (frames("good/a.gif"), r"a\.gif holds 2 images .*; save the one you mean as PNG"),
-    "image of two pages": (frames("good/a.tif"), r"a\.tif holds 2 images .*; save the one you mean as PNG"),
+    "animated image": (frames("good/a.gif"), r"a\.gif holds several images .*; save the one you mean as PNG"),
+    "image of two pages": (frames("good/a.tif"), r"a\.tif holds several images .*; save the one you mean as PNG"),
     "one name for two photos": (
         both(put("good/a.jpg", lambda: random_image(60)), put("good/a.jpeg", lambda: random_image(61))),
         r"a\.jpg: has the same name as a\.jpeg; rename them",
