@@ -63,11 +63,13 @@ class Declaration:
 
     build: where it is made, as "module:name" of a callable (its config, a folder of its own, the run's seed) ->
     Generator, imported on first use. needs_shots: it learns from defective samples, so that its defect types are
-    theirs; otherwise they are its config's `types`. unmeasured: scores of `synth.checks.mask.SCORES` that say nothing
+    theirs; otherwise they are its config's `types`. trains: what it learns depends on all defect types at once, so that
+    none can be added later. unmeasured: scores of `synth.checks.mask.SCORES` that say nothing
     of what it draws."""
 
     build: str
     needs_shots: bool = True
+    trains: bool = False
     unmeasured: frozenset[str] = frozenset()
 
     def open(self, config: Any, folder: Path, seed: int) -> Generator:
@@ -81,7 +83,7 @@ class Declaration:
 _EXACT = frozenset({"tight", "unchanged"})
 
 GENERATORS: dict[str, Declaration] = {
-    "seas": Declaration("synth.seas.generator:SeasGenerator"),
+    "seas": Declaration("synth.seas.generator:SeasGenerator", trains=True),
     "dual": Declaration("synth.dual.generator:DualGenerator", needs_shots=False, unmeasured=_EXACT),
     "dual_preset": Declaration("synth.dual.presets.generator:PresetGenerator", needs_shots=False, unmeasured=_EXACT),
     "cutpaste": Declaration("synth.baselines.cutpaste:generator"),

@@ -1,15 +1,22 @@
-"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+"""Files that appear whole or not at all, and that a power failure does not take back.
+
+Content is written under a temporary name and synced to the disk, then renamed, then the folder is synced: what a file's
+name announces is on the disk before the name is.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from synth.errors import WriterError
+
+_TEMPORARY = re.compile(r"^\..+\.\d+\.part$")
 
 
 @contextmanager
@@ -19,9 +26,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as problem:
         raise WriterError(f"{path} cannot be written: {explain(problem, path)}") from problem
     finally:
@@ -29,12 +39,79 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """The bytes as a file, through `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same file under a second name; a copy where the file system has no hard links."""
+    with replacing(target) as temporary:
+        try:
+            temporary.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+def append(path: Path, content: bytes, end: int) -> None:
+    """Write at position `end` of a file, cutting off whatever followed it, and sync. WriterError where the system
+    refuses; what was written of it does not count then, since it lies beyond `end`."""
+    try:
+        fresh = not path.exists()
+        make_folder(path.parent)
+        with path.open("ab") as file:
+            file.truncate(end)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if fresh:
+            sync_folder(path.parent)
+    except OSError as problem:
+        raise WriterError(f"{path} cannot be written: {explain(problem, path)}") from problem
+
+
+def remove(path: Path) -> None:
+    """Take a file away, for good; nothing where it does not exist."""
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """The folder with all above it, each entered into its parent on the disk."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Names added to the folder, or taken from it, reach the disk. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether the file is one that `replacing` had not finished."""
+    return bool(_TEMPORARY.match(path.name))
+
+
 def share(path: Path) -> None:
-    """Give a file the rights of any new one; what safetensors writes, its owner alone may read."""
-    other = path.with_name(f".{path.name}.{os.getpid()}.rights")
-    other.touch()
-    shutil.copymode(other, path)
-    other.unlink()
+    """Give a file the rights of any new one; what safetensors writes, its owner alone may read. Where the file system
+    knows no rights, there is nothing to do."""
+    other = path.with_name(f".{path.name}.rights.{os.getpid()}.part")
+    with suppress(OSError):
+        other.touch()
+        shutil.copymode(other, path)
+    with suppress(OSError):
+        other.unlink(missing_ok=True)
 
 
 def explain(problem: OSError, path: Path) -> str:

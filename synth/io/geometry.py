@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from synth.io.images import read_image
-from synth.pipeline.folder import png_bytes
+from synth.io.png import png_bytes
 from synth.sample import Cloud, InstanceMasks, Sample
 
 
@@ -54,15 +55,15 @@ def read_masks(path: Path) -> InstanceMasks:
     return InstanceMasks((number & 127).astype(np.int16), geometry > 127, image > 127, number > 127)
 
 
-def read_extras(root: Path, extras: dict[str, tuple[str, str]]) -> tuple[np.ndarray | None, Cloud | None]:
-    """xyz and cloud of a stored sample, None where it has none."""
+def read_extras(paths: Mapping[str, Path]) -> tuple[np.ndarray | None, Cloud | None]:
+    """xyz and cloud of a stored sample from its files by kind, None where it has none."""
     xyz = cloud = None
-    if "xyz" in extras:
+    if "xyz" in paths:
         from synth.io.tiff import read_tiff
 
-        xyz = read_tiff(root / extras["xyz"][0])
-    if "cloud" in extras:
+        xyz = read_tiff(paths["xyz"])
+    if "cloud" in paths:
         from synth.io.points import read_ply
 
-        cloud = read_ply(root / extras["cloud"][0])
+        cloud = read_ply(paths["cloud"])
     return xyz, cloud

@@ -1,60 +1,25 @@
-"""The journal: what became of every candidate, one JSON line each, and a line that closes each batch.
+"""The journal: what became of every candidate, one JSON line each, and a line that closes each shard.
 
-A batch is appended in one write and reaches the disk before the next is drawn. On opening, whatever follows the last
-closed batch is cut away: those candidates are drawn again, to the same bits.
+A shard is appended in one write and reaches the disk before the next is committed. Its closing line has the sha256 of
+its lines. On opening, everything counts up to the last shard that is whole; what follows is cut away by the next
+`add`: those candidates are made again, to the same bits. Records stay in the file until they are asked for.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
 import json
-import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from synth.errors import RunError, WriterError
-from synth.io.atomic import explain
+from synth.io.atomic import append, replacing
+from synth.pipeline.stored import StoredSample
 
-Status = Literal["accepted", "rejected", "surplus"]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One candidate. `image` and `mask` are paths inside the run, set where something was kept (of a rejected
-    candidate: small images). `window` is top, left, side in px; `start` the content hash of the good image.
-    `extras` are further files of the sample, (path inside the run, sha256) by kind: "xyz", "cloud", "masks";
-    `instances` tell its
-    defects, `unmeasured` names the scores that could not be measured."""
-
-    id: str
-    product: str
-    defect: str
-    index: int
-    seed: int
-    status: Status
-    reason: str | None = None
-    detail: str | None = None
-    image: str | None = None
-    mask: str | None = None
-    image_sha256: str | None = None
-    mask_sha256: str | None = None
-    start: str | None = None
-    start_file: str | None = None
-    window: tuple[int, int, int] | None = None
-    scores: dict[str, float] = field(default_factory=dict)
-    extras: dict[str, tuple[str, str]] = field(default_factory=dict)
-    instances: list[dict[str, Any]] = field(default_factory=list)
-    unmeasured: list[str] = field(default_factory=list)
-
-    @property
-    def files(self) -> tuple[str, str]:
-        """Image and mask of a candidate that was kept."""
-        if self.image is None or self.mask is None:
-            raise RunError(f"{self.id} was {self.status} and no image of it was kept")
-        return self.image, self.mask
+Kind = tuple[str, str]
+"""(product, defect type)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,74 +38,129 @@ class Yield:
         return self.accepted + self.surplus + sum(self.reasons.values())
 
 
+@dataclass(slots=True)
+class _Shard:
+    """A closed shard: where its lines are in the file, and what its candidates came to."""
+
+    start: int
+    stop: int
+    roles: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
 class Journal:
-    """The records of a run's closed batches, in the order they were drawn."""
+    """The closed shards of a run. `torn`: lines beyond the last whole shard were dropped on opening, more than an
+    interrupted write leaves; a finished run has none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.records: list[Record] = []
-        self._batches: Counter[tuple[str, str]] = Counter()
+        self.torn = False
+        self._shards: dict[Kind, list[_Shard]] = {}
         self._end = 0
         if path.exists():
             self._load()
 
     def _load(self) -> None:
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        open_batch: list[Record] = []
-        offset = 0
-        for number, line in enumerate(lines, start=1):
-            offset += len(line)
-            entry = _parse(line)
-            if entry is None:
-                if number < len(lines):
-                    raise RunError(f"{self.path}:{number} is damaged; delete from this line on and run again")
-                break
-            if "batch" in entry:
-                self._close(entry["product"], entry["defect"], open_batch)
-                open_batch = []
-                self._end = offset
-            else:
-                extras = {kind: (path, sha256) for kind, (path, sha256) in entry.get("extras", {}).items()}
-                entry |= {"window": _as_window(entry["window"]), "extras": extras}
-                open_batch.append(Record(**entry))
+        shard, digest = _Shard(0, 0), hashlib.sha256()
+        with self.path.open("rb") as file:
+            for line in file:
+                entry = _parse(line)
+                if entry is None or ("shard" in entry and entry.get("sha256") != digest.hexdigest()):
+                    break
+                shard.stop += len(line)
+                if "shard" not in entry:
+                    digest.update(line)
+                    shard.roles[str(entry.get("role"))] += 1
+                    shard.reasons.update([entry["reason"]] if "reason" in entry else [])
+                    continue
+                self._shards.setdefault((entry["product"], entry["defect"]), []).append(shard)
+                self._end = shard.stop
+                shard, digest = _Shard(self._end, self._end), hashlib.sha256()
+            self.torn = bool(file.read(1))
 
-    def _close(self, product: str, defect: str, records: Iterable[Record]) -> None:
-        self.records.extend(records)
-        self._batches[product, defect] += 1
+    def closed(self, kind: Kind) -> int:
+        """Number of closed shards of (product, defect), which is the number of the next."""
+        return len(self._shards.get(kind, []))
 
-    def closed(self, product: str, defect: str) -> int:
-        """Number of closed batches of the stream, which is the number of the next."""
-        return self._batches[product, defect]
+    def add(self, kind: Kind, samples: Sequence[StoredSample]) -> None:
+        """Append one shard and close it. WriterError when the disk refuses; then nothing counts."""
+        content, shard = _lines(kind, self.closed(kind), samples)
+        shard.start += self._end
+        shard.stop += self._end
+        append(self.path, content, self._end)
+        self._shards.setdefault(kind, []).append(shard)
+        self._end = shard.stop
 
-    def add(self, product: str, defect: str, records: Sequence[Record]) -> None:
-        """Append one batch of the stream and close it. WriterError when the disk refuses; then nothing counts."""
-        number = self.closed(product, defect)
-        entries = [dataclasses.asdict(record) for record in records]
-        entries.append({"batch": number, "product": product, "defect": defect})
-        content = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode()
-        try:
-            with self.path.open("ab") as file:
-                file.truncate(self._end)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as problem:
-            raise WriterError(f"{self.path} cannot be written: {explain(problem, self.path)}") from problem
-        self._end += len(content)
-        self._close(product, defect, records)
+    def reopen(self, dropped: Collection[tuple[str, str, int]]) -> None:
+        """Take the shards (product, defect, number) out, with all later ones of their kind, so that they are made
+        again. The file is replaced as a whole."""
+        first: dict[Kind, int] = {}
+        for product, defect, number in dropped:
+            first[product, defect] = min(number, first.get((product, defect), number))
+        kept = [
+            (kind, shard)
+            for kind, shards in self._shards.items()
+            for number, shard in enumerate(shards)
+            if number < first.get(kind, number + 1)
+        ]
+        kept.sort(key=lambda pair: pair[1].start)
+        with replacing(self.path) as temporary, temporary.open("wb") as target, self.path.open("rb") as file:
+            for _, shard in kept:
+                file.seek(shard.start)
+                target.write(file.read(shard.stop - shard.start))
+        self.__init__(self.path)  # type: ignore[misc]
 
-    def accepted(self) -> list[Record]:
+    def shard(self, kind: Kind, number: int) -> list[StoredSample]:
+        """The candidates of one closed shard."""
+        return list(self._read([self._shards[kind][number]]))
+
+    def samples(self, kind: Kind | None = None) -> Iterator[StoredSample]:
+        """The candidates of one (product, defect) by index, or of all of them, by name."""
+        kinds = sorted(self._shards) if kind is None else [kind]
+        for one in kinds:
+            yield from self._read(self._shards.get(one, []))
+
+    def accepted(self) -> Iterator[StoredSample]:
         """The dataset, by product, defect and index."""
-        kept = [record for record in self.records if record.status == "accepted"]
-        return sorted(kept, key=lambda record: (record.product, record.defect, record.index))
+        return (sample for sample in self.samples() if sample.role == "accepted")
 
-    def result(self, product: str, defect: str) -> Yield:
-        """Counts of one stream; reasons by count, then by name."""
-        stream = [r for r in self.records if (r.product, r.defect) == (product, defect)]
-        status = Counter(record.status for record in stream)
-        reasons = Counter(record.reason for record in stream if record.reason)
+    @property
+    def kinds(self) -> list[Kind]:
+        """Every (product, defect) of which candidates were drawn, by name."""
+        return sorted(self._shards)
+
+    def result(self, kind: Kind) -> Yield:
+        """Counts of one (product, defect); reasons by count, then by name."""
+        roles: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        for shard in self._shards.get(kind, []):
+            roles.update(shard.roles)
+            reasons.update(shard.reasons)
         ordered = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
-        return Yield(product, defect, status["accepted"], status["surplus"], ordered)
+        return Yield(*kind, roles["accepted"], roles["surplus"], ordered)
+
+    def _read(self, shards: Sequence[_Shard]) -> Iterator[StoredSample]:
+        if not shards:
+            return
+        with self.path.open("rb") as file:
+            for shard in shards:
+                file.seek(shard.start)
+                lines = file.read(shard.stop - shard.start).splitlines()
+                yield from (StoredSample.from_json(json.loads(line)) for line in lines[:-1])
+
+
+def _lines(kind: Kind, number: int, samples: Sequence[StoredSample]) -> tuple[bytes, _Shard]:
+    """The text of a shard, and the shard as if the file began with it."""
+    content = b"".join(_line(sample.to_json()) for sample in samples)
+    closing = {"shard": number, "product": kind[0], "defect": kind[1], "sha256": hashlib.sha256(content).hexdigest()}
+    content += _line(closing)
+    roles = Counter(str(sample.role) for sample in samples)
+    reasons = Counter(sample.reason for sample in samples if sample.reason is not None)
+    return content, _Shard(0, len(content), roles, reasons)
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return (json.dumps(entry, ensure_ascii=False) + "\n").encode()
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
@@ -148,10 +168,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
-
-
-def _as_window(value: list[int] | None) -> tuple[int, int, int] | None:
-    return None if value is None else (value[0], value[1], value[2])

@@ -1,24 +1,27 @@
 """The manifest: the accepted samples of a finished run as one parquet table, and what is missing from it.
 
-One row a sample, by product, defect and index: id, image and mask (paths inside the run), their sha256, product,
-defect, index, seed, window (top, left, side in px), start (content hash of the good image), start_file, one float
-column a score, and as JSON `extras` (further files) and `instances` (what is known of each defect). The schema's
-metadata carries the shortfalls. The same records give the same bytes.
+One row a sample, by product, defect and index: id, image and mask (paths inside the run), image_sha256, mask_sha256,
+product, defect, index, seed, window (top, left, side in px), start (content hash of the good image), start_file, one
+float column for each of `synth.checks.mask.SCORES`, and `record`: all that is known, as the JSON of
+`synth.pipeline.stored`. The schema's metadata carries the shortfalls. The same records give the same bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from synth.io.atomic import replacing
-from synth.pipeline.journal import Record
+from synth.checks.mask import SCORES
+from synth.errors import RunError
+from synth.pipeline.stored import StoredSample
 
-SCORES = ("area", "on_product", "contrast", "agreement", "covered", "confidence")
-_TEXT = ("id", "image", "mask", "image_sha256", "mask_sha256", "product", "defect", "start", "start_file")
+_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +41,58 @@ class Shortfall:
         return f"{self.product}/{self.defect}: {found} ({counted or 'none rejected'})"
 
 
-def write_manifest(path: Path, records: Sequence[Record], shortfalls: Sequence[Shortfall]) -> None:
-    """Write the table under a temporary name, then rename."""
+def manifest_bytes(samples: Iterable[StoredSample], shortfalls: Sequence[Shortfall]) -> bytes:
+    """The file's content."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {name: pa.array([getattr(r, name) for r in records], pa.string()) for name in _TEXT}
-    columns["index"] = pa.array([r.index for r in records], pa.int64())
-    columns["seed"] = pa.array([r.seed for r in records], pa.int64())
-    columns["window"] = pa.array([r.window for r in records], pa.list_(pa.int32()))
-    columns |= {name: pa.array([r.scores.get(name) for r in records], pa.float64()) for name in SCORES}
-    for name in ("extras", "instances"):
-        values = [json.dumps(getattr(r, name), ensure_ascii=False) for r in records]
-        columns[name] = pa.array(values, pa.string())
     missing = json.dumps([dataclasses.asdict(shortfall) for shortfall in shortfalls], ensure_ascii=False)
-    table = pa.table(columns).replace_schema_metadata({"shortfalls": missing})
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+    schema = _schema().with_metadata({"shortfalls": missing})
+    buffer, rest = io.BytesIO(), iter(samples)
+    with pq.ParquetWriter(buffer, schema) as writer:
+        while chunk := list(itertools.islice(rest, _ROWS)):
+            writer.write_table(pa.Table.from_pylist([_row(sample) for sample in chunk], schema))
+    return buffer.getvalue()
 
 
-def read_manifest(path: Path) -> tuple[list[Record], list[Shortfall]]:
-    """What `write_manifest` wrote."""
+def read_manifest(path: Path) -> tuple[list[StoredSample], list[Shortfall]]:
+    """What `manifest_bytes` made. RunError for a file that is none of this version's."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
-    shortfalls = [Shortfall(**entry) for entry in json.loads((table.schema.metadata or {})[b"shortfalls"])]
-    return [_record(row) for row in table.to_pylist()], shortfalls
+    try:
+        table = pq.read_table(path)
+        shortfalls = [Shortfall(**entry) for entry in json.loads((table.schema.metadata or {})[b"shortfalls"])]
+        return [StoredSample.from_json(json.loads(text)) for text in table["record"].to_pylist()], shortfalls
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as problem:
+        raise RunError(
+            f"{path} cannot be read as a manifest of this version ({problem}); make the run again in another folder"
+        ) from problem
 
 
-def _record(row: dict) -> Record:
-    scores = {name: row[name] for name in SCORES if row[name] is not None}
-    window = None if row["window"] is None else tuple(row["window"])
-    fields = {name: row[name] for name in (*_TEXT, "index", "seed")}
-    extras = {kind: tuple(file) for kind, file in json.loads(row.get("extras") or "{}").items()}
-    instances = json.loads(row.get("instances") or "[]")
-    return Record(**fields, status="accepted", window=window, scores=scores, extras=extras, instances=instances)
+def _schema() -> Any:
+    import pyarrow as pa
+
+    text = ("id", "image", "mask", "image_sha256", "mask_sha256", "product", "defect", "start", "start_file")
+    fields = [(name, pa.string()) for name in text] + [("index", pa.int64()), ("seed", pa.int64())]
+    fields += [("window", pa.list_(pa.int32())), *((name, pa.float64()) for name in SCORES), ("record", pa.string())]
+    return pa.schema(fields)
+
+
+def _row(sample: StoredSample) -> dict[str, Any]:
+    made, files = sample.generated, sample.files
+    start = made.start
+    return {
+        "id": sample.id,
+        **{kind: files[kind].path if kind in files else None for kind in ("image", "mask")},
+        **{f"{kind}_sha256": files[kind].sha256 if kind in files else None for kind in ("image", "mask")},
+        "product": sample.product,
+        "defect": sample.defect,
+        "start": None if start is None else start.sha256,
+        "start_file": None if start is None else start.file,
+        "index": made.index,
+        "seed": made.seed,
+        "window": made.window,
+        **{name: sample.scores.get(name) for name in SCORES},
+        "record": json.dumps(sample.to_json(), ensure_ascii=False),
+    }

@@ -1,100 +1,101 @@
-"""The real images a run uses, kept in the run: the good images that defects are drawn onto and the shots learnt from.
+"""The real samples a run uses, kept in the run: the good images that defects are drawn onto, and the shots.
 
 With them a run can be written in another format, shown and checked after the source has moved. Pixels are kept,
-not files: everything is a PNG, and real/index.json, written last, says where each came from.
+not files: everything is a PNG, and real/index.json, written last, has a record of each with where it came from.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
-from synth.errors import SourceError
-from synth.io.geometry import encoded_extras
-from synth.io.images import SUFFIXES, content_hash
+from synth.errors import RunError, SourceError
+from synth.io.atomic import write_whole
+from synth.io.encoded import encode
+from synth.io.images import content_hash
 from synth.io.names import file_name
-from synth.pipeline.folder import RunFolder, png_bytes, write_whole
+from synth.pipeline.folder import RunFolder
+from synth.pipeline.stored import Role, StoredFile, StoredSample, damage, inside
 from synth.sample import Sample
+from synth.writers.names import stem_of
+
+PLACES: dict[Role, str] = {"good": "good", "shot": "shots", "validation": "validation"}
 
 
-@dataclass(frozen=True, slots=True)
-class RealImage:
-    """One of them. `image` and `mask` are paths inside the run, `file` is where it came from, `sha256` the content
-    hash of its pixels (of its points, for a cloud), `extras` its further files as in `synth.io.geometry`."""
-
-    id: str
-    role: Literal["good", "shot"]
-    product: str
-    defect: str | None
-    image: str
-    mask: str | None
-    sha256: str
-    file: str | None
-    extras: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
-
-
-def keep_real(folder: RunFolder, shots: Sequence[Sample], good_images: Sequence[Sample]) -> list[RealImage]:
-    """Write shots and good images into the run, once; returns them by path."""
-    index = folder.real / "index.json"
-    if index.exists():
-        return read_real(folder)
-    kept: dict[str, RealImage] = {}
-    for role, samples in (("good", good_images), ("shot", shots)):
+def keep_real(folder: RunFolder, roles: Iterable[tuple[Role, Sequence[Sample]]]) -> list[StoredSample]:
+    """Write the samples of each role into the run, unless they are there already and whole. Returns them by image."""
+    roles = [(role, samples) for role, samples in roles]
+    if (known := _whole(folder, {(role, sample.id) for role, samples in roles for sample in samples})) is not None:
+        return known
+    kept: dict[str, StoredSample] = {}
+    for role, samples in roles:
         for sample in samples:
-            entry = _keep(folder, sample, "good" if role == "good" else "shot", kept)
-            kept[entry.image] = entry
-    entries = [kept[image] for image in sorted(kept)]
-    content = json.dumps([dataclasses.asdict(entry) for entry in entries], indent=1, ensure_ascii=False)
-    write_whole(index, content.encode())
-    return entries
+            record = _keep(folder, sample, role, kept)
+            kept[record.files["image"].path] = record
+    records = [kept[image] for image in sorted(kept)]
+    write_whole(folder.real / "index.json", _index(records))
+    return records
 
 
-def read_real(folder: RunFolder) -> list[RealImage]:
-    """What `keep_real` wrote."""
-    entries = json.loads((folder.real / "index.json").read_text(encoding="utf-8"))
-    return [RealImage(**entry) for entry in entries]
+def read_real(folder: RunFolder) -> list[StoredSample]:
+    """What `keep_real` wrote. RunError where it is damaged, or of another version."""
+    path = folder.real / "index.json"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        records = [StoredSample.from_json(entry) for entry in kept["samples"]]
+        if _index(records) != path.read_bytes():
+            raise ValueError("its sha256 is another")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise RunError(
+            f"{path} is damaged or of another version of flawsmith ({problem}); run the same recipe again, in another "
+            "folder if it was made by an older version"
+        ) from problem
+    return records
 
 
-def _keep(folder: RunFolder, sample: Sample, role: Literal["good", "shot"], taken: dict[str, RealImage]) -> RealImage:
+def _whole(folder: RunFolder, wanted: set[tuple[Role, str]]) -> list[StoredSample] | None:
+    """What is kept already, None where it is not all that is wanted, or damaged."""
+    try:
+        records = read_real(folder)
+    except RunError:
+        return None
+    if {(record.role, record.id) for record in records} != wanted:
+        return None
+    files = [file for record in records for file in record.files.values()]
+    return None if any(damage(inside(folder.path, file.path), file.sha256) for file in files) else records
+
+
+def _index(records: Sequence[StoredSample]) -> bytes:
+    entries = [record.to_json() for record in records]
+    sha256 = hashlib.sha256(json.dumps(entries, ensure_ascii=False).encode()).hexdigest()
+    return json.dumps({"samples": entries, "sha256": sha256}, indent=1, ensure_ascii=False).encode()
+
+
+def _keep(folder: RunFolder, sample: Sample, role: Role, taken: dict[str, StoredSample]) -> StoredSample:
     if sample.image is None:
         raise SourceError(f"{sample.id} has no image; a {role} needs one")
-    product = str(sample.product)
-    place = folder.real / ("good" if role == "good" else "shots") / file_name(product)
-    if role == "shot":
+    place = folder.real / PLACES[role] / file_name(str(sample.product))
+    if sample.defect is not None:
         place /= file_name(str(sample.defect))
-    sha256 = content_hash(sample.image) if sample.cloud is None else content_hash(sample.cloud.points)
-    path = place / f"{_stem(sample.id)}.png"
-    if str(path.relative_to(folder.path)) in taken:
-        path = place / f"{path.stem}-{sha256[:8]}.png"
-    write_whole(path, png_bytes(sample.image))
-    mask = None
-    if role == "shot" and sample.mask is not None:
-        mask = path.with_name(f"{path.stem}_mask.png")
-        write_whole(mask, png_bytes(sample.mask))
-    extras = {}
-    for kind, (suffix, content) in encoded_extras(sample).items():
-        extra = path.with_name(f"{path.stem}{suffix}")
-        write_whole(extra, content)
-        extras[kind] = (str(extra.relative_to(folder.path)), hashlib.sha256(content).hexdigest())
-    return RealImage(
-        extras=extras,
+    content = content_hash(sample.image) if sample.cloud is None else content_hash(sample.cloud.points)
+    stem = stem_of(sample.id)
+    if (place / f"{stem}.png").relative_to(folder.path).as_posix() in taken:
+        stem = f"{stem}-{content[:8]}"
+    files = {}
+    for kind, file in encode(sample).items():
+        path = place / f"{stem}{file.suffix}"
+        stored = StoredFile(path.relative_to(folder.path).as_posix(), file.sha256)
+        if not path.is_file() or path.read_bytes() != file.content:
+            write_whole(path, file.content)
+        files[kind] = stored
+    source = sample.meta.get("file")
+    return StoredSample(
         id=sample.id,
         role=role,
-        product=product,
+        product=str(sample.product),
         defect=sample.defect,
-        image=str(path.relative_to(folder.path)),
-        mask=None if mask is None else str(mask.relative_to(folder.path)),
-        sha256=sha256,
-        file=None if sample.meta.get("file") is None else str(sample.meta["file"]),
+        files=files,
+        content=content,
+        source=None if source is None else str(source),
     )
-
-
-def _stem(sample_id: str) -> str:
-    """tile/good/a.jpg -> a"""
-    last = PurePosixPath(sample_id)
-    return file_name(last.stem if last.suffix.lower() in SUFFIXES else last.name)

@@ -1,44 +1,42 @@
-"""The pipeline: read, split, ledger, fit, draw, check, write. `run` makes a run of a recipe, or resumes it.
+"""A run from its recipe to its dataset: read, split, fit, draw, check, write. `run` makes it, or resumes it.
 
-A run may be killed at any moment; the same command resumes it and ends with the same files. See `synth.pipeline.folder`
-for what lies where and `synth.pipeline.streams` for why the end does not depend on the interruptions.
+A run may be killed at any moment; the same command resumes it and ends with the same files, whatever made its shards.
+See `synth.pipeline.folder` for what lies where, `shards` and `commit` for why the end does not depend on interruptions.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from synth.checks.ledger import write_ledger
 from synth.errors import RecipeError, RunError, WriterError
 from synth.generators import Progress
-from synth.io.geometry import read_extras, read_masks
-from synth.pipeline.folder import RunFolder, read_png
-from synth.pipeline.journal import Journal, Record, Yield
-from synth.pipeline.manifest import Shortfall, read_manifest, write_manifest
-from synth.pipeline.preparation import (
-    check_same_recipe,
-    check_same_source,
-    open_generator,
-    placement_notes,
-    plan,
-    prepare,
-    run_folder,
-    silent,
-)
+from synth.io.atomic import remove, write_whole
+from synth.pipeline.commit import Committer
+from synth.pipeline.drawing import draw_streams, shards_wanted
+from synth.pipeline.executors import Executor, ExecutorName, executor
+from synth.pipeline.folder import RunFolder, run_folder
+from synth.pipeline.guards import begin, check_recipe
+from synth.pipeline.job import Job, Worker
+from synth.pipeline.journal import Journal, Yield
+from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
+from synth.pipeline.plan import plan
+from synth.pipeline.preparation import Prepared, prepare, silent
 from synth.pipeline.real import keep_real, read_real
-from synth.pipeline.streams import Stream, draw_stream, shortfall
+from synth.pipeline.shards import Stream, make_shard, save_shard
+from synth.pipeline.stored import StoredSample
+from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, load_recipe
-from synth.sample import Instance, Origin, Provenance, Sample
-from synth.sources.parts import read_parts, write_parts
-from synth.split import Split
-from synth.writers import WRITERS, Dataset
+from synth.sample import Sample
+from synth.sources.parts import read_parts
+from synth.writers import WRITERS, FolderSink
 
 
 class Run:
-    """A finished run on disk, opened by its folder. RecipeError where there is none, RunError where it is
-    unfinished."""
+    """A finished run on disk, opened by its folder. RecipeError where there is none, RunError where it is unfinished."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -52,7 +50,7 @@ class Run:
         return load_recipe(self.folder.recipe)
 
     @property
-    def manifest(self) -> list[Record]:
+    def manifest(self) -> list[StoredSample]:
         """The accepted samples, by product, defect and index."""
         return self._table[0]
 
@@ -62,15 +60,14 @@ class Run:
         return self._table[1]
 
     @cached_property
-    def _table(self) -> tuple[list[Record], list[Shortfall]]:
+    def _table(self) -> tuple[list[StoredSample], list[Shortfall]]:
         return read_manifest(self.folder.manifest)
 
     @cached_property
     def yields(self) -> list[Yield]:
         """Accepted, surplus and rejected by reason, for each product and defect type."""
         journal = Journal(self.folder.journal)
-        streams = dict.fromkeys((record.product, record.defect) for record in journal.records)
-        return [journal.result(*stream) for stream in sorted(streams)]
+        return [journal.result(kind) for kind in journal.kinds]
 
     @property
     def inferred(self) -> list[str]:
@@ -79,76 +76,62 @@ class Run:
         return [] if kept is None else kept.lines
 
     def samples(self) -> Iterator[Sample]:
-        """The accepted samples with their pixels; meta carries generator, seed, index, window, start,
-        scores and files."""
-        for record in self.manifest:
-            image, mask = (self.path / name for name in record.files)
-            xyz, cloud = read_extras(self.path, record.extras)
-            yield Sample(
-                id=record.id,
-                image=read_png(image),
-                mask=read_png(mask),
-                xyz=xyz,
-                cloud=cloud,
-                product=record.product,
-                defect=record.defect,
-                split="train",
-                provenance=Provenance(
-                    self.recipe.generator.kind,
-                    record.seed,
-                    record.index,
-                    None if record.start is None else Origin("", record.start, record.start_file),
-                    record.window,
-                    record.scores,
-                    tuple(Instance(one["type"], one) for one in record.instances),
-                    read_masks(self.path / record.extras["masks"][0]) if "masks" in record.extras else None,
-                ),
-                meta={"file": str(image), "mask_file": str(mask)},
-            )
+        """The accepted samples with their pixels, each file compared with its hash."""
+        return (stored.load(self.path) for stored in self.manifest)
+
+    def good_images(self) -> Iterator[Sample]:
+        """The good samples that defects were drawn onto."""
+        return (stored.load(self.path) for stored in read_real(self.folder) if stored.role == "good")
 
 
-def run(recipe: Recipe, out: str | Path | None = None, progress: Progress | None = None) -> Run:
+def run(
+    recipe: Recipe,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    workers: int = 1,
+    executed: ExecutorName = "local",
+) -> Run:
     """Run the recipe in the folder `out` (outputs/<name> by default) and return the finished run.
 
-    Goes on where an earlier call stopped; returns at once when the run is finished. Raises RecipeError when the folder
-    holds a run of another recipe, LeakError before anything is written when an image has two roles, and RunError when
-    a defect type yields nothing."""
-    folder = RunFolder(Path(out) if out is not None else Path("outputs") / recipe.name)
-    tell = progress or silent
-    folder.check_usable()
-    check_same_recipe(folder, recipe)
-    if not folder.manifest.exists():
-        split, ledger, parts = prepare(recipe, tell)
-        streams = plan(recipe, split.shots, split.good_images)
-        with folder.lock():
-            check_same_recipe(folder, recipe)
-            folder.sweep()
-            if not folder.manifest.exists():
-                check_same_source(folder, ledger)
-                write_ledger(ledger, folder.ledger)
-                write_parts(parts, split.good_images, folder.parts, placement_notes(recipe, split.good_images))
-                _run(recipe, split, streams, folder, tell)
-    finished = Run(folder.path)
-    _refuse_nothing(finished)
-    return finished
+    Resumes what an earlier call left, and mends what is damaged of it; returns at once when the run is finished and
+    whole. A larger quota, more formats or more defect types continue from what is there. `workers` make shards side by
+    side, as processes ("local") or as actors of Ray ("ray"); the files do not depend on it. Raises RecipeError when the
+    folder holds a run of another recipe, LeakError before anything is written when an image has two roles, and RunError
+    when a defect type yields nothing."""
+    folder, tell = _folder(recipe, out), progress or silent
+    if folder.manifest.exists() and not check_recipe(folder, recipe) and not _mend(folder, recipe, tell):
+        return _finished(folder)
+    prepared = prepare(recipe, tell)
+    streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
+    with folder.lock():
+        check_recipe(folder, recipe)
+        folder.sweep()
+        _make(recipe, prepared, streams, folder, tell, workers, executed)
+    return _finished(folder)
 
 
-def _run(recipe: Recipe, split: Split, streams: Sequence[Stream], folder: RunFolder, progress: Progress) -> None:
-    from synth.writers.gallery import write_gallery
-
-    generator = open_generator(recipe, folder)
-    good_images = [image for image in keep_real(folder, split.shots, split.good_images) if image.role == "good"]
-    generator.fit(split.shots, split.good_images, progress)
-    journal = Journal(folder.journal)
-    for stream in streams:
-        draw_stream(stream, generator, journal, folder, recipe.checks, progress)
-    dataset = Dataset(folder.path, journal.accepted(), good_images)
-    for done, name in enumerate(recipe.output.formats):
-        progress("writing", done, len(recipe.output.formats))
-        WRITERS[name](dataset, folder.data)
-    missing = [found for stream in streams if (found := shortfall(stream, journal))]
-    write_gallery(folder, progress)
-    write_manifest(folder.manifest, dataset.records, missing)
+def make_ahead(
+    recipe: Recipe, out: str | Path | None, share: tuple[int, int], progress: Progress | None = None
+) -> RunFolder:
+    """Make the shards number i, i + n, i + 2n, ... of those that the run will take, share (i, n), into its folder, for
+    a later `run` to commit. Several processes, on this machine or on others that see the folder, may each make a share;
+    the first fits the model, the others wait for it."""
+    folder, tell = _folder(recipe, out), progress or silent
+    prepared = prepare(recipe, tell)
+    streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
+    with folder.lock("fit.lock", wait=True):
+        worker = Worker(_begin(recipe, prepared, folder))
+        worker.generator(tell)
+    committer = Committer(folder, Journal(folder.journal))
+    wanted = [stream.shard(n) for stream in streams for n in range(shards_wanted(stream, committer))]
+    mine = wanted[share[0] :: share[1]]
+    for done, shard in enumerate(mine):
+        tell("shards", done, len(mine))
+        if not shard.path(folder.shards).exists():
+            candidates = make_shard(worker.generator(), recipe.generator.kind, recipe.checks, shard)
+            save_shard(candidates, shard.path(folder.shards))
+    tell("shards", len(mine), len(mine))
+    return folder
 
 
 def show(path: str | Path, progress: Progress | None = None) -> Path:
@@ -163,19 +146,124 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
 
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
+    from synth.suggest import did_you_mean
+
     if name not in WRITERS:
-        raise RecipeError(f"format {name!r} is unknown; known: {', '.join(WRITERS)}")
+        raise RecipeError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")
     if Path(out).exists() and (Path(out).is_file() or any(Path(out).iterdir())):
         raise WriterError(f"{out} is not empty; name a new folder with --out")
     finished = Run(path)
-    good_images = [image for image in read_real(finished.folder) if image.role == "good"]
-    WRITERS[name](Dataset(finished.path, finished.manifest, good_images), Path(out))
+    _write(finished.folder, finished.manifest, name, Path(out))
 
 
-def _refuse_nothing(finished: Run) -> None:
+def _folder(recipe: Recipe, out: str | Path | None) -> RunFolder:
+    folder = RunFolder(Path(out) if out is not None else Path("outputs") / recipe.name)
+    folder.check_usable()
+    check_recipe(folder, recipe)
+    return folder
+
+
+def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
+    """Write what the run begins with, its real samples among it; what fits and draws needs the result alone."""
+    split = prepared.split
+    made_with = begin(folder, recipe, prepared)
+    keep_real(folder, (("good", split.good_images), ("shot", split.shots)))
+    return Job(recipe, folder.model, split.shots, split.good_images, made_with)
+
+
+def _make(
+    recipe: Recipe,
+    prepared: Prepared,
+    streams: Sequence[Stream],
+    folder: RunFolder,
+    progress: Progress,
+    workers: int,
+    executed: ExecutorName,
+) -> None:
+    from synth.writers.gallery import write_gallery
+
+    grown = bool(check_recipe(folder, recipe))
+    journal = Journal(folder.journal)
+    if grown:
+        _reopen(folder, journal, {shard for shard in _with_surplus(journal)})
+    job = _begin(recipe, prepared, folder)
+    worker, committer = Worker(job), Committer(folder, journal)
+    # Opening it finds a wrong base before any worker starts.
+    job.generator()
+    with executor(executed, workers, job, worker) as pool:
+        _fit(job, pool, worker, progress)
+        draw_streams(streams, pool, committer, folder, progress)
+    shutil.rmtree(folder.shards, ignore_errors=True)
+    accepted = [sample for stream in streams for sample in journal.samples(stream.kind) if sample.role == "accepted"]
+    shutil.rmtree(folder.data, ignore_errors=True)
+    for done, name in enumerate(recipe.output.formats):
+        progress("writing", done, len(recipe.output.formats))
+        _write(folder, accepted, name, folder.data)
+    write_gallery(folder, progress)
+    missing = [found for stream in streams if (found := committer.shortfall(stream))]
+    content = manifest_bytes(accepted, missing)
+    write_digests(folder, content)
+    write_whole(folder.manifest, content)
+
+
+def _fit(job: Job, pool: Executor, worker: Worker, progress: Progress) -> None:
+    """Fit the products, side by side where there are several workers; then this process' own generator, from what they
+    left on the disk."""
+    if pool.workers > 1 and len(job.products) > 1:
+        progress("fitting products", 0, len(job.products))
+        for done, _ in enumerate(pool.fit(job.products), start=1):
+            progress("fitting products", done, len(job.products))
+    worker.generator(progress)
+
+
+def _write(folder: RunFolder, accepted: Sequence[StoredSample], name: str, target: Path) -> None:
+    """The good images and the accepted samples in one format; files that the run has already become hard links."""
+    records = [*(one for one in read_real(folder) if one.role == "good"), *accepted]
+    known = {file.sha256: folder.path / file.path for record in records for file in record.files.values()}
+    WRITERS[name].write((record.load(folder.path) for record in records), FolderSink(target, known))
+
+
+def _mend(folder: RunFolder, recipe: Recipe, progress: Progress) -> bool:
+    """Take back what is damaged of a finished run, so that the run goes from there; False where it is whole."""
+    found = {one.path for one in damages(folder, progress)}
+    if not found:
+        return False
+    with folder.lock():
+        progress(f"{len(found)} damaged files, making them again", 1, 1)
+        journal = Journal(folder.journal)
+        lost = {
+            (sample.product, str(sample.defect), sample.generated.index)
+            for sample in journal.samples()
+            if any(file.path in found for file in sample.files.values())
+        }
+        size = recipe.generator.draw_batch
+        _reopen(folder, journal, {(product, defect, index // size) for product, defect, index in lost})
+    return True
+
+
+def _reopen(folder: RunFolder, journal: Journal, shards: set[tuple[str, str, int]]) -> None:
+    """Make a finished run an unfinished one, without the shards (product, defect, number)."""
+    remove(folder.manifest)
+    with suppress(FileNotFoundError):
+        remove(folder.digests)
+    if shards:
+        journal.reopen(shards)
+
+
+def _with_surplus(journal: Journal) -> Iterator[tuple[str, str, int]]:
+    """The shards in which a quota was met: what passed after it was not kept, and a larger quota may want it."""
+    for kind in journal.kinds:
+        last = journal.closed(kind) - 1
+        if any(sample.role == "surplus" for sample in journal.shard(kind, last)):
+            yield (*kind, last)
+
+
+def _finished(folder: RunFolder) -> Run:
+    finished = Run(folder.path)
     empty = [str(missing) for missing in finished.shortfalls if missing.accepted == 0]
     if empty:
         raise RunError(
             f"nothing was accepted for {'; '.join(empty)}. Look at the rejected ones in "
             f"{finished.folder.report / 'index.html'}, then loosen checks, train longer or give better shots"
         )
+    return finished

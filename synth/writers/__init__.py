@@ -1,69 +1,52 @@
-"""Writers: the samples of a run in the formats that other tools read.
+"""Writers: samples in the formats that other tools read.
 
-A writer is a function `(dataset, folder) -> None`. It reads the run's own files, writes each of its files whole or not
-at all, may be called again after an interruption, and gives the same bytes each time.
+A writer is a function `(samples, sink) -> None`. It takes the samples one at a time, wherever they come from, puts its
+files through the sink and gives the same bytes for the same samples. A new format is one file and one line in WRITERS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from synth.pipeline.journal import Record
-from synth.pipeline.real import RealImage
+from synth.errors import WriterError
+from synth.sample import Sample
+from synth.suggest import did_you_mean
+from synth.writers.sink import FolderSink
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
-    """What a writer writes: accepted samples and the good images of the same products; paths are relative to root."""
+class Format:
+    """A writer as "module:function", imported on first use, and what the format is in a few words."""
 
-    root: Path
-    records: Sequence[Record]
-    good_images: Sequence[RealImage]
+    writer: str
+    summary: str
 
-
-def _mvtec(dataset: Dataset, folder: Path) -> None:
-    from synth.writers.mvtec import write
-
-    write(dataset, folder)
-
-
-def _parquet(dataset: Dataset, folder: Path) -> None:
-    from synth.writers.parquet import write
-
-    write(dataset, folder)
+    def write(self, samples: Iterable[Sample], sink: FolderSink) -> None:
+        """Write the samples."""
+        module, _, name = self.writer.partition(":")
+        function: Callable[[Iterable[Sample], FolderSink], None] = getattr(import_module(module), name)
+        function(samples, sink)
 
 
-def _mvtec_3d(dataset: Dataset, folder: Path) -> None:
-    from synth.writers.mvtec_3d import write
-
-    write(dataset, folder)
-
-
-def _ply(dataset: Dataset, folder: Path) -> None:
-    from synth.writers.clouds import write_ply
-
-    write_ply(dataset, folder)
-
-
-def _anomaly_shapenet(dataset: Dataset, folder: Path) -> None:
-    from synth.writers.clouds import write_anomaly_shapenet
-
-    write_anomaly_shapenet(dataset, folder)
-
-
-def _real3d_ad(dataset: Dataset, folder: Path) -> None:
-    from synth.writers.clouds import write_real3d_ad
-
-    write_real3d_ad(dataset, folder)
-
-
-WRITERS: dict[str, Callable[[Dataset, Path], None]] = {
-    "mvtec": _mvtec,
-    "parquet": _parquet,
-    "mvtec_3d": _mvtec_3d,
-    "anomaly_shapenet": _anomaly_shapenet,
-    "real3d_ad": _real3d_ad,
-    "ply": _ply,
+WRITERS: dict[str, Format] = {
+    "mvtec": Format("synth.writers.mvtec:write", "the MVTec AD tree"),
+    "mvtec_3d": Format("synth.writers.mvtec_3d:write", "MVTec 3D-AD: with depth"),
+    "parquet": Format("synth.writers.parquet:write", "Hugging Face datasets"),
+    "anomaly_shapenet": Format("synth.writers.clouds:write_anomaly_shapenet", "point clouds"),
+    "real3d_ad": Format("synth.writers.clouds:write_real3d_ad", "point clouds, in millimetres"),
+    "ply": Format("synth.writers.clouds:write_ply", "point clouds"),
 }
+
+
+def write(samples: Iterable[Sample], out: str | Path, format: str = "mvtec") -> None:
+    """Write any samples, good and defective ones, real or generated, in a format of WRITERS into the folder `out`.
+    WriterError for an unknown format, for a folder that holds something, and for samples that the format cannot hold."""
+    folder = Path(out)
+    if format not in WRITERS:
+        raise WriterError(f"format {format!r} is unknown; {did_you_mean(format, WRITERS)}")
+    if folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        raise WriterError(f"{folder} is not empty; name a new folder")
+    WRITERS[format].write(samples, FolderSink(folder))

@@ -15,39 +15,34 @@ give its valid pixels as points, to PLY with their colours.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from synth.errors import WriterError
-from synth.io.geometry import read_extras
 from synth.io.names import file_name
 from synth.io.points import npz_bytes, pcd_bytes, ply_bytes
-from synth.pipeline.folder import read_png, write_whole
-from synth.pipeline.journal import Record
-from synth.pipeline.real import RealImage
-from synth.sample import Cloud
-from synth.writers import Dataset
+from synth.sample import Cloud, Sample
+from synth.writers.sink import FolderSink
 
 
-def write_ply(dataset: Dataset, folder: Path) -> None:
+def write_ply(samples: Iterable[Sample], sink: FolderSink) -> None:
     """One PLY and one NPZ a sample."""
-    for entry, cloud in _clouds(dataset):
-        kind = "good" if isinstance(entry, RealImage) else file_name(str(entry.defect))
-        stem = file_name(entry.id.replace("/", "-"))
-        for suffix, content in ((".ply", ply_bytes(cloud)), (".npz", npz_bytes(cloud))):
-            write_whole(folder / file_name(entry.product) / kind / f"{stem}{suffix}", content)
+    for sample, cloud in _clouds(samples):
+        kind = "good" if sample.defect is None else file_name(sample.defect)
+        stem = f"{file_name(str(sample.product))}/{kind}/{file_name(sample.id.replace('/', '-'))}"
+        sink.put(f"{stem}.ply", ply_bytes(cloud))
+        sink.put(f"{stem}.npz", npz_bytes(cloud))
 
 
-def write_anomaly_shapenet(dataset: Dataset, folder: Path) -> None:
+def write_anomaly_shapenet(samples: Iterable[Sample], sink: FolderSink) -> None:
     """The Anomaly-ShapeNet tree."""
-    _write_tree(dataset, folder, lambda product, kind, k: f"{product}_{kind}{k}", "GT", ",", 1.0)
+    _write_tree(samples, sink, lambda product, kind, k: f"{product}_{kind}{k}", "GT", ",", 1.0)
 
 
-def write_real3d_ad(dataset: Dataset, folder: Path) -> None:
+def write_real3d_ad(samples: Iterable[Sample], sink: FolderSink) -> None:
     """The Real3D-AD tree."""
-    _write_tree(dataset, folder, lambda product, kind, k: f"{k}_{kind}", "gt", " ", 1000.0)
+    _write_tree(samples, sink, lambda product, kind, k: f"{k}_{kind}", "gt", " ", 1000.0)
 
 
 def as_cloud(xyz: np.ndarray, image: np.ndarray, mask: np.ndarray) -> Cloud:
@@ -58,37 +53,37 @@ def as_cloud(xyz: np.ndarray, image: np.ndarray, mask: np.ndarray) -> Cloud:
 
 
 def _write_tree(
-    dataset: Dataset, folder: Path, name: Callable[[str, str, int], str], truth: str, separator: str, unit: float
+    samples: Iterable[Sample],
+    sink: FolderSink,
+    name: Callable[[str, str, int], str],
+    truth: str,
+    separator: str,
+    unit: float,
 ) -> None:
     """A tree of train, test and `truth` for each product; name(product, kind, k) is a file's stem, `unit` what a metre
     is in the files."""
     count: Counter[tuple[str, str]] = Counter()
-    for entry, cloud in _clouds(dataset):
-        product = file_name(entry.product)
-        good = isinstance(entry, RealImage)
+    for sample, cloud in _clouds(samples):
+        product, good = file_name(str(sample.product)), sample.defect is None
         # Readers of these trees take the last word of a name for the defect.
-        kind = "template" if good else file_name(str(entry.defect)).replace("_", "")
+        kind = "template" if sample.defect is None else file_name(sample.defect).replace("_", "")
         stem = name(product, kind, count[product, kind])
         count[product, kind] += 1
         scaled = Cloud(cloud.points * np.float32(unit), labels=cloud.labels)
-        write_whole(folder / product / ("train" if good else "test") / f"{stem}.pcd", pcd_bytes(scaled))
+        sink.put(f"{product}/{'train' if good else 'test'}/{stem}.pcd", pcd_bytes(scaled))
         if not good:
-            write_whole(folder / product / truth / f"{stem}.txt", _rows(scaled, separator))
+            sink.put(f"{product}/{truth}/{stem}.txt", _rows(scaled, separator))
 
 
-def _clouds(dataset: Dataset) -> Iterator[tuple[Record | RealImage, Cloud]]:
-    entries: list[RealImage | Record] = [*dataset.good_images, *dataset.records]
-    for entry in entries:
-        xyz, cloud = read_extras(dataset.root, entry.extras)
+def _clouds(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Cloud]]:
+    for sample in samples:
+        cloud = sample.cloud
         if cloud is None:
-            if xyz is None:
-                raise WriterError(f"{entry.id} has an image alone; choose output.format mvtec or parquet")
-            image = read_png(dataset.root / str(entry.image))
-            mask = (
-                read_png(dataset.root / entry.files[1]) if isinstance(entry, Record) else np.zeros(xyz.shape[:2], bool)
-            )
-            cloud = as_cloud(xyz, image, mask)
-        yield entry, cloud
+            if sample.xyz is None or sample.image is None:
+                raise WriterError(f"{sample.id} has an image alone; choose output.format mvtec or parquet")
+            mask = sample.mask if sample.mask is not None else np.zeros(sample.xyz.shape[:2], bool)
+            cloud = as_cloud(sample.xyz, sample.image, mask)
+        yield sample, cloud
 
 
 def _rows(cloud: Cloud, separator: str) -> bytes:

@@ -10,11 +10,14 @@ drawn onto the images of train/good: train a segmenter on them, and judge a dete
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
 
+from synth.errors import WriterError
+from synth.io.encoded import encode
 from synth.io.names import file_name
-from synth.pipeline.folder import link_or_copy, write_whole
-from synth.writers import Dataset
+from synth.sample import Sample
+from synth.writers.names import Stems
+from synth.writers.sink import FolderSink
 
 _NOTE = """\
 Synthetic defects in the MVTec AD layout, made by flawsmith.
@@ -29,15 +32,16 @@ The terms of the real images hold for everything here.
 """
 
 
-def write(dataset: Dataset, folder: Path) -> None:
-    """Write the tree under `folder`. Files are hard links to the run's own where the file system has them."""
-    for good in dataset.good_images:
-        name = PurePosixPath(good.image).name
-        link_or_copy(dataset.root / good.image, folder / file_name(good.product) / "train" / "good" / name)
-    for record in dataset.records:
-        image, mask = record.files
-        product, defect = folder / file_name(record.product), file_name(record.defect)
-        name = PurePosixPath(image).stem
-        link_or_copy(dataset.root / image, product / "test" / defect / f"{name}.png")
-        link_or_copy(dataset.root / mask, product / "ground_truth" / defect / f"{name}_mask.png")
-    write_whole(folder / "README.txt", _NOTE.encode())
+def write(samples: Iterable[Sample], sink: FolderSink) -> None:
+    """Write the tree. WriterError for a sample without an image, or a defective one without a mask."""
+    stems = Stems()
+    for sample in samples:
+        files, product = encode(sample), file_name(str(sample.product))
+        if "image" not in files or (sample.defect is not None and "mask" not in files):
+            raise WriterError(f"{sample.id} lacks an image or a mask; choose another format")
+        folder = f"{product}/train/good" if sample.defect is None else f"{product}/test/{file_name(sample.defect)}"
+        stem = stems.of(sample, folder)
+        sink.put(f"{folder}/{stem}.png", files["image"])
+        if sample.defect is not None:
+            sink.put(f"{product}/ground_truth/{file_name(sample.defect)}/{stem}_mask.png", files["mask"])
+    sink.put("README.txt", _NOTE.encode())

@@ -11,33 +11,31 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable
 
 from synth.errors import WriterError
+from synth.io.encoded import encode
 from synth.io.names import file_name
-from synth.pipeline.folder import link_or_copy, write_whole
-from synth.pipeline.journal import Record
-from synth.pipeline.real import RealImage
-from synth.writers import Dataset
+from synth.sample import Sample
+from synth.writers.sink import FolderSink
 
 
-def write(dataset: Dataset, folder: Path) -> None:
-    """Write the tree under `folder`, as hard links where the file system has them. WriterError for samples without
-    organised clouds."""
+def write(samples: Iterable[Sample], sink: FolderSink) -> None:
+    """Write the tree. WriterError for samples without organised clouds."""
     count: Counter[str] = Counter()
     names: dict[str, str] = {}
-    entries: list[RealImage | Record] = [*dataset.good_images, *dataset.records]
-    for entry in entries:
-        if "xyz" not in entry.extras:
-            raise WriterError(f"{entry.id} has no organised cloud; choose output.format mvtec, ply or parquet")
-        kind = "train/good" if isinstance(entry, RealImage) else f"test/{file_name(str(entry.defect))}"
-        place = f"{file_name(entry.product)}/{kind}"
+    for sample in samples:
+        files = encode(sample)
+        if "xyz" not in files or "image" not in files:
+            raise WriterError(f"{sample.id} has no organised cloud; choose output.format mvtec, ply or parquet")
+        kind = "train/good" if sample.defect is None else f"test/{file_name(sample.defect)}"
+        place = f"{file_name(str(sample.product))}/{kind}"
         name = f"{count[place]:03d}"
         count[place] += 1
-        names[f"{place}/rgb/{name}.png"] = entry.id
-        files = {f"rgb/{name}.png": str(entry.image), f"xyz/{name}.tiff": entry.extras["xyz"][0]}
-        if isinstance(entry, Record):
-            files[f"gt/{name}.png"] = entry.files[1]
-        for target, source in files.items():
-            link_or_copy(dataset.root / source, folder / place / target)
-    write_whole(folder / "names.json", json.dumps(names, indent=1, ensure_ascii=False).encode())
+        names[f"{place}/rgb/{name}.png"] = sample.id
+        sink.put(f"{place}/rgb/{name}.png", files["image"])
+        sink.put(f"{place}/xyz/{name}.tiff", files["xyz"])
+        if "mask" in files:
+            sink.put(f"{place}/gt/{name}.png", files["mask"])
+    ordered = dict(sorted(names.items(), key=lambda item: "/test/" in item[0]))
+    sink.put("names.json", json.dumps(ordered, indent=1, ensure_ascii=False).encode())

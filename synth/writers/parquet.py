@@ -30,8 +30,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,11 @@ import pyarrow.parquet as pq
 from PIL import Image
 from scipy import ndimage
 
-from synth.io.atomic import replacing
-from synth.io.geometry import read_extras
-from synth.pipeline.folder import png_bytes
-from synth.pipeline.journal import Record
-from synth.pipeline.real import RealImage
-from synth.writers import Dataset
+from synth.io.encoded import encode
+from synth.io.images import content_hash
+from synth.io.png import png_bytes
+from synth.sample import Sample
+from synth.writers.sink import FolderSink
 
 SHARD_BYTES = 256 * 2**20
 GROUP_BYTES = 32 * 2**20
@@ -53,21 +52,71 @@ ROWS_A_GROUP = 100
 DEPTH_STEP = 1e-4
 """Metres of a step of the depth image, which reaches to 6.5 m."""
 
-Entry = Record | RealImage
+
+@dataclass
+class _Contents:
+    """What all rows together decide: names of the labels, size of the clouds, bytes of each row."""
+
+    products: set[str] = field(default_factory=set)
+    defects: set[str] = field(default_factory=set)
+    sizes: set[tuple[int, ...] | None] = field(default_factory=set)
+    clouds: bool = False
+    bytes: list[int] = field(default_factory=list)
+
+    def note(self, sample: Sample, row: dict[str, Any]) -> None:
+        self.products.add(str(sample.product))
+        self.defects |= set() if sample.defect is None else {sample.defect}
+        self.sizes.add(None if sample.xyz is None else sample.xyz.shape[:2])
+        self.clouds |= sample.cloud is not None
+        # An organised cloud counts as what it takes in memory.
+        cells = 0 if sample.xyz is None else sample.xyz.size // 3
+        self.bytes.append(len(row["image"]) + len(row.get("points") or b"") + 12 * cells)
+
+    @property
+    def labels(self) -> tuple[list[str], list[str]]:
+        """Names of the products and of the defect types, "good" first."""
+        return sorted(self.products), ["good", *sorted(self.defects)]
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Size of the organised clouds; None where not all samples have one of the same size."""
+        size = next(iter(self.sizes)) if len(self.sizes) == 1 else None
+        return None if size is None else (size[0], size[1])
 
 
-def write(dataset: Dataset, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
-    """Write the shards under `folder`: first the samples, then the good images."""
-    entries: list[Entry] = [*dataset.records, *dataset.good_images]
-    shards = list(_parts(entries, dataset.root, shard_bytes))
-    labels = _names(dataset)
-    kinds = {kind for entry in entries for kind in entry.extras}
-    schema = features(*labels, _size_of_all(entries, dataset.root), "xyz" in kinds, "cloud" in kinds).arrow_schema
+_SPOOL = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "product", "defect", "provenance")),
+        *((name, pa.large_binary()) for name in ("image", "mask", "depth", "xyz", "points", "labels")),
+        ("seed", pa.int64()),
+    ]
+)
+"""Rows before the names of all labels are known; arrays as bytes."""
+
+
+def write(samples: Iterable[Sample], sink: FolderSink, shard_bytes: int = SHARD_BYTES) -> None:
+    """Write the shards, in the order of the samples, which are taken one at a time."""
+    contents = _Contents()
+    with sink.scratch("rows") as spool:
+        with pa.ipc.new_stream(spool, _SPOOL) as writer:
+            for sample in samples:
+                row = _row(sample)
+                contents.note(sample, row)
+                writer.write_batch(pa.RecordBatch.from_pylist([row], _SPOOL))
+        with pa.ipc.open_stream(spool) as reader:
+            _write_shards((batch.to_pylist()[0] for batch in reader), contents, sink, shard_bytes)
+
+
+def _write_shards(rows: Iterator[dict[str, Any]], contents: _Contents, sink: FolderSink, shard_bytes: int) -> None:
+    labels, size = contents.labels, contents.size
+    depth = contents.sizes != {None}
+    schema = features(*labels, size, depth, contents.clouds).arrow_schema
+    shards = list(_parts(contents.bytes, shard_bytes))
     for number, shard in enumerate(shards):
-        path = folder / f"train-{number:05d}-of-{len(shards):05d}.parquet"
-        with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-            for group in _parts(shard, dataset.root, GROUP_BYTES, ROWS_A_GROUP):
-                writer.write_table(_table(group, dataset.root, labels, schema))
+        name = f"train-{number:05d}-of-{len(shards):05d}.parquet"
+        with sink.file(name) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+            for group in _parts(shard, GROUP_BYTES, ROWS_A_GROUP):
+                writer.write_table(_table([next(rows) for _ in group], labels, size, schema))
 
 
 def features(
@@ -116,52 +165,95 @@ def depth_png(xyz: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _size_of_all(entries: list[Entry], root: Path) -> tuple[int, int] | None:
-    """Size of the organised clouds, None where not all entries have one of the same size."""
-    sizes = {_size((root / _image(e)).read_bytes()) if "xyz" in e.extras else None for e in entries}
-    return sizes.pop() if len(sizes) == 1 else None
-
-
-def _names(dataset: Dataset) -> tuple[list[str], list[str]]:
-    products = sorted({r.product for r in dataset.records} | {g.product for g in dataset.good_images})
-    return products, ["good", *sorted({record.defect for record in dataset.records} - {"good"})]
-
-
-def _parts(entries: list[Entry], root: Path, limit: int, most: int | None = None) -> Iterator[list[Entry]]:
-    """The entries in runs of at most `limit` bytes and `most` entries, one at least; an organised cloud counts as what
-    it takes in memory."""
-    part: list[Entry] = []
-    size = 0
-    for entry in entries:
-        added = _bytes(entry, root)
-        if part and (size + added > limit or len(part) == most):
+def _parts(sizes: Sequence[int], limit: int, most: int | None = None) -> Iterator[list[int]]:
+    """Sizes of rows in runs of at most `limit` bytes and `most` rows, one at least."""
+    part: list[int] = []
+    for size in sizes:
+        if part and (sum(part) + size > limit or len(part) == most):
             yield part
-            part, size = [], 0
-        part.append(entry)
-        size += added
+            part = []
+        part.append(size)
     yield part
 
 
-def _bytes(entry: Entry, root: Path) -> int:
-    opened = root / _image(entry)
-    size = opened.stat().st_size
-    if "cloud" in entry.extras:
-        size += (root / entry.extras["cloud"][0]).stat().st_size
-    if "xyz" in entry.extras:
-        with Image.open(opened) as image:
-            size += 12 * image.width * image.height
-    return size
+def _row(sample: Sample) -> dict[str, Any]:
+    """A row of _SPOOL."""
+    files = encode(sample)
+    image = files["image"]
+    blank = np.zeros((0, 0), bool) if sample.image is None else np.zeros(sample.image.shape[:2], bool)
+    row: dict[str, Any] = {
+        "id": sample.id,
+        "product": sample.product,
+        "defect": sample.defect or "good",
+        "image": image.content,
+        "mask": files["mask"].content if "mask" in files else png_bytes(blank),
+        "seed": None if sample.provenance is None else sample.provenance.seed,
+        "provenance": json.dumps(_origin(sample, image.sha256), ensure_ascii=False, sort_keys=True),
+    }
+    if sample.xyz is not None:
+        row |= {"xyz": np.ascontiguousarray(sample.xyz).tobytes(), "depth": depth_png(sample.xyz)}
+    if sample.cloud is not None:
+        labels = sample.cloud.labels
+        truth = np.zeros(len(sample.cloud.points), np.uint8) if labels is None else labels.astype(np.uint8)
+        row |= {"points": files["cloud"].content, "labels": truth.tobytes()}
+    return row
 
 
-def _table(entries: list[Entry], root: Path, labels: tuple[list[str], list[str]], schema: pa.Schema) -> pa.Table:
+def _origin(sample: Sample, image_sha256: str) -> dict[str, Any]:
+    made = sample.provenance
+    if made is None:
+        assert sample.image is not None
+        sha256 = sample.meta.get("sha256") or content_hash(sample.image)
+        return {"kind": "real", "file": sample.meta.get("file"), "sha256": sha256}
+    start = made.start
+    return {
+        "kind": "synthetic",
+        "index": made.index,
+        "start": None if start is None else start.sha256,
+        "start_file": None if start is None else start.file,
+        "window": made.window,
+        "image_sha256": image_sha256,
+        "scores": dict(made.scores),
+        "defects": [{"type": one.type, **one.parameters} for one in made.instances],
+    }
+
+
+def _table(
+    rows: list[dict[str, Any]],
+    labels: tuple[list[str], list[str]],
+    size: tuple[int, int] | None,
+    schema: pa.Schema,
+) -> pa.Table:
     """Rows of the schema. Organised clouds go in as arrays: as Python floats they would take ten times the memory."""
-    rows = [_row(entry, root, labels) for entry in entries]
+    made = [_typed(row, labels) for row in rows]
     names = [name for name in schema.names if name != "xyz"]
-    columns = [pa.array([row.get(name) for row in rows], schema.field(name).type) for name in names]
-    if "xyz" in schema.names:
+    columns = [pa.array([row.get(name) for row in made], schema.field(name).type) for name in names]
+    if size is not None:
         names.append("xyz")
-        columns.append(_grids([row["xyz"] for row in rows], schema.field("xyz").type))
+        clouds = [np.frombuffer(row["xyz"], np.float32).reshape(*size, 3) for row in rows]
+        columns.append(_grids(clouds, schema.field("xyz").type))
     return pa.table(dict(zip(names, columns, strict=True))).select(schema.names).cast(schema)
+
+
+def _typed(row: dict[str, Any], labels: tuple[list[str], list[str]]) -> dict[str, Any]:
+    """A spooled row as the columns of the file, without xyz."""
+    name, (products, defects) = row["id"], labels
+    typed = {
+        "id": name,
+        "image": {"bytes": row["image"], "path": f"{name}.png"},
+        "mask": {"bytes": row["mask"], "path": f"{name}_mask.png"},
+        "product": products.index(row["product"]),
+        "defect": defects.index(row["defect"]),
+        "bbox": boxes(_decoded(row["mask"])),
+        "seed": row["seed"],
+        "provenance": row["provenance"],
+    }
+    if row["depth"] is not None:
+        typed["depth"] = {"bytes": row["depth"], "path": f"{name}_depth.png"}
+    if row["points"] is not None:
+        typed["points"] = {"bytes": row["points"], "path": f"{name}.ply"}
+        typed["labels"] = np.frombuffer(row["labels"], np.uint8)
+    return typed
 
 
 def _grids(clouds: list[np.ndarray], kind: Any) -> pa.Array:
@@ -173,51 +265,6 @@ def _grids(clouds: list[np.ndarray], kind: Any) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, nested)
 
 
-def _row(entry: Entry, root: Path, labels: tuple[list[str], list[str]]) -> dict[str, Any]:
-    image = (root / _image(entry)).read_bytes()
-    if isinstance(entry, Record):
-        mask = (root / entry.files[1]).read_bytes()
-        source = {name: getattr(entry, name) for name in ("index", "start", "start_file", "window", "image_sha256")}
-        seed, origin = entry.seed, {"kind": "synthetic", **source, "scores": entry.scores, "defects": entry.instances}
-    else:
-        mask = png_bytes(np.zeros(_size(image), bool))
-        seed, origin = None, {"kind": "real", "file": entry.file, "sha256": entry.sha256}
-    products, defects = labels
-    return {
-        **_geometry(entry, root),
-        "id": entry.id,
-        "image": {"bytes": image, "path": f"{entry.id}.png"},
-        "mask": {"bytes": mask, "path": f"{entry.id}_mask.png"},
-        "product": products.index(entry.product),
-        "defect": defects.index(entry.defect or "good"),
-        "bbox": boxes(_decoded(mask)),
-        "seed": seed,
-        "provenance": json.dumps(origin, ensure_ascii=False, sort_keys=True),
-    }
-
-
-def _geometry(entry: Entry, root: Path) -> dict[str, Any]:
-    """The row's columns depth, xyz, points and labels, as far as the entry has them."""
-    xyz, cloud = read_extras(root, entry.extras)
-    found: dict[str, Any] = {}
-    if xyz is not None:
-        found = {"xyz": xyz, "depth": {"bytes": depth_png(xyz), "path": f"{entry.id}_depth.png"}}
-    if cloud is not None:
-        truth = np.zeros(len(cloud.points), np.uint8) if cloud.labels is None else cloud.labels.astype(np.uint8)
-        points = (root / entry.extras["cloud"][0]).read_bytes()
-        found |= {"points": {"bytes": points, "path": f"{entry.id}.ply"}, "labels": truth}
-    return found
-
-
-def _image(entry: Entry) -> str:
-    return entry.files[0] if isinstance(entry, Record) else entry.image
-
-
 def _decoded(png: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(png)) as image:
         return np.asarray(image) > 127
-
-
-def _size(png: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(png)) as image:
-        return image.height, image.width

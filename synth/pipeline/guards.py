@@ -1,0 +1,232 @@
+"""Whether a folder holds this very run: the same recipe, source, machine and files, so that it may be resumed.
+
+A recipe may grow: a larger quota, more formats or more defect types keep what was accepted. Everything else that differs
+is refused by name. What a run relies on is compared with its sha256; what is damaged and can be written again, is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from synth.checks.ledger import LedgerRow, read_ledger, write_ledger
+from synth.errors import RecipeError, RunError, SourceError
+from synth.generators import GENERATORS
+from synth.io.atomic import write_whole
+from synth.io.digest import file_sha256
+from synth.io.names import printable
+from synth.pipeline import environment
+from synth.pipeline.folder import RunFolder
+from synth.pipeline.preparation import Prepared, placement_notes
+from synth.pipeline.stored import damage
+from synth.recipe import Recipe, differences, load_recipe
+from synth.sources.parts import write_parts
+
+_SHA256 = "# sha256: "
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What a run's recipe has more than the one it was begun by, as sentences; none for a new or an unchanged run."""
+
+    changes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+
+def check_recipe(folder: RunFolder, recipe: Recipe) -> Growth:
+    """How the recipe has grown since the folder's run was begun. RecipeError where it is another one, or where the
+    folder is of another version of flawsmith; RunError where recipe.yaml is damaged and is not this one."""
+    if not folder.recipe.exists():
+        return Growth()
+    text = folder.recipe.read_text(encoding="utf-8", errors="replace")
+    recorded, body = _recorded(text)
+    if recorded is None:
+        raise RecipeError(
+            f"{folder.path} was made by another version of flawsmith and cannot be resumed by this one; name another "
+            "folder with --out"
+        )
+    if recorded != _sha256(body):
+        if recorded != _sha256(recipe.to_yaml()):
+            raise RunError(f"{folder.recipe} was changed or is damaged; put it back as it was, or use another folder")
+        return Growth()
+    old = load_recipe(folder.recipe)
+    changed = differences(old, recipe)
+    if not changed:
+        return Growth()
+    if not _has_grown(old, recipe):
+        raise RecipeError(
+            f"{folder.path} holds a run of another recipe ({'; '.join(changed)}); "
+            "name another folder with --out, or give back the old values to resume this one"
+        )
+    return Growth(tuple(changed))
+
+
+def check_same_source(folder: RunFolder, ledger: Sequence[LedgerRow]) -> None:
+    """SourceError where the real images are not those that the run began with."""
+    if not folder.ledger.exists():
+        return
+    before, now = {row.id: row for row in read_ledger(folder.ledger)}, {row.id: row for row in ledger}
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name), now.get(name)
+        what = _change(old, new)
+        if what:
+            raise SourceError(
+                f"{printable((new or old or before[name]).name)} {what} since {folder.path} was begun; put the source "
+                "back as it was to resume, or name another folder with --out"
+            )
+
+
+def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, str]:
+    """Write what a run begins with, or check that it is as it was; returns the environment it was begun in, whose
+    number of threads is set. RecipeError where this machine, or a file that the recipe names, would make other images;
+    RunError where a file of the run is damaged and cannot be written again."""
+    grown = check_recipe(folder, recipe)
+    recorded = _read_inputs(folder)
+    if grown:
+        recorded.pop("parts.json", None)  # there may be more products now
+    good_images = prepared.split.good_images
+    notes = placement_notes(recipe, good_images)
+    own: dict[Path, Callable[[Path], None]] = {
+        folder.environment: lambda path: write_whole(path, json.dumps(environment.describe(), indent=1).encode()),
+        folder.ledger: lambda path: write_ledger(prepared.ledger, path),
+        folder.parts: lambda path: write_parts(prepared.parts, good_images, path, notes),
+    }
+    if not recorded or not damage(folder.ledger, recorded["ledger.parquet"]):
+        check_same_source(folder, prepared.ledger)
+    for path, write in own.items():
+        _settle(path, recorded.get(path.name), write, keep=path == folder.environment)
+    made_with = _check_environment(folder)
+    named = dict(_named_files(recipe))
+    if recorded:
+        _check_named(folder, {k: v for k, v in recorded.items() if folder.path / k not in own}, named)
+    inputs = {path.name: file_sha256(path) for path in own} | named
+    if inputs != recorded:
+        write_whole(folder.inputs, _inputs_json(inputs))
+    text = _recipe_text(recipe, made_with)
+    if not folder.recipe.exists() or folder.recipe.read_bytes() != text:
+        write_whole(folder.recipe, text)
+    return made_with
+
+
+def _check_environment(folder: RunFolder) -> dict[str, str]:
+    made_with: dict[str, str] = json.loads(folder.environment.read_text(encoding="utf-8"))
+    changed = environment.differences(made_with, environment.describe())
+    if changed:
+        raise RecipeError(
+            f"{folder.path} was begun elsewhere and would not end bit for bit the same ({'; '.join(changed)}); "
+            "restore that or name another folder with --out"
+        )
+    environment.fix_threads(made_with)
+    return made_with
+
+
+def _settle(path: Path, sha256: str | None, write: Callable[[Path], None], keep: bool) -> None:
+    """Write a file that is missing, damaged or, where its hash is not known, not to be kept. RunError where it cannot
+    be made as it was."""
+    if path.exists() and keep if sha256 is None else not damage(path, sha256):
+        return
+    write(path)
+    if sha256 is not None and damage(path, sha256):
+        raise RunError(f"{path} was damaged and cannot be made again as it was; name another folder with --out")
+
+
+def _check_named(folder: RunFolder, recorded: Mapping[str, str], now: Mapping[str, str]) -> None:
+    changed = sorted(name for name in recorded.keys() | now.keys() if recorded.get(name) != now.get(name))
+    if changed:
+        raise RecipeError(
+            f"{printable(changed[0])} has changed since {folder.path} was begun; put it back as it was, or name another "
+            "folder with --out"
+        )
+
+
+def _named_files(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """(path, sha256) of every file that the recipe names beside its source's images, and of those in folders it
+    names."""
+    for name, path in _paths(recipe):
+        if name == "source.root":
+            continue
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        yield from ((str(file), file_sha256(file)) for file in files if file.is_file())
+
+
+def _paths(block: BaseModel, above: str = "") -> Iterator[tuple[str, Path]]:
+    for name in type(block).model_fields:
+        value: Any = getattr(block, name)
+        if isinstance(value, BaseModel):
+            yield from _paths(value, f"{above}{name}.")
+        elif isinstance(value, Path):
+            yield f"{above}{name}", value
+        elif name == "base" and isinstance(value, str) and Path(value).is_dir():
+            yield f"{above}{name}", Path(value)
+
+
+def _read_inputs(folder: RunFolder) -> dict[str, str]:
+    if not folder.inputs.exists():
+        return {}
+    try:
+        kept = json.loads(folder.inputs.read_text(encoding="utf-8"))
+        files: dict[str, str] = kept["files"]
+        if _inputs_json(files) != folder.inputs.read_bytes():
+            raise ValueError("its sha256 is another")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return files
+
+
+def _inputs_json(files: Mapping[str, str]) -> bytes:
+    sha256 = _sha256(json.dumps(files, ensure_ascii=True))
+    return json.dumps({"files": dict(files), "sha256": sha256}, indent=1, ensure_ascii=True).encode()
+
+
+def _recipe_text(recipe: Recipe, made_with: Mapping[str, str]) -> bytes:
+    body = recipe.to_yaml()
+    header = "".join(f"# {name}: {value}\n" for name, value in made_with.items())
+    return f"# Made with\n{header}{_SHA256}{_sha256(body)}\n{body}".encode()
+
+
+def _recorded(text: str) -> tuple[str | None, str]:
+    """The hash that a run's recipe.yaml tells of its own text, and that text."""
+    head, found, rest = text.partition(_SHA256)
+    if not found or any(line and not line.startswith("#") for line in head.splitlines()):
+        return None, text
+    sha256, _, body = rest.partition("\n")
+    return sha256, body
+
+
+def _has_grown(old: Recipe, new: Recipe) -> bool:
+    """Whether the new recipe asks for more of the same: nothing that the old one made would be made otherwise."""
+    before, after = old.request, new.request
+    others = {"request": before, "output": old.output}
+    if new.model_copy(update=others) != old:
+        return False
+    if after.per_defect < before.per_defect or after.max_attempts < before.max_attempts:
+        return False
+    same = (after.defects, after.products) == (before.defects, before.products)
+    if not same and GENERATORS[new.generator.kind].trains:
+        return False
+    return _covers(after.defects, before.defects) and _covers(after.products, before.products)
+
+
+def _covers(new: str | Sequence[str], old: str | Sequence[str]) -> bool:
+    return new == "all" or (old != "all" and set(old) <= set(new))
+
+
+def _change(old: LedgerRow | None, new: LedgerRow | None) -> str:
+    """What became of an image; nothing where it is as it was."""
+    if old is None or new is None:
+        return "is new" if old is None else "is gone"
+    if (old.sha256, old.role) != (new.sha256, new.role):
+        return "has changed"
+    return "has another mask or other coordinates" if old.labels and old.labels != new.labels else ""
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,41 @@
+"""What a run makes: one stream of shards for each (product, defect)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from synth.errors import SourceError
+from synth.generators import GENERATORS
+from synth.io.names import file_name
+from synth.pipeline.preparation import asked
+from synth.pipeline.shards import Stream
+from synth.recipe import Recipe
+from synth.sample import Sample
+
+
+def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] = ()) -> list[Stream]:
+    """One stream for each (product, defect) that has shots, by name; for a generator that needs none, one for each
+    product among the good images and each of its types. SourceError where two would share ids or files."""
+    quota = recipe.request.per_defect
+    attempts = math.ceil(quota * recipe.request.max_attempts)
+    kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
+    if not GENERATORS[recipe.generator.kind].needs_shots:
+        offered = getattr(recipe.generator, "types", ())
+        types = [name for name in offered if asked(name, recipe.request.defects)]
+        kinds = sorted({(str(good.product), name) for good in good_images for name in types})
+        if not kinds:
+            raise SourceError(f"none of {recipe.request.defects} is among those drawn: {', '.join(offered)}")
+    _check_ids(kinds)
+    return [Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed) for kind in kinds]
+
+
+def _check_ids(kinds: Sequence[tuple[str, str]]) -> None:
+    """Ids join product and defect, so that `a-b`/`c` and `a`/`b-c` would share theirs."""
+    taken: dict[str, tuple[str, str]] = {}
+    for product, defect in kinds:
+        name = file_name(f"{product}-{defect}").casefold()
+        if name in taken:
+            other = "/".join(taken[name])
+            raise SourceError(f"{other} and {product}/{defect} are too alike to name files by; rename one of them")
+        taken[name] = (product, defect)

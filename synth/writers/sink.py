@@ -1,0 +1,42 @@
+"""Where writers put their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from synth.io.atomic import link_or_copy, make_folder, replacing, write_whole
+from synth.io.encoded import Encoded
+
+
+class FolderSink:
+    """A folder that is written to, each file whole or not at all.
+
+    known: files that exist already, by the sha256 of their content; a file with the same content becomes a hard link to
+    it, where the file system has them."""
+
+    def __init__(self, folder: Path, known: Mapping[str, Path] | None = None) -> None:
+        self._folder, self._known = folder, known or {}
+
+    def put(self, name: str, file: Encoded | bytes) -> None:
+        """A file by its path below the folder, with slashes."""
+        content = file if isinstance(file, Encoded) else Encoded("", file)
+        if content.sha256 in self._known:
+            link_or_copy(self._known[content.sha256], self._folder / name)
+        else:
+            write_whole(self._folder / name, content.content)
+
+    def file(self, name: str) -> AbstractContextManager[Path]:
+        """A temporary path that becomes the file `name`, for those that write it themselves."""
+        return replacing(self._folder / name)
+
+    @contextmanager
+    def scratch(self, name: str) -> Iterator[str]:
+        """A file that is gone afterwards."""
+        make_folder(self._folder)
+        path = self._folder / f".{name}.0.part"
+        try:
+            yield str(path)
+        finally:
+            path.unlink(missing_ok=True)
