@@ -33,6 +33,7 @@ from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
 from synth.sources.parts import read_parts, write_parts
 from synth.split import Split
+from synth.suggest import did_you_mean
 from synth.writers import WRITERS, Dataset
 
 
@@ -166,7 +167,7 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     if name not in WRITERS:
-        raise RecipeError(f"format {name!r} is unknown; known: {', '.join(WRITERS)}")
+        raise RecipeError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")
     if Path(out).exists() and (Path(out).is_file() or any(Path(out).iterdir())):
         raise WriterError(f"{out} is not empty; name a new folder with --out")
     finished = Run(path)
