@@ -8,12 +8,11 @@ class FlawsmithError(Exception):
 
     exit_code = 2
 
-    @property
     def lines(self) -> list[str]:
         return [str(line) for line in self.args]
 
     def __str__(self) -> str:
-        return "\n".join(self.lines)
+        return "\n".join(self.lines())
 
 
 class SampleError(FlawsmithError):

@@ -92,9 +92,13 @@ class Verdict:
         }
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """For people, line by line."""
         from eval.study.verdict_page import as_text
 
-        return as_text(self)
+        return as_text(self).split("\n")
 
 
 def verdict(run: str | Path, study: Study, out: str | Path, progress: Progress, workers: int = 1) -> Verdict:

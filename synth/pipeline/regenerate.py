@@ -34,7 +34,11 @@ class Regenerated:
         return not self.differences
 
     def __str__(self) -> str:
-        return f"{self.sample.id}: {'; '.join(self.differences) or 'equal, bit for bit'}"
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [f"{self.sample.id}: {'; '.join(self.differences) or 'equal, bit for bit'}"]
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""

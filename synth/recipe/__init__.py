@@ -151,7 +151,7 @@ def find_recipe(recipe: str | Path) -> Path:
             raise RecipeError(f"{told} is {what}; save the recipe as a YAML file and name that")
     except OSError as problem:
         raise RecipeError(f"no recipe at {told}: {problem.strerror}; name a YAML file") from problem
-    raise RecipeError(f"no recipe at {told}; {did_you_mean(path.stem, bundled)} Or name a YAML file")
+    raise RecipeError(f"no recipe at {told}; {did_you_mean(path.stem, bundled)} (or name a YAML file)")
 
 
 def bundled_recipes() -> dict[str, Path]:

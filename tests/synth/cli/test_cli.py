@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from synth.cli.main import app
-from synth.cli.terminal import beside
+from synth.cli.arguments import beside
 from synth.errors import RunError, SourceError
 from synth.pipeline import runs
 from synth.pipeline.journal import Yield
