@@ -116,7 +116,10 @@ class Recipe(BaseModel):
 
     def to_yaml(self) -> str:
         """Every value in recipe form, defaults included; loads as an equal recipe."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+        values = self.model_dump(mode="json")
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+        plain = text.replace("\n", "").isprintable()
+        return text if plain else yaml.safe_dump(values, sort_keys=False, width=120)
 
 
 def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -141,9 +141,13 @@ def _anchor(block: dict[str, Any], schema: type[BaseModel], draft: Draft, path: 
             _anchor(value, below, draft, here)
         elif isinstance(value, str) and value != MISSING:
             start = Path.cwd() if draft.place(here).startswith(_OVERRIDE) else draft.file.resolve().parent
-            target = (start / Path(value).expanduser()).resolve()
-            if _is_path(info.annotation) or (key == FOLDER_OR_NAME and target.is_dir()):
-                block[key] = str(target)
+            try:
+                target = (start / Path(value).expanduser()).resolve()
+                if _is_path(info.annotation) or (key == FOLDER_OR_NAME and target.is_dir()):
+                    block[key] = str(target)
+            except (OSError, RuntimeError) as problem:  # no such home, a name too long, links in a circle
+                reason = f"is {shown(value)}, which names no place; correct it ({problem})"
+                draft.mistakes.append(f"{draft.place(here)}: {dotted(here)} {reason}")
 
 
 def _is_path(annotation: Any) -> bool:

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from synth.cli.main import app
 from synth.cli.arguments import beside
+from synth.cli.main import app
 from synth.errors import RunError, SourceError
 from synth.pipeline import runs
 from synth.pipeline.journal import Yield
