@@ -2,9 +2,17 @@
 
 
 class FlawsmithError(Exception):
-    """Base of all errors shown without a traceback; `exit_code` is what the command returns."""
+    """Base of all errors shown without a traceback; `exit_code` is what the command returns.
+
+    Each argument is one line of the message, so that a newline within a name never passes for the end of one."""
 
     exit_code = 2
+
+    def lines(self) -> list[str]:
+        return [str(line) for line in self.args]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
 
 
 class SampleError(FlawsmithError):

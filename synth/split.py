@@ -7,7 +7,6 @@ one, are its shots (the protocol of SeaS). What a split file lists stays where i
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from synth.io.images import content_hash, perceptual_hash
 from synth.sample import Sample
 from synth.sources.config import ProceduralSource, SourceConfig
 from synth.sources.listing import reopen
+from synth.suggest import did_you_mean
 
 Wanted = Literal["all"] | Sequence[str]
 Kind = tuple[str, str | None]
@@ -155,9 +155,7 @@ def _check_enough(
     ):
         for name in () if wanted == "all" else wanted:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
-                raise SourceError(f"{here} has no {what} {name!r}; {hint}")
+                raise SourceError(f"{here} has no {what} {name!r}; {did_you_mean(name, known)}")
     if not kinds:
         raise SourceError(
             f"{here} has no defective samples to learn from; add a folder <defect type>/ of 3 or more with masks"

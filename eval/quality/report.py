@@ -50,13 +50,17 @@ class Quality:
         return {**vars(self), "figures": figures}
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """For people, line by line."""
         lines = [f"{self.generated} generated images against {self.shots} shots"]
         lines += [f"  {name:<44} {v if isinstance(v, Interval) else f'{v:.3f}'}" for name, v in self.figures.items()]
         low, high = (f"{100 * value:.1f}" for value in self.copies["interval"])
         lines.append(f"  copies of shots: {100 * self.copies['rate']:.1f} % [{low}, {high}]")
         lines += [f"    {flag['id']} repeats {flag['shot']} ({flag['how']})" for flag in self.copies["flags"][:10]]
         lines.append(f"  near-duplicates among the generated: {len(self.near_duplicates)} pairs")
-        return "\n".join([*lines, *(f"  note: {warning}" for warning in self.warnings)])
+        return [*lines, *(f"  note: {warning}" for warning in self.warnings)]
 
 
 def measure_quality(path: str | Path, features: str, progress: Progress) -> Quality:

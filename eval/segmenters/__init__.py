@@ -25,7 +25,7 @@ from eval.segmenters.config import (
     UPerNetConfig,
 )
 from synth.errors import EvalError
-from synth.recipe.mistakes import nearest
+from synth.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,12 +69,11 @@ SEGMENTERS: dict[str, tuple[type[TrainingConfig], Callable[[Any], nn.Module]]] =
 def configure(name: str, **params: Any) -> TrainingConfig:
     """The config of a segmenter with these parameters. EvalError for an unknown name, parameter or value."""
     if name not in SEGMENTERS:
-        raise EvalError(f"segmenter {name!r} is unknown; known: {', '.join(SEGMENTERS)}{nearest(name, SEGMENTERS)}")
+        raise EvalError(f"segmenter {name!r} is unknown; {did_you_mean(name, SEGMENTERS)}")
     schema = SEGMENTERS[name][0]
     for key in params:
         if key not in schema.model_fields:
-            known = ", ".join(schema.model_fields)
-            raise EvalError(f"{name} has no parameter {key}{nearest(key, schema.model_fields)} (known: {known})")
+            raise EvalError(f"{name} has no parameter {key}; {did_you_mean(key, schema.model_fields)}")
     try:
         return schema(**params)
     except ValidationError as wrong:

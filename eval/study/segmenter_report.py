@@ -49,10 +49,14 @@ class SegmenterReport:
         return {"segmenters": self.study.segmenters, "seeds": self.study.seeds, "rows": self.rows()}
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """For people, line by line."""
         lines = []
         for row in self.rows():
             types = ", ".join(f"{kind} {value:.3f}" for kind, value in row["iou"].items())
             lines.append(f"{row['segmenter']} on {row['training_set']}: mean IoU {row['mean_iou']:.3f} ({types})")
             busy = f"{row['cores']:.1f} CPU cores, {row['waiting']:.0%} of the time waiting for images"
             lines.append(f"  pixel AP {row['pixel_ap']:.3f}, AUPRO@30% {row['aupro_30']:.3f}; {busy}")
-        return "\n".join(lines)
+        return lines

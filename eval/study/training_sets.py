@@ -18,7 +18,6 @@ knows of a third more shots is part of its gain, which with few shots may be muc
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from synth.generators import GENERATORS, Progress, Request
 from synth.io.images import content_hash, perceptual_hash
 from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.suggest import did_you_mean
 
 BASELINES = ("oversample", "perlin", "cutpaste", "copy_paste")
 TRAINING_SETS = ("real", *BASELINES, "ours", "ours_real", "noise_control")
@@ -55,11 +55,7 @@ def check_training_sets(names: Sequence[str]) -> tuple[str, ...]:
     """The training sets in the order of TRAINING_SETS, `real` always among them. EvalError for an unknown one."""
     for name in names:
         if name not in TRAINING_SETS:
-            close = difflib.get_close_matches(name, TRAINING_SETS, n=1)
-            raise EvalError(
-                f"training set {name!r} is unknown; "
-                f"{f'did you mean {close[0]}?' if close else ', '.join(TRAINING_SETS)}"
-            )
+            raise EvalError(f"training set {name!r} is unknown; {did_you_mean(name, TRAINING_SETS)}")
     return tuple(name for name in TRAINING_SETS if name in names or name == "real")
 
 

@@ -7,7 +7,11 @@ many steps as one after the other on two threads (`benchmarks/trainings.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +51,9 @@ def run_all(trainings: Sequence[Training], workers: int, progress: Progress) -> 
     left = [training for training in trainings if not training.complete]
     before = len(trainings) - len(left)
     progress("trainings", before, len(trainings))
-    for done, _ in enumerate(_carried_out(left, min(workers, len(left)), progress), start=before + 1):
-        progress("trainings", done, len(trainings))
+    with closing(_run_each(left, min(workers, len(left)), progress)) as ended:
+        for done, _ in enumerate(ended, start=before + 1):
+            progress("trainings", done, len(trainings))
 
 
 def most_workers() -> int:
@@ -56,8 +61,8 @@ def most_workers() -> int:
     return 1 if torch.cuda.is_available() else joblib.cpu_count()
 
 
-def _carried_out(trainings: Sequence[Training], workers: int, progress: Progress) -> Iterator[None]:
-    """One None for each training that has ended, as it ends."""
+def _run_each(trainings: Sequence[Training], workers: int, progress: Progress) -> Generator[None, None, None]:
+    """One None for each training that has ended, as it ends. Closing it ends the others."""
     if workers <= 1:
         for training in trainings:
             training.run(progress)
@@ -67,7 +72,28 @@ def _carried_out(trainings: Sequence[Training], workers: int, progress: Progress
     side_by_side = joblib.Parallel(
         workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=threads
     )
-    yield from side_by_side(joblib.delayed(_beside_others)(each, threads, os.getpid()) for each in trainings)
+    with _interrupts_ignored():  # by the workers, which inherit it: this process is told to stop and ends them
+        ended = side_by_side(joblib.delayed(_beside_others)(each, threads, os.getpid()) for each in trainings)
+    try:
+        for _ in ended:
+            yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # joblib's, that work was cut short
+            ended.close()
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ctrl-C, which a terminal sends to every process of a command, ignored by this one and by those it starts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _beside_others(training: Training, threads: int, parent: int) -> None:

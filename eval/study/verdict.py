@@ -79,7 +79,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "run": self.run,
+            "run": Path(self.run).resolve().name,  # the file is shared, the machine's folders are not
             "segmenters": self.study.segmenters,
             "training_sets": self.study.training_sets,
             "seeds": self.study.seeds,
@@ -92,9 +92,13 @@ class Verdict:
         }
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """For people, line by line."""
         from eval.study.verdict_page import as_text
 
-        return as_text(self)
+        return as_text(self).split("\n")
 
 
 def verdict(run: str | Path, study: Study, out: str | Path, progress: Progress, workers: int = 1) -> Verdict:
@@ -130,7 +134,7 @@ def _gains(measured: Measured, segmenter: str, training_set: str, over: str) -> 
     counts = Counter(measured.defects)
     judged = np.array([counts[kind] >= LEAST_IMAGES for kind in measured.defects])
     parts: list[tuple[str, np.ndarray, bool]] = [("all types", judged, True)]
-    parts += [(kind, types == kind, False) for kind in sorted(counts)]
+    parts += [(_told_apart(kind), types == kind, False) for kind in sorted(counts)]
     parts += [(f"size {name}", sizes == name, False) for name in SIZE_BINS if name in measured.sizes]
     gains = []
     for what, chosen, by_type in parts:
@@ -140,6 +144,11 @@ def _gains(measured: Measured, segmenter: str, training_set: str, over: str) -> 
             interval = paired_gain(ours[:, chosen], base[:, chosen], strata)
         gains.append(Gain(segmenter, training_set, over, what, int(chosen.sum()), interval))
     return gains
+
+
+def _told_apart(kind: str) -> str:
+    """A defect type as `Gain.what`, which has other groups of images too."""
+    return f"defect {kind}" if kind == "all types" or kind.startswith("size ") else kind
 
 
 def _standing(measured: Measured, segmenter: str, training_set: str) -> Standing:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from eval.study.verdict import Gain, Verdict
 from synth.io.atomic import replacing
+from synth.printable import printable
 
 LABELS = {
     "real": "real shots",
@@ -40,13 +42,14 @@ def as_text(judged: Verdict) -> str:
 def as_markdown(judged: Verdict) -> str:
     """Tables of the standings, of the gains over real shots by type and size, and of ours over each baseline; all in
     hundredths."""
-    images = ", ".join(f"{count} {kind}" for kind, count in judged.images.items())
+    images = ", ".join(f"{count} {in_markdown(kind)}" for kind, count in judged.images.items())
     trainings = f"{judged.study.seeds} trainings of each training set"
     lines = [f"Test images: {images}; {judged.good_images} good. {trainings}. IoU in hundredths, 95 % intervals."]
     if judged.blank:
-        lines.append(f"\nLeft out, since their masks are blank: {', '.join(judged.blank)}.")
+        lines.append(f"\nLeft out, since their masks are blank: {', '.join(map(in_markdown, judged.blank))}.")
     for name, settings in judged.study.segmenters.items():
-        lines += ["", f"### {name} ({', '.join(f'{k} {v}' for k, v in settings.items()) or 'defaults'})", ""]
+        told = ", ".join(in_markdown(f"{key} {value}") for key, value in settings.items()) or "defaults"
+        lines += ["", f"### {in_markdown(name)} ({told})", ""]
         lines += _standings(judged, name)
         lines += ["", "Gain over real shots alone:", "", *_gains(judged, name)]
         rivals = [g for g in judged.gains if g.segmenter == name and g.over != "real" and g.what == "all types"]
@@ -84,6 +87,16 @@ def write_pages(judged: Verdict, folder: Path) -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
+def in_markdown(text: str) -> str:
+    """Text in a line or a table cell of Markdown that shows as it is, whatever is in it."""
+    return re.sub(r"([\\`*_\[\]<>|&~#!$])", r"\\\1", printable(text))
+
+
+def in_svg(text: str) -> str:
+    """Text in an element of SVG, in which even escaped control characters would be no XML."""
+    return escape(printable(text))
+
+
 def _standings(judged: Verdict, segmenter: str) -> list[str]:
     own = [standing for standing in judged.standings if standing.segmenter == segmenter]
     keys = list(own[0].figures)
@@ -108,7 +121,8 @@ def _gains(judged: Verdict, segmenter: str) -> list[str]:
     ]
     for what in dict.fromkeys(gain.what for gain in own):
         row = [gain for gain in own if gain.what == what]
-        lines.append(f"| {what} | {row[0].images} | {' | '.join(f'{_points(g)} {g.verdict}' for g in row)} |")
+        cells = [in_markdown(what), str(row[0].images), *(f"{_points(gain)} {gain.verdict}" for gain in row)]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -127,7 +141,7 @@ def _panel(title: str, gains: list[Gain], reach: float, top: int) -> str:
 
     bottom = top + _TOP + _ROW * len(gains)
     parts = [
-        f'<text x="8" y="{top + 20}" font-weight="bold">{escape(title)}: gain over real shots, IoU points</text>',
+        f'<text x="8" y="{top + 20}" font-weight="bold">{in_svg(title)}: gain over real shots, IoU points</text>',
         f'<line x1="{x(0):.1f}" y1="{top + _TOP - 4}" x2="{x(0):.1f}" y2="{bottom}" stroke="#8c959f"/>',
     ]
     for row, gain in enumerate(gains):
@@ -135,7 +149,7 @@ def _panel(title: str, gains: list[Gain], reach: float, top: int) -> str:
         y, colour = top + _TOP + _ROW * row + _ROW // 2, _COLOURS[gain.verdict]
         low, middle, high = (x(v) for v in (gain.interval.low, gain.interval.value, gain.interval.high))
         parts += [
-            f'<text x="8" y="{y + 4}">{escape(LABELS[gain.training_set])}</text>',
+            f'<text x="8" y="{y + 4}">{in_svg(LABELS[gain.training_set])}</text>',
             f'<line x1="{low:.1f}" y1="{y}" x2="{high:.1f}" y2="{y}" stroke="{colour}" stroke-width="2"/>',
             f'<circle cx="{middle:.1f}" cy="{y}" r="4" fill="{colour}"/>',
             f'<text x="{_LEFT + _PLOT + 8}" y="{y + 4}" fill="{colour}">{_points(gain)}</text>',

@@ -40,8 +40,10 @@ class Finding:
     def to_json(self) -> dict[str, str]:
         return asdict(self)
 
-    def __str__(self) -> str:
-        return f"{self.state:<7} {self.check:<12} {self.seen}" + (f"\n{'':<21}{self.remedy}" if self.remedy else "")
+    def lines(self) -> list[str]:
+        """For people."""
+        seen = f"{self.state:<7} {self.check:<12} {self.seen}"
+        return [seen, f"{'':<21}{self.remedy}"] if self.remedy else [seen]
 
 
 def examine() -> list[Finding]:

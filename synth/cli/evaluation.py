@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from synth.cli.terminal import Bars, beside, tell
+from synth.cli.arguments import AsJson, beside
+from synth.cli.terminal import Bars, say, tell
 
 app = typer.Typer(no_args_is_help=True, help="Measure what a finished run is worth.", rich_markup_mode=None)
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run, such as outputs/demo.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 Names = Annotated[list[str], typer.Option("--segmenter", metavar="NAME", help="bisenetv2, lfd, upernet, segformer.")]
 TrainingSets = Annotated[
     list[str], typer.Option("--training-set", metavar="NAME", help="What to train on; may be repeated.")
@@ -91,14 +91,13 @@ def verdict(
         judged = reach(path, study, folder, bars, workers or most_workers())
     tell(judged, as_json)
     if not as_json:
-        tell(f"by defect type and size, with a plot: {folder / 'verdict.md'}", as_json)
+        say(f"by defect type and size, with a plot: {folder / 'verdict.md'}")
 
 
 def parse_settings(names: list[str], settings: list[str]) -> dict[str, dict[str, Any]]:
     """Segmenter -> its parameters, from KEY=VALUE for all and NAME.KEY=VALUE for one. EvalError for anything else."""
-    import yaml
-
     from synth.errors import EvalError
+    from synth.recipe.safe_yaml import BadYaml, parse
 
     parsed: dict[str, dict[str, Any]] = {name: {} for name in names}
     for setting in settings:
@@ -107,5 +106,8 @@ def parse_settings(names: list[str], settings: list[str]) -> dict[str, dict[str,
         if not equals or not key or (dot and name not in parsed):
             raise EvalError(f"--set {setting}: wanted KEY=VALUE or NAME.KEY=VALUE with NAME among {', '.join(parsed)}")
         for chosen in [name] if dot else parsed:
-            parsed[chosen][own if dot else key] = yaml.safe_load(text)
+            try:
+                _, parsed[chosen][own if dot else key] = parse(text)
+            except BadYaml as problem:
+                raise EvalError(f"--set {key}=...: {problem}") from problem
     return parsed

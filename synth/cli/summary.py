@@ -16,7 +16,8 @@ class Summary:
     run: Run
     minutes: float
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """For people."""
         lines = []
         for result in self.run.yields:
             rejected = ", ".join(f"{reason} {count}" for reason, count in result.reasons.items())
@@ -27,7 +28,7 @@ class Summary:
         pairs = len(self.run.manifest)
         lines.append(f"{pairs} pairs of image and mask in {self.minutes:.1f} minutes: {self.run.path}")
         lines.append(f"look at them: {self._page}")
-        return "\n".join(lines)
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         yields = [

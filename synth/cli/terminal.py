@@ -1,27 +1,50 @@
-"""What the command shows while it works and how it ends: bars on stderr, errors as sentences, exit codes.
-
-0 done, 1 failed at work, 2 wrong use or invalid input, 130 interrupted.
-"""
+"""What the command writes: all of it goes through this file, so that no name steers a terminal and no stream that is
+gone ends a run."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
-from contextlib import AbstractContextManager
-from pathlib import Path
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from typer.core import TyperGroup
-from typer.exceptions import Abort, Exit, TyperException
-
-from synth.errors import FlawsmithError
+from synth.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-DEBUG = "--debug"
-INTERRUPTED = 130
+
+class Report(Protocol):
+    """What a verb found out: lines for people, plain types for programs."""
+
+    def lines(self) -> list[str]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def say(*lines: str, error: bool = False) -> None:
+    """Print lines for people; whatever a name has in it, none becomes two lines. stderr may fail, stdout may not."""
+    stream = sys.stderr if error else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = "".join(f"{printable(line)}\n" for line in lines)
+    with suppress(*([OSError, ValueError] if error else [])):
+        _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def put(text: str) -> None:
+    """Print text for programs as it is: JSON or YAML, which their writers have escaped."""
+    _write(sys.stdout, text)
+
+
+def tell(report: Report, as_json: bool) -> None:
+    """Print a report for people, or its `to_json()` for programs."""
+    if as_json:
+        put(json.dumps(report.to_json(), indent=2) + "\n")
+    else:
+        say(*report.lines())
 
 
 class Bars(AbstractContextManager["Bars"]):
@@ -31,9 +54,12 @@ class Bars(AbstractContextManager["Bars"]):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._console = Console(file=_Unfailing(sys.stderr))
+        # A name with [brackets] is no markup.
+        name = TextColumn("{task.description}", markup=False)
+        columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        shown = self._console.is_terminal
+        self._progress = Progress(*columns, console=self._console, redirect_stdout=False, disable=not shown)
         self._tasks: dict[str, TaskID] = {}
         self._ended: set[str] = set()
 
@@ -51,46 +77,48 @@ class Bars(AbstractContextManager["Bars"]):
         if not self._console.is_terminal:
             if total and done >= total and stage not in self._ended:
                 self._ended.add(stage)
-                print(f"{stage}: {total} done", file=sys.stderr, flush=True)
+                say(f"{stage}: {total} done", error=True)
             return
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total or None)
+            self._tasks[stage] = self._progress.add_task(printable(stage), total=total or None)
         self._progress.update(self._tasks[stage], completed=done, total=total or None)
 
 
-def beside(path: Path, suffix: str) -> Path:
-    """The neighbour of a folder, as outputs/demo-verdict of outputs/demo; of "." too, which has no name of its own."""
-    named = path if path.name not in ("", "..") else path.resolve()
-    return named.with_name(named.name + suffix)
+class _Unfailing(io.TextIOBase):
+    """A stream for rich, sys.stderr or None; what it does not take is lost in silence."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            _write(self._stream, text)
+        return len(text)
 
 
-def tell(report: Any, as_json: bool) -> None:
-    """Print a report for people, or its `to_json()` for programs."""
-    print(json.dumps(report.to_json(), indent=2) if as_json else report)
+def forsake(stream: TextIO) -> None:
+    """Point a stream that failed at nothing, so that the rest of its buffer does not fail again when the process
+    ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
-class Verbs(TyperGroup):
-    """The command's verbs. What goes wrong in one is told in a sentence; `--debug` anywhere shows the traceback."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        self._debug = DEBUG in args
-        return super().parse_args(ctx, [arg for arg in args if arg != DEBUG])
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print("interrupted: the same command resumes where this one stopped", file=sys.stderr)
-            sys.exit(INTERRUPTED)
-        except FlawsmithError as error:
-            if self._debug:
-                raise
-            print(error, file=sys.stderr)
-            sys.exit(error.exit_code)
-        except (Abort, Exit, TyperException, BrokenPipeError):
-            raise
-        except Exception as error:
-            if self._debug:
-                raise
-            print(f"{type(error).__name__}: {error} (run again with {DEBUG} to see where)", file=sys.stderr)
-            sys.exit(1)
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write at once, or forsake the stream and raise the error."""
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        forsake(stream)
+        raise

@@ -29,6 +29,7 @@ from synth.dual.unorganised import CUTS, draw_on_cloud
 from synth.errors import GeneratorError, SampleError
 from synth.generators import origin_of
 from synth.sample import Instance, InstanceMasks, Provenance, Sample
+from synth.suggest import did_you_mean
 
 ATTEMPTS = 20
 BASELINE = 0.1
@@ -165,11 +166,7 @@ def _prepared_surface(sample: Sample) -> Surface:
 def _spec(name: str) -> DefectSpec:
     if name in DEFAULTS:
         return DefectSpec.of(name)
-    import difflib
-
-    near = difflib.get_close_matches(name, DEFAULTS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(DEFAULTS)}"
-    raise GeneratorError(f"defect type {name!r} is unknown; {hint}")
+    raise GeneratorError(f"defect type {name!r} is unknown; {did_you_mean(name, DEFAULTS)}")
 
 
 def _touches(scene: Scene, marks: Marks, patch: Patch) -> bool:

@@ -42,6 +42,10 @@ class Preview:
         return asdict(self)
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """For people, line by line."""
         lines = [f"{self.recipe} would make {sum(kind.wanted for kind in self.planned)} pairs of image and mask:"]
         for kind in self.planned:
             name = f"{kind.product}/{kind.defect}"
@@ -51,7 +55,7 @@ class Preview:
         lines.extend(finding.text for finding in self.parts)
         lines.extend(self.notes)
         lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
-        return "\n".join(lines)
+        return lines
 
 
 def preview(recipe: Recipe, progress: Progress) -> Preview:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from synth.pipeline.preparation import check_same_source, open_generator, plan, 
 from synth.pipeline.streams import draw
 from synth.recipe import load_recipe
 from synth.sample import Sample
+from synth.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,11 @@ class Regenerated:
         return not self.differences
 
     def __str__(self) -> str:
-        return f"{self.sample.id}: {'; '.join(self.differences) or 'equal, bit for bit'}"
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [f"{self.sample.id}: {'; '.join(self.differences) or 'equal, bit for bit'}"]
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -101,9 +105,7 @@ def _difference(stored: np.ndarray, drawn: np.ndarray | None) -> str | None:
 def _find(folder: RunFolder, sample_id: str) -> Record:
     records = {record.id: record for record in Journal(folder.journal).records}
     if sample_id not in records:
-        close = difflib.get_close_matches(sample_id, records, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; the ids are in its manifest.parquet"
-        raise RecipeError(f"{folder.path} has no sample {sample_id}{hint}")
+        raise RecipeError(f"{folder.path} has no sample {sample_id}; {did_you_mean(sample_id, records)}")
     record = records[sample_id]
     if record.status != "accepted":
         raise RecipeError(f"{sample_id} was {record.status}, so it is not stored; name an accepted one")

@@ -32,6 +32,7 @@ from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
 from synth.sources.parts import read_parts
+from synth.suggest import did_you_mean
 from synth.writers import WRITERS, FolderSink
 
 
@@ -146,7 +147,6 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
 
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
-    from synth.suggest import did_you_mean
 
     if name not in WRITERS:
         raise RecipeError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")

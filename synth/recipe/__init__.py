@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,11 +23,14 @@ from synth.checks.config import ChecksConfig
 from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError
-from synth.recipe.mistakes import by_line, explain, nearest
-from synth.recipe.text import Draft, read_draft
+from synth.recipe.mistakes import by_line, explain
+from synth.recipe.text import Draft, dotted, leaves, read_draft, shortened
 from synth.seas.config import SeasConfig
 from synth.sources import config as sources
+from synth.suggest import did_you_mean
 
+MOST_TOLD = 30
+"""Mistakes of one recipe that are told at once."""
 Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
@@ -112,7 +116,10 @@ class Recipe(BaseModel):
 
     def to_yaml(self) -> str:
         """Every value in recipe form, defaults included; loads as an equal recipe."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+        values = self.model_dump(mode="json")
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+        plain = text.replace("\n", "").isprintable()
+        return text if plain else yaml.safe_dump(values, sort_keys=False, width=120)
 
 
 def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -127,22 +134,27 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         draft.data["generator"].setdefault("kind", "seas")
     made = _validate(draft)
     if draft.mistakes or made is None:
-        raise RecipeError("\n".join(by_line(draft.mistakes)))
+        told = by_line(draft.mistakes)
+        left = [f"{len(told) - MOST_TOLD} more mistakes; mend these first"] if len(told) > MOST_TOLD else []
+        raise RecipeError(*told[:MOST_TOLD], *left)
     return made
 
 
 def find_recipe(recipe: str | Path) -> Path:
-    """The file that is meant by a path or by a bundled recipe's name."""
-    path = Path(recipe)
-    if path.is_file():
-        return path
-    bundled = bundled_recipes()
-    if str(recipe) in bundled:
-        return bundled[str(recipe)]
-    names = ", ".join(bundled)
-    raise RecipeError(
-        f"no recipe at {recipe}{nearest(path.stem, bundled)}: give a YAML file or a bundled recipe's name ({names})"
-    )
+    """The file that is meant by a path or by a bundled recipe's name. RecipeError where there is none, or a folder, a
+    pipe or a device."""
+    path, bundled, told = Path(recipe), bundled_recipes(), shortened(str(recipe))
+    try:
+        if path.is_file():
+            return path
+        if str(recipe) in bundled:
+            return bundled[str(recipe)]
+        if path.exists():
+            what = "a folder" if path.is_dir() else "a pipe or a device"
+            raise RecipeError(f"{told} is {what}; save the recipe as a YAML file and name that")
+    except OSError as problem:
+        raise RecipeError(f"no recipe at {told}: {problem.strerror}; name a YAML file") from problem
+    raise RecipeError(f"no recipe at {told}; {did_you_mean(path.stem, bundled)} (or name a YAML file)")
 
 
 def bundled_recipes() -> dict[str, Path]:
@@ -162,7 +174,11 @@ def differences(old: Recipe, new: Recipe) -> list[str]:
 
 def _validate(draft: Draft) -> Recipe | None:
     try:
-        return Recipe.model_validate(draft.data)
+        made = Recipe.model_validate(draft.data)
+        for path, value in leaves(made.model_dump(mode="json")):
+            if isinstance(value, float) and not math.isfinite(value):
+                draft.mistakes.append(f"{draft.place(path)}: {dotted(path)} is {value}, wanted a finite number")
+        return made
     except ValidationError as error:
         draft.mistakes.extend(explain(error.errors(include_url=False), draft, Recipe))
         return None

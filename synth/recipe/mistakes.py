@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from synth.recipe.text import MISSING, Draft, Key, dotted, schema_of, schemas
+from synth.recipe.text import MISSING, Draft, Key, dotted, schema_of, schemas, shown
+from synth.suggest import closest
 
 
 def explain(findings: Iterable[Mapping[str, Any]], draft: Draft, schema: type[BaseModel]) -> list[str]:
@@ -23,8 +23,8 @@ def explain(findings: Iterable[Mapping[str, Any]], draft: Draft, schema: type[Ba
         before = problems.get(path)
         # A value that fits none of several types has one finding for each.
         problems[path] = f"{before} or {problem.partition(', wanted ')[2]}" if before else problem
-    inner = [path for path in problems if not any(other[: len(path)] == path != other for other in problems)]
-    return [f"{draft.place(path)}: {dotted(path)} {problems[path]}" for path in inner]
+    above = {path[:length] for path in problems for length in range(len(path))}
+    return [f"{draft.place(path)}: {dotted(path)} {problem}" for path, problem in problems.items() if path not in above]
 
 
 def by_line(mistakes: Iterable[str]) -> list[str]:
@@ -35,12 +35,6 @@ def by_line(mistakes: Iterable[str]) -> list[str]:
         return (line is None, int(line[1]) if line else 0)
 
     return sorted(mistakes, key=order)
-
-
-def nearest(word: str, known: Iterable[str], above: str = "") -> str:
-    """`; did you mean a.b?`, or nothing where no known word is close. above: what to put before the known word."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {above}{close[0]}?" if close else ""
 
 
 def _schema_at(path: Key, data: Any, schema: type[BaseModel]) -> type[BaseModel] | None:
@@ -68,35 +62,41 @@ def _path(loc: Sequence[str | int], data: Any) -> Key:
 def _problem(finding: Mapping[str, Any], path: Key, draft: Draft, schema: type[BaseModel]) -> str:
     value, context, message = finding["input"], finding.get("ctx", {}), str(finding["msg"])
     match finding["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "invalid_key":
             block = _schema_at(path[:-1], draft.data, schema)
             known = list(block.model_fields) if block else []
-            above = "".join(f"{key}." for key in path[:-1])
-            hint = nearest(str(path[-1]), known, above) or _elsewhere(str(path[-1]), schema)
-            return f"is unknown{hint or '; known here: ' + ', '.join(known)}"
+            return f"is unknown; {_known_key(path, known, schema)}"
         case "missing":
             return f"is missing: give it in the recipe or with --set {dotted(path)}=..."
         case "union_tag_not_found":
             return "has no kind: say which source it is, such as kind: folder"
         case "union_tag_invalid":
             tags = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]
-            return f"has kind {context['tag']!r}, wanted {', '.join(tags)}{nearest(str(context['tag']), tags)}"
+            return f"has kind {shown(context['tag'])}, wanted {', '.join(tags)}{_perhaps(str(context['tag']), tags)}"
         case "literal_error":
             options = [option.strip("' ") for option in context["expected"].replace(" or ", ", ").split(", ")]
-            return f"is {value!r}, wanted {context['expected']}{nearest(str(value), options)}"
+            return f"is {shown(value)}, wanted {context['expected']}{_perhaps(str(value), options)}"
         case "value_error":
-            return f"is {value!r}: {message.removeprefix('Value error, ')}"
+            return f"is {shown(value)}: {message.removeprefix('Value error, ')}"
         case _:
             wanted = message.removeprefix("Input should be ").replace("valid tuple", "list")
-            return f"is {value!r}, wanted {wanted}"
+            return f"is {shown(value)}, wanted {wanted}"
 
 
-def _elsewhere(word: str, schema: type[BaseModel]) -> str:
-    """Where a key that is unknown in its block would be known."""
+def _perhaps(word: str, known: Iterable[str]) -> str:
+    near = closest(word, known)
+    return f"; did you mean {near}?" if near else ""
+
+
+def _known_key(path: Key, known: Sequence[str], schema: type[BaseModel]) -> str:
+    """What an unknown key may have meant: one of its block, or the same word in another block."""
+    word, above = str(path[-1]), "".join(f"{key}." for key in path[:-1])
+    if near := closest(word, known):
+        return f"did you mean {above}{near}?"
     for name, info in schema.model_fields.items():
         if any(word in below.model_fields for below in schemas(info.annotation)):
-            return f"; did you mean {name}.{word}?"
-    return ""
+            return f"did you mean {name}.{word}?"
+    return f"known here: {', '.join(known)}"
 
 
 def _value(data: Any, path: Key) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import textwrap
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from synth.errors import RecipeError
 from synth.io.atomic import replacing
+from synth.printable import printable
 from synth.recipe import Recipe, bundled_recipes
 from synth.recipe.text import schema_of
 from synth.sources import list_tree
@@ -26,7 +28,10 @@ def write_starter(folder: Path, to: Path) -> Path:
     SourceError where the folder cannot be read."""
     if to.exists():
         raise RecipeError(f"{to} exists already: name another file with --to")
-    text = starter(folder.resolve(), list_tree(folder).layout, to)
+    root = folder.resolve()
+    if any("\ud800" <= character <= "\udfff" for character in str(root)):
+        raise RecipeError(f"{root}: the name is not UTF-8 text, so no recipe can hold it; rename the folder")
+    text = starter(root, list_tree(folder).layout, to)
     with replacing(to) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return to
@@ -34,9 +39,9 @@ def write_starter(folder: Path, to: Path) -> Path:
 
 def starter(root: Path, kind: str, to: Path) -> str:
     """The text of that recipe: what has to be decided stands as a value, every other value as a comment."""
-    command = f"flawsmith run {shlex.quote(str(to))}"
+    command = printable(f"flawsmith run {shlex.quote(str(to))}")
     lines = [
-        f"# Labelled defects for the parts in {root}",
+        f"# Labelled defects for the parts in {printable(str(root))}",
         f"# Look before: {command} --dry-run",
         f"# Make it:     {command}",
         "",
@@ -63,7 +68,15 @@ def _line(key: str, info: FieldInfo, values: dict[str, Any], indent: str = "  ")
     mark = "" if key in values else "# "
     value = values[key] if key in values else _plain(info.get_default(call_default_factory=True))
     meaning = _comment(f"{info.description or ''}{unit}", indent)
-    return [*meaning, f"{indent}{mark}{key}: {json.dumps(value, ensure_ascii=False)}"]
+    return [*meaning, f"{indent}{mark}{key}: {_value(value)}"]
+
+
+def _value(value: Any) -> str:
+    """A value as YAML in one line, which JSON is as long as its text prints."""
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").rstrip()
 
 
 def _comment(text: str | None, indent: str) -> list[str]:

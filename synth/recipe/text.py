@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from synth.errors import RecipeError
+from synth.recipe.safe_yaml import MOST_DEEP, BadYaml, parse, read_text
 
 _OVERRIDE = "--set"
 Key = tuple[str | int, ...]
@@ -22,6 +23,9 @@ MISSING = "???"
 """Stands in a recipe for a value that only the user knows."""
 _MISSING_IN_BRACES = re.compile(r"(?<=: )\?\?\?(?=\s*[,}\]])")
 """Where YAML would take the first question mark for the sign of a key."""
+_MERGE = "tag:yaml.org,2002:merge"
+_MOST_SHOWN = 120
+"""Characters of a value or an override that a message repeats."""
 FOLDER_OR_NAME = "base"
 """The one field that names either a folder, then anchored like a path, or something that is no file at all."""
 
@@ -47,17 +51,12 @@ def read_draft(file: Path, overrides: Sequence[str], schema: type[BaseModel]) ->
     Raises RecipeError where the file is no YAML mapping at all."""
     draft = Draft(file)
     try:
-        loader = yaml.SafeLoader(_MISSING_IN_BRACES.sub(f'"{MISSING}"', file.read_text(encoding="utf-8")))
-        node = loader.get_single_node()
-        data = {} if node is None else loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecipeError(f"{file.name}:{line}: not valid YAML: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{file}: cannot be read as YAML text: {error}") from error
-    if not isinstance(data, dict):
-        raise RecipeError(f"{file.name}:1: a recipe is a mapping such as `name: demo`, this is {data!r}")
-    draft.data = data
+        node, data = parse(_MISSING_IN_BRACES.sub(f'"{MISSING}"', read_text(file)))
+    except BadYaml as error:
+        raise RecipeError(f"{file.name}:{error.line}: not valid YAML: {error.problem}") from error
+    if node is not None and not isinstance(data, dict):
+        raise RecipeError(f"{file.name}:1: a recipe is a mapping such as `name: demo`, this is {shown(data)}")
+    draft.data = data or {}
     if node is not None:
         _mark(node, (), draft)
     for override in overrides:
@@ -76,6 +75,8 @@ def _mark(node: yaml.Node, path: Key, draft: Draft) -> None:
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+            continue
         below = (*path, key.value)
         if below in draft.places:
             draft.mistakes.append(
@@ -88,17 +89,17 @@ def _mark(node: yaml.Node, path: Key, draft: Draft) -> None:
 
 def _override(override: str, draft: Draft) -> None:
     """Lay one `a.b=value` over the data; value is read as YAML."""
-    place = f"{_OVERRIDE} {override}"
+    place = f"{_OVERRIDE} {shortened(override)}"
     name, equals, text = override.partition("=")
-    if not equals or not name:
+    *above, last = name.split(".")
+    if not equals or not name or len(above) > MOST_DEEP:
         draft.mistakes.append(f"{place}: wanted key=value, such as request.per_defect=10")
         return
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        draft.mistakes.append(f"{place}: {text!r} is not a YAML value; put quotes around text with special characters")
+        _, value = parse(text)
+    except BadYaml as error:
+        draft.mistakes.append(f"{place}: what is set is not a YAML value: {error.problem}")
         return
-    *above, last = name.split(".")
     block = draft.data
     for depth, key in enumerate(above, start=1):
         if key not in block:
@@ -106,7 +107,7 @@ def _override(override: str, draft: Draft) -> None:
         block[key] = {} if block.get(key) is None else block[key]
         block = block[key]
         if not isinstance(block, dict):
-            draft.mistakes.append(f"{place}: {key} is no block but {block!r}, nothing can be set in it")
+            draft.mistakes.append(f"{place}: {key} is no block but {shown(block)}, nothing can be set in it")
             return
     block[last] = value
     path = (*above, last)
@@ -115,7 +116,7 @@ def _override(override: str, draft: Draft) -> None:
 
 
 def _find_missing(draft: Draft) -> None:
-    for path, value in _leaves(draft.data):
+    for path, value in leaves(draft.data):
         if value == MISSING:
             name = dotted(path)
             draft.mistakes.append(f"{draft.place(path)}: {name} is yours to give: add --set {name}=...")
@@ -140,9 +141,13 @@ def _anchor(block: dict[str, Any], schema: type[BaseModel], draft: Draft, path: 
             _anchor(value, below, draft, here)
         elif isinstance(value, str) and value != MISSING:
             start = Path.cwd() if draft.place(here).startswith(_OVERRIDE) else draft.file.resolve().parent
-            target = (start / Path(value).expanduser()).resolve()
-            if _is_path(info.annotation) or (key == FOLDER_OR_NAME and target.is_dir()):
-                block[key] = str(target)
+            try:
+                target = (start / Path(value).expanduser()).resolve()
+                if _is_path(info.annotation) or (key == FOLDER_OR_NAME and target.is_dir()):
+                    block[key] = str(target)
+            except (OSError, RuntimeError) as problem:  # no such home, a name too long, links in a circle
+                reason = f"is {shown(value)}, which names no place; correct it ({problem})"
+                draft.mistakes.append(f"{draft.place(here)}: {dotted(here)} {reason}")
 
 
 def _is_path(annotation: Any) -> bool:
@@ -164,15 +169,26 @@ def schema_of(annotation: Any, block: Any) -> type[BaseModel] | None:
     return next((option for option in options if kind in (None, option.model_fields["kind"].default)), None)
 
 
-def _leaves(data: Any, path: Key = ()) -> Iterator[tuple[Key, Any]]:
+def leaves(data: Any, path: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """(path, value) of every plain value in nested data."""
     pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else None
     if pairs is None:
         yield path, data
         return
     for key, value in pairs:
-        yield from _leaves(value, (*path, key))
+        yield from leaves(value, (*path, key))
 
 
 def dotted(path: Key) -> str:
     """A path as messages and overrides write it."""
     return ".".join(str(key) for key in path) or "the recipe"
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning where it is too long for a message."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+def shown(value: Any) -> str:
+    """A value as messages repeat it."""
+    return shortened(repr(value))

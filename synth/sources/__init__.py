@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from synth.sources.folder import list_folder
 from synth.sources.listing import Listing, open_root, samples
 from synth.sources.mvtec_3d import is_mvtec_3d, list_mvtec_3d
 from synth.sources.mvtec_ad import is_mvtec_ad, list_mvtec_ad
+from synth.suggest import did_you_mean
 
 READERS: dict[str, Callable[..., Listing]] = {
     "folder": list_folder,
@@ -63,9 +63,7 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
     root = open_root(path)
     name = recognise(root) if layout == "auto" else layout
     if name not in READERS:
-        close = difflib.get_close_matches(name, READERS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: auto, {', '.join(READERS)}"
-        raise SourceError(f"layout {layout!r} is unknown; {hint}")
+        raise SourceError(f"layout {layout!r} is unknown; {did_you_mean(name, ['auto', *READERS])}")
     return READERS[name](root, **options)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from synth.sources.listing import (
     open_root,
 )
 from synth.sources.walk import is_hidden
+from synth.suggest import did_you_mean
 
 Lister = Callable[[Path, str, Sequence[Path]], Iterable[Entry | Problem]]
 """(a product's folder, the product's name, the files below it) -> what they are."""
@@ -78,9 +78,7 @@ def list_products(
     folders = {folder.resolve().name: folder for folder in found}
     chosen = list(folders) if products == "all" else [name for name in folders if name in products]
     for name in () if products == "all" else sorted(set(products) - set(folders)):
-        close = difflib.get_close_matches(name, folders, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"products here: {', '.join(folders)}"
-        problems.append(Problem(str(root), f"has no product {name!r}", hint))
+        problems.append(Problem(str(root), f"has no product {name!r}", did_you_mean(name, folders)))
     entries: list[Entry] = []
     for name in chosen:
         own = product if product and len(folders) == 1 else name

@@ -8,12 +8,15 @@ run, a click also finds the full-size files. Filters live in the address, so tha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
+from markupsafe import Markup
 from PIL import Image
 
 from synth.generators import Progress
@@ -21,7 +24,9 @@ from synth.io.geometry import read_extras
 from synth.pipeline.folder import RunFolder, read_png, write_whole
 from synth.pipeline.journal import Journal, Record, Yield
 from synth.pipeline.real import RealImage, read_real
+from synth.printable import printable
 from synth.recipe import Recipe, load_recipe
+from synth.recipe.text import leaves
 from synth.sources.parts import read_parts
 from synth.writers.cloud_view import normal_map, of_cloud, of_pixels
 from synth.writers.thumbnails import Box, close_up, cut_out, data_uri, outline
@@ -79,13 +84,16 @@ def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
     """The page's text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    templates = Environment(loader=PackageLoader("synth.writers"), autoescape=True, undefined=StrictUndefined)
-    templates.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    shared = Shared(folder, recipe)
+    templates = Environment(
+        loader=PackageLoader("synth.writers"), autoescape=True, undefined=StrictUndefined, finalize=shared
+    )
+    templates.filters["shared"] = shared
     made_with = json.loads(folder.environment.read_text(encoding="utf-8")) if folder.environment.exists() else {}
     return templates.get_template("gallery.html.j2").render(
         name=recipe.name,
         recipe=recipe,
-        recipe_text=folder.recipe.read_text(encoding="utf-8"),
+        recipe_lines=_recipe_lines(shared(recipe.model_dump(mode="json"))),
         made_with=made_with,
         groups=groups,
         parts=read_parts(folder.parts),
@@ -93,6 +101,33 @@ def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
         defects=sorted({group.defect for group in groups}),
         reasons=sorted({reason for group in groups for reason in group.result.reasons}),
     )
+
+
+class Shared:
+    """Makes of a run's texts what may be shown to others: no place of this machine, no character that steers text."""
+
+    def __init__(self, folder: RunFolder, recipe: Recipe) -> None:
+        values = [Path(value) for _, value in leaves(recipe.model_dump(mode="json")) if isinstance(value, str)]
+        named = [path for path in (*values, folder.path.absolute()) if path.is_absolute()]
+        self._names = {str(Path.home()): "~", str(Path.cwd()): "."}
+        self._names |= {str(place): path.name for path in named for place in (path, path.resolve())}
+        longest_first = sorted((place for place in self._names if Path(place).name), key=len, reverse=True)
+        self._places = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w-])")
+
+    def __call__(self, value: Any) -> Any:
+        """The value with all its texts changed: places are shortened to their last folder."""
+        if isinstance(value, dict):
+            return {key: self(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self(inner) for inner in value]
+        if not isinstance(value, str) or isinstance(value, Markup) or value.startswith("data:"):
+            return value
+        shortened = self._places.sub(lambda place: self._names[place[0]], value)
+        return printable(Path(shortened).name if Path(shortened).is_absolute() else shortened)
+
+
+def _recipe_lines(values: dict[str, Any]) -> list[str]:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120).splitlines()
 
 
 def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group]:

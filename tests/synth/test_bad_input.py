@@ -305,7 +305,7 @@ SOURCES = {
     "unknown product": ("{kind: mvtec_ad, root: ad, products: [nutt]}", r"ad: has no product 'nutt'; did you mean nut"),
     "unknown product of the line": (
         "{kind: procedural, products: [flunge]}",
-        r"'flunge' is unknown; did you mean 'flange'",
+        r"'flunge' is unknown; did you mean flange",
     ),
     "share out of range": (
         "{kind: folder, root: tile, test_fraction: 1.5}",

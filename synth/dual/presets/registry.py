@@ -17,8 +17,8 @@ from synth.dual.presets.unorganised import CloudScheme, draw_on_surface
 from synth.dual.scene import Scene
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import GeneratorError
-from synth.recipe.mistakes import nearest
 from synth.sample import Sample
+from synth.suggest import did_you_mean
 
 Scheme = OrganisedScheme | CloudScheme
 
@@ -80,9 +80,7 @@ def create(name: str, **numbers: Any) -> PresetSynthesizer:
 def scheme(name: str, **numbers: Any) -> Scheme:
     """The scheme alone: its numbers, and its formulas on arrays."""
     if name not in SCHEMES:
-        raise GeneratorError(
-            f"scheme {name!r} is unknown{nearest(name, SCHEMES) or '; there are: ' + ', '.join(SCHEMES)}"
-        )
+        raise GeneratorError(f"scheme {name!r} is unknown; {did_you_mean(name, SCHEMES)}")
     kind = SCHEMES[name]
     try:
         return kind.model_validate(numbers)
@@ -93,6 +91,5 @@ def scheme(name: str, **numbers: Any) -> Scheme:
 def _problem(name: str, kind: type[Scheme], found: Any) -> str:
     place = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":
-        known = [field for field in kind.model_fields]
-        return f"{name}.{place} is unknown{nearest(place, known, name + '.') or '; known here: ' + ', '.join(known)}"
+        return f"{name}.{place} is unknown; {did_you_mean(place, kind.model_fields)}"
     return f"{name}.{place} is {found['input']!r}: {found['msg'].removeprefix('Value error, ')}"

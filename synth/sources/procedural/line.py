@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from synth.sample import Sample
 from synth.sources.procedural.part import Part, View
 from synth.sources.procedural.products import PRODUCTS
 from synth.sources.procedural.render import Shot, draw_shot, render
+from synth.suggest import did_you_mean
 
 HEIGHT_STEP, TONE_STEP, GLOSS_STEP, ROUGHNESS_STEP = 20e-6, 0.03, 0.05, 0.1
 MIN_AREA, MAX_AREA = 0.0006, 0.25
@@ -145,8 +145,7 @@ def _stream(*key: str | int) -> np.random.Generator:
 def _named(name: str, known: Mapping[str, object], kind: str) -> str:
     if name in known:
         return name
-    near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-    raise SourceError(f"{kind} {name!r} is unknown; did you mean {near!r}? There are: {', '.join(known)}")
+    raise SourceError(f"{kind} {name!r} is unknown; {did_you_mean(name, known)}")
 
 
 def _shape(size: int | tuple[int, int]) -> tuple[int, int]:

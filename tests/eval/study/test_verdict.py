@@ -1,6 +1,9 @@
 """What is concluded from measurements, on simulated ones whose truth is known."""
 
 import json
+import re
+import socket
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -113,3 +116,54 @@ def test_settings_are_for_all_segmenters_or_for_one():
     for wrong in ("steps", "=4", "upernet.size=base"):
         with pytest.raises(EvalError, match=f"--set {wrong}: wanted KEY=VALUE or NAME"):
             parse_settings(["lfd"], [wrong])
+
+
+UNESCAPED = r"(?<!\\)"
+HOSTILE = [
+    "pit\n| all types | 99 | ours helps |",
+    "<script>x</script>",
+    "[a](http://b) ![c](d)",
+    "a|b`c`*d*",
+    "\x1b[31m\u202e&",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_of_a_defect_writes_a_line_of_the_verdict(name):
+    measured = replace(simulated(1), defects=[name if kind == "pit" else kind for kind in TYPES], blank=[name])
+    judged = judge("outputs/tiles", STUDY, measured)
+    table, usual = as_markdown(judged), as_markdown(judge("outputs/tiles", STUDY, simulated(1)))
+    assert table.replace("\n", "").isprintable()
+    bars = [sorted(len(re.findall(UNESCAPED + r"\|", line)) for line in text.splitlines()) for text in (table, usual)]
+    assert bars[0] == bars[1]
+    head = table.partition("###")[0]
+    assert not re.search(UNESCAPED + r"[<>`*#&\[]", head.replace("\\\\", ""))
+    ElementTree.fromstring(as_plot(judged))
+    assert json.loads(json.dumps(judged.to_json()))["test_images"][name] == 25
+
+
+def test_a_segmenter_of_any_name_leaves_the_plot_valid():
+    name = "lfd<&\x1b\ud800>"
+    measured = simulated(1)
+    for result in measured.results:
+        result["segmenter"] = name
+    drawn = as_plot(judge("tiles", Study({name: {}}, ("real", "ours_real"), 3), measured))
+    assert r"lfd<&\x1b\ud800>: gain" in "".join(ElementTree.fromstring(drawn).itertext())
+
+
+def test_a_defect_called_like_a_group_of_images_is_told_apart():
+    kinds = {"pit": "all types", "stain": "size tiny"}
+    judged = judge("tiles", STUDY, replace(simulated(1), defects=[kinds.get(kind, kind) for kind in TYPES]))
+    groups = [gain.what for gain in judged.gains if (gain.training_set, gain.over) == ("ours_real", "real")]
+    assert len(groups) == len(set(groups))
+    assert {"defect all types", "defect size tiny", "all types", "size tiny"} <= set(groups)
+    assert judged.gain("lfd", "ours_real").images == 55
+
+
+def test_what_is_shared_of_a_verdict_names_no_place_of_the_machine(tmp_path):
+    write_pages(judge(str(tmp_path / "runs" / "tiles"), STUDY, simulated(1)), tmp_path / "verdict")
+    for file in (tmp_path / "verdict").iterdir():
+        text = file.read_text()
+        assert str(tmp_path.parent) not in text
+        assert socket.gethostname() not in text.split()
+    assert json.loads((tmp_path / "verdict" / "verdict.json").read_text())["run"] == "tiles"

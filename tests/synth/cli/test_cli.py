@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from synth.cli.arguments import beside
 from synth.cli.main import app
-from synth.cli.terminal import beside
 from synth.errors import RunError, SourceError
 from synth.pipeline import runs
 from synth.pipeline.journal import Yield
@@ -136,13 +136,16 @@ def test_trouble_is_one_sentence_and_an_exit_code(plain_recipe, monkeypatch, tro
     assert done.stdout == ""
 
 
-def test_debug_anywhere_gives_the_error_itself(plain_recipe, monkeypatch):
+def test_debug_anywhere_gives_the_traceback(plain_recipe, monkeypatch):
     def fail(*_):
         raise SourceError("no mask")
 
     monkeypatch.setattr(runs, "run", fail)
     for arguments in (["--debug", "run", plain_recipe], ["run", plain_recipe, "--debug"]):
-        assert isinstance(flawsmith(*arguments).exception, SourceError)
+        done = flawsmith(*arguments)
+        assert done.exit_code == 2
+        assert done.stderr.startswith("Traceback")
+        assert done.stderr.endswith("SourceError: no mask\n")
 
 
 @pytest.mark.parametrize(

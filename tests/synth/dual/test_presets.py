@@ -123,7 +123,7 @@ def test_a_scheme_refuses_what_it_does_not_fit():
 def test_unknown_names_and_numbers_are_refused_with_what_was_meant(tmp_path):
     cases = [
         (("po3a", {}), "did you mean po3ad"),
-        (("po3ad", {"heigth": (0.1, 0.2)}), "po3ad.heigth is unknown; did you mean po3ad.height"),
+        (("po3ad", {"heigth": (0.1, 0.2)}), "po3ad.heigth is unknown; did you mean height"),
         (("po3ad", {"height": (0.2, 0.1)}), "smaller value first"),
         (("draem", {"threshold": 2}), "draem.threshold is 2"),
         (("draem", {"textures": tmp_path}), "no image in"),

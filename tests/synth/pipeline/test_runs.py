@@ -248,7 +248,7 @@ def test_export_writes_a_finished_run_in_another_format(finished, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["train-00000-of-00001.parquet"]
     with pytest.raises(WriterError, match="is not empty"):
         export(finished.path, "parquet", tmp_path)
-    with pytest.raises(RecipeError, match="known: mvtec, parquet"):
+    with pytest.raises(RecipeError, match="there are: mvtec, parquet"):
         export(finished.path, "voc", tmp_path)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import trimesh
 
+from synth.errors import RecipeError
 from synth.pipeline.preview import preview
 from synth.pipeline.runs import run
-from synth.recipe import load_recipe
+from synth.recipe import Recipe, load_recipe
 from synth.recipe.starter import write_starter
 from tests.synth.sources.test_rgbd_trees import eyecandies_tree, mvtec_3d_tree
 from tests.synth.trees import folder_tree
@@ -44,3 +45,46 @@ def test_any_folder_gives_a_recipe_with_a_name_and_commands_that_a_shell_takes(t
     for line in commands:
         words = shlex.split(line.partition(": ")[2])
         assert words[:3] == ["flawsmith", "run", str(file)]
+
+
+HOSTILE = [
+    "a\ngenerator: {base: evil}",
+    "a\r\nseed: 7\r\n#",
+    "a\u2028seed: 7",
+    "a\x85seed: 7 \U0001f600",
+    "\x1b[31mred\x9b2J\x07",
+    "txt\u202egnp",
+    "tab\there \x7f",
+    "quote\" ' : # {[]} *a &b %c @d `e` \\ ",
+    "? - !!str |",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_of_a_folder_writes_a_line_of_the_recipe(tmp_path, name):
+    plain = write_starter(folder_tree(tmp_path / "plain"), tmp_path / "plain.yaml")
+    root = folder_tree(tmp_path / name)
+    file = write_starter(root, tmp_path / f"{name}.yaml")
+    loaded = load_recipe(file)
+    assert loaded.source.root == root.resolve()
+    usual = load_recipe(plain)
+    assert loaded.model_copy(update={"name": usual.name, "source": usual.source}) == usual
+    text = file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) == len(plain.read_text(encoding="utf-8").splitlines())
+    assert text.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_of_a_product_or_defect_writes_a_line_of_the_resolved_recipe(tmp_path, name):
+    asked = Recipe.model_validate({"name": "tiles", "request": {"defects": [name, "crack"], "products": [name]}})
+    text = asked.to_yaml()
+    assert text.replace("\n", "").isprintable()
+    (tmp_path / "tiles.yaml").write_text(text, encoding="utf-8")
+    assert load_recipe(tmp_path / "tiles.yaml") == asked
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path):
+    root = tmp_path / "\udcff"
+    root.mkdir()
+    with pytest.raises(RecipeError, match="is not UTF-8 text"):
+        write_starter(root, tmp_path / "a.yaml")

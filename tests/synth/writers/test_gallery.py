@@ -1,6 +1,10 @@
+import html
+import json
 import re
 import shutil
+import socket
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from synth.pipeline.runs import show
 from synth.writers import gallery
 from tests.synth.blobs import BLOBS, run_blobs, write_source
 
+SCRIPTS = re.compile(r'<script type="application/json">(.*?)</script>')
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--virtual-time-budget=3000"),
@@ -139,3 +144,44 @@ def test_the_outline_of_a_large_mask_is_coarse_and_in_place():
     points = np.array([point.split(",") for point in gallery.outline(mask)[1:-1].split("L")], float)
     assert np.abs(points.min(axis=0) - [500, 100]).max() <= 5
     assert np.abs(points.max(axis=0) - [900, 140]).max() <= 5
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A page of names that would steer what shows them, from folders whose names are hard to write in HTML and JSON."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        name = "Größe & 'Maß' a long name with spaces where a writer of YAML would begin another line of the text"
+        folder = tmp_path_factory.mktemp("shared") / name
+        source = write_source(folder / "source")
+        (source / "stain").rename(source / "x\x1b[31m\u202ey")
+        (source / "ground_truth" / "stain").rename(source / "ground_truth" / "x\x1b[31m\u202ey")
+        return run_blobs(source, folder / "out"), folder
+
+
+def test_the_page_names_no_place_of_the_machine(hostile):
+    finished, folder = hostile
+    page = html.unescape((finished.folder.report / "index.html").read_text())
+    texts = [page, *(json.dumps(json.loads(part), ensure_ascii=False) for part in SCRIPTS.findall(page))]
+    for text in texts:
+        assert str(folder) not in text
+        assert folder.name not in text
+        assert str(folder.parent) not in text
+        assert not re.search(rf"[\s\"'/]{re.escape(socket.gethostname())}[\s\"'/]", text)
+        assert not re.search(rf"{re.escape(str(Path.home()))}/", re.sub(r"data:[^\"]*", "", text))
+    assert "root: source" in page
+    assert any('"file": "source/' in text for text in texts)
+
+
+def test_the_page_shows_what_does_not_print_as_escapes(hostile):
+    page = (hostile[0].folder.report / "index.html").read_text()
+    assert not [character for character in "\x1b\u202e" if character in page]
+    assert r"x\x1b[31m\u202ey" in page
+    details = [json.loads(html.unescape(part)) for part in SCRIPTS.findall(page)]
+    assert any(r"\u202e" in detail["id"] for detail in details)
+    assert all(str(text).isprintable() for detail in details for text in (detail["id"], *detail["detail"].values()))
+
+
+def test_the_run_itself_keeps_where_its_source_is(hostile):
+    finished, folder = hostile
+    assert finished.recipe.source.root == folder / "source"

@@ -1,0 +1,30 @@
+"""Arguments and options that several verbs take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _bundled(incomplete: str) -> list[str]:
+    from synth.recipe import bundled_recipes
+
+    return [name for name in bundled_recipes() if name.startswith(incomplete)]
+
+
+RecipeName = Annotated[
+    str,
+    typer.Argument(metavar="RECIPE", help="A YAML file, or a bundled recipe such as demo.", autocompletion=_bundled),
+]
+Overrides = Annotated[list[str], typer.Option("--set", metavar="A.B=VALUE", help="Change a value; may be repeated.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, such as outputs/demo.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; outputs/NAME by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The neighbour of a folder, as outputs/demo-verdict of outputs/demo; of "." too, which has no name of its own."""
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.with_name(named.name + suffix)

@@ -1,0 +1,43 @@
+"""The verbs that look and change nothing: at a folder of images, and at this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synth.cli.arguments import AsJson
+from synth.cli.terminal import Bars, put, say, tell
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of images, or of an MVTec AD tree.")],
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", metavar="FILE.png", help="Draw where the product and the defects are into a file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is in a folder, what is wrong with it and how to mend it. Changes nothing there; exit code 2 if unusable."""
+    from synth.sources.inspect import inspect as look
+
+    with Bars() as bars:
+        report = look(path, progress=bars, overlay=overlay)
+    tell(report, as_json)
+    if not report.usable:
+        raise typer.Exit(2)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine: Python, torch, torchvision, open3d, disk, memory, GPU and the bundled base model."""
+    from synth.cli.doctor import examine
+
+    findings = examine()
+    if as_json:
+        put(json.dumps([finding.to_json() for finding in findings], indent=2) + "\n")
+    else:
+        say(*(line for finding in findings for line in finding.lines()))
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,51 @@
+"""`flawsmith recipe`: write, check and look up recipes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synth.cli.arguments import Overrides, RecipeName
+from synth.cli.terminal import put, say
+
+app = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Your folder of images.")],
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Where to; FOLDER's name + .yaml.")] = None,
+) -> None:
+    """Write a commented starter recipe for a folder of yours."""
+    from synth.recipe.starter import write_starter
+
+    written = write_starter(folder, to or Path(f"{folder.resolve().name}.yaml"))
+    say(f"{written}: look through it, then: flawsmith run {shlex.quote(str(written))}")
+
+
+@app.command()
+def validate(recipe: RecipeName, overrides: Overrides = []) -> None:  # noqa: B006
+    """Check a recipe; every mistake is told with its line."""
+    from synth.recipe import load_recipe
+
+    say(f"{recipe}: good, sha256 {load_recipe(recipe, overrides).sha256}")
+
+
+@app.command()
+def show(recipe: RecipeName, overrides: Overrides = []) -> None:  # noqa: B006
+    """The recipe with every default filled in."""
+    from synth.recipe import load_recipe
+
+    put(load_recipe(recipe, overrides).to_yaml())
+
+
+@app.command()
+def schema() -> None:
+    """The JSON schema of recipes, with the meaning and unit of every value; editors complete from it."""
+    from synth.recipe import Recipe
+
+    put(json.dumps(Recipe.model_json_schema(), indent=2) + "\n")

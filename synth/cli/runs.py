@@ -1,0 +1,98 @@
+"""The verbs of runs: make one, look at it, write it in another format, draw one of its samples again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synth.cli.arguments import AsJson, Out, Overrides, RecipeName, RunPath, beside
+from synth.cli.terminal import Bars, put, say, tell
+
+if TYPE_CHECKING:
+    from synth.cli.summary import Summary
+
+
+def demo(out: Out = None, as_json: AsJson = False) -> None:
+    """The main job on built-in products: pasted defects within a minute, then drawn ones, then RGB-D pairs, each with a
+    page to look at."""
+    summaries = {}
+    for answer, suffix in (("pasted", "_pasted"), ("drawn", ""), ("with_depth", "_3d")):
+        place = out if out is None or not suffix else beside(out, suffix)
+        summaries[answer] = _run(f"demo{suffix}", [], place)
+        if not as_json:
+            say(*summaries[answer].lines(), "")
+    if as_json:
+        put(json.dumps({answer: summary.to_json() for answer, summary in summaries.items()}, indent=2) + "\n")
+
+
+def run(
+    recipe: RecipeName,
+    overrides: Overrides = [],  # noqa: B006  typer copies it
+    out: Out = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a labelled dataset from a recipe. After an interruption the same command resumes where it stopped."""
+    if not dry_run:
+        tell(_run(recipe, overrides, out), as_json)
+        return
+    from synth.pipeline.preview import preview
+    from synth.recipe import load_recipe
+
+    with Bars() as bars:
+        seen = preview(load_recipe(recipe, overrides), bars)
+    tell(seen, as_json)
+
+
+def show(path: RunPath) -> None:
+    """Build the gallery page of a run again, finished or not."""
+    from synth.pipeline.runs import show as build
+
+    with Bars() as bars:
+        page = build(path, bars)
+    say(str(page))
+
+
+def export(
+    path: RunPath,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="As output.format, such as mvtec_3d.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="A new folder; RUN-FORMAT by default.")
+    ] = None,
+) -> None:
+    """Write a finished run's samples in another format."""
+    from synth.pipeline.runs import export as write
+
+    target = out or beside(path, f"-{form}")
+    write(path, form, target)
+    say(str(target))
+
+
+def regenerate(
+    path: RunPath,
+    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="The id of a sample of the run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Draw one sample again and compare it with the stored one, bit for bit; exit code 1 if they differ."""
+    from synth.pipeline.regenerate import regenerate as draw_again
+
+    with Bars() as bars:
+        found = draw_again(path, sample_id, bars)
+    tell(found, as_json)
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+def _run(name: str, overrides: list[str], out: Path | None) -> Summary:
+    from synth.cli.summary import Summary
+    from synth.pipeline.runs import run as make
+    from synth.recipe import load_recipe
+
+    started = time.monotonic()
+    with Bars() as bars:
+        finished = make(load_recipe(name, overrides), out, bars)
+    return Summary(finished, (time.monotonic() - started) / 60)

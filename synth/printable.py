@@ -1,0 +1,11 @@
+"""Text from names and files as a terminal and a page may show it."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """One line in which every character that does not print stands as its escape, such as \\x1b or \\n: what steers a
+    terminal, turns the direction of reading, ends the line, or cannot be encoded at all."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
