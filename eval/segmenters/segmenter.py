@@ -87,8 +87,8 @@ class Segmenter:
         found = read_state(path)
         if found is None:
             raise EvalError(
-                f"{folder} holds no segmenter: {path.name} is missing or damaged; train it again or name a folder that "
-                "save wrote"
+                f"{folder} holds no segmenter: {path.name} is missing or damaged; delete the folder and run again, or "
+                "name a folder that save wrote"
             )
         try:
             weights, settings = found

@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 
 from synth.errors import FlawsmithError
 
-JSON_LIMIT = 1 << 20
+JSON_LIMIT = 4 << 20
 """Bytes of a config at most."""
 WEIGHTS_LIMIT = 16 << 30
 """Bytes of a file of weights at most."""
 _NUMBER_LIMIT = 200_000
-_ENTRIES_LIMIT = 1_000
+_LIST_LIMIT, _NAMES_LIMIT = 100, 30_000
 _NESTED_LIMIT = 4
 _PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
 _RUNS_OR_FETCHES = {
@@ -71,17 +71,20 @@ def read_json(path: Path, error: Error, limit: int = JSON_LIMIT) -> dict[str, An
 
 def read_config(path: Path, error: Error, layers: int = 100) -> dict[str, Any]:
     """A network's config whose sizes are such that the network can be built: numbers up to 200,000, of layers up to
-    `layers`, lists of up to 1000 entries, nested four deep; without entries that run code or fetch something."""
+    `layers` in all levels together, lists of up to 100 values, objects of up to 30,000, nested four deep; without
+    entries that run code or fetch something."""
     config = read_json(path, error)
     for key, value in _entries(config, path, error):
         if key in _RUNS_OR_FETCHES and value:
             raise error(f"{path}: {key} is {value!r}, which may run code or fetch files: remove it")
-        if isinstance(value, list | dict) and len(value) > _ENTRIES_LIMIT:
-            raise error(f"{path}: {key} has {len(value)} entries, wanted at most {_ENTRIES_LIMIT}")
+        most = {list: _LIST_LIMIT, dict: _NAMES_LIMIT}.get(type(value))
+        if most is not None and len(value) > most:
+            raise error(f"{path}: {key} has {len(value)} entries, wanted at most {most}")
         if isinstance(value, int | float) and not -_NUMBER_LIMIT <= value <= _NUMBER_LIMIT:
             raise error(f"{path}: {key} is {value}, wanted at most {_NUMBER_LIMIT}")
-        if re.search("layers|depth|blocks", key) and isinstance(value, int) and value > layers:
-            raise error(f"{path}: {key} is {value}, wanted at most {layers}")
+        count = sum(each for each in (value if isinstance(value, list) else [value]) if isinstance(each, int))
+        if re.search("layers|depth|blocks", key) and count > layers:
+            raise error(f"{path}: {key} makes {count} layers, wanted at most {layers}")
     return config
 
 

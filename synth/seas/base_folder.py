@@ -209,7 +209,7 @@ def _check_index(index: Mapping[str, Any], path: Path) -> None:
 
 def _diffusion_config(path: Path, kind: type, block_types: Mapping[str, set[str]]) -> dict[str, Any]:
     """The entries of a network's config that its class takes."""
-    config = read_config(path, GeneratorError, layers=8)
+    config = read_config(path, GeneratorError, layers=12)
     if config.get("_class_name", kind.__name__) != kind.__name__:
         raise GeneratorError(f"{path}: _class_name is {config['_class_name']!r}, wanted {kind.__name__!r}")
     for key, known in block_types.items():
