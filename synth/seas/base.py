@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from synth.errors import GeneratorError
 from synth.io.atomic import share
 from synth.io.model_files import hub_folder
-from synth.seas.base_folder import CONFIGS, WEIGHTS, check_configs, open_folder
+from synth.seas.base_folder import CONFIGS, WEIGHTS, check_configs, open_folder, try_out
 
 # Bars of a second's loading would run through the command's own.
 diffusers_logging.disable_progress_bar()
@@ -191,12 +191,15 @@ def check_base(name: str) -> None:
     check_configs(_folder_of(name, CONFIGS))
 
 
-def load_base(name: str, dtype: torch.dtype = torch.float32) -> StableDiffusionPipeline:
-    """The base model `name`: "tiny" (bundled), a folder in the Stable Diffusion layout, or a Hub id.
+def load_base(name: str) -> StableDiffusionPipeline:
+    """The base model `name`, float32: "tiny" (bundled), a folder in the Stable Diffusion layout, or a Hub id.
 
     Raises GeneratorError where it is absent, damaged or of another kind."""
     check_configs(_folder_of(name, CONFIGS))  # of a Hub id before its weights are fetched
-    return open_folder(_folder_of(name, (*CONFIGS, *WEIGHTS)), dtype)
+    folder = _folder_of(name, (*CONFIGS, *WEIGHTS))
+    pipeline = open_folder(folder)
+    try_out(pipeline, folder)
+    return pipeline
 
 
 def save_base(pipeline: StableDiffusionPipeline, folder: Path) -> None:

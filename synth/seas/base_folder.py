@@ -13,7 +13,7 @@ nothing else in the folder is opened, no code in it is run and nothing is fetche
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import diffusers
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from synth.errors import GeneratorError
@@ -97,6 +97,7 @@ _SCHEDULE: dict[str, tuple[object, ...]] = {
     "timestep_spacing": ("leading", "linspace", "trailing"),
 }
 """What a noise schedule may say where it says it."""
+_SCHEDULE_NEEDS = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end")
 _TOKENIZER_LIMIT = 16 << 20
 _TOKENS_LIMIT = 200_000
 _TOKENIZER_FILES = (
@@ -120,6 +121,7 @@ _TEXT_ENTRIES = {
     *("initializer_range", "intermediate_size", "layer_norm_eps", "max_position_embeddings", "num_attention_heads"),
     *("num_hidden_layers", "pad_token_id", "projection_dim", "vocab_size"),
 }
+_TEXT_SIZES = ("hidden_size", "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "vocab_size")
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,9 @@ def check_configs(folder: Path) -> BaseConfigs:
     vae = _diffusion_config(folder / "vae/config.json", AutoencoderKL, _VAE_TYPES)
     text = read_config(folder / "text_encoder/config.json", GeneratorError)
     text = {key: value for key, value in text.items() if key in _TEXT_ENTRIES}
+    _require_numbers(unet, ("sample_size", "cross_attention_dim"), folder / "unet/config.json")
+    _require_numbers({"scaling_factor": 0.18215, **vae}, ("scaling_factor",), folder / "vae/config.json")
+    _require_numbers(text, _TEXT_SIZES, folder / "text_encoder/config.json")
     scheduler = read_config(folder / "scheduler/scheduler_config.json", GeneratorError)
     _check_schedule(scheduler, folder / "scheduler/scheduler_config.json")
     _check_tokenizer(folder / "tokenizer")
@@ -157,8 +162,8 @@ def check_configs(folder: Path) -> BaseConfigs:
     return BaseConfigs(unet, vae, text, scheduler, index["scheduler"][1])
 
 
-def open_folder(folder: Path, dtype: torch.dtype = torch.float32) -> StableDiffusionPipeline:
-    """The pipeline in a folder, in evaluation mode. GeneratorError naming the file and what is wrong with it."""
+def open_folder(folder: Path) -> StableDiffusionPipeline:
+    """The pipeline in a folder, float32, in evaluation mode. GeneratorError naming the file and what is wrong with it."""
     configs = check_configs(folder)
     files = [weights_file(folder / Path(name).parent, Path(name).name, GeneratorError) for name in WEIGHTS]
     with torch.device("meta"):
@@ -167,11 +172,11 @@ def open_folder(folder: Path, dtype: torch.dtype = torch.float32) -> StableDiffu
         text_config = folder / "text_encoder/config.json"
         planned = _built(text_config, lambda: CLIPTextModel(CLIPTextConfig(**configs.text_encoder)))
     names = [_names(part, file) for part, file in zip((unet, vae, planned), files, strict=True)]
-    _fill(unet, files[0], names[0], dtype)
-    _fill(vae, files[1], names[1], dtype)
+    _fill(unet, files[0], names[0])
+    _fill(vae, files[1], names[1])
     with torch.random.fork_rng(devices=[]):  # its buffers are in no file, so it cannot stay on the meta device
-        text_encoder = CLIPTextModel(CLIPTextConfig(**configs.text_encoder, dtype=dtype))
-    _fill(text_encoder, files[2], names[2], dtype)
+        text_encoder = CLIPTextModel(CLIPTextConfig(**configs.text_encoder, dtype=torch.float32))
+    _fill(text_encoder, files[2], names[2])
     scheduler_class = getattr(diffusers, configs.scheduler_class)
     scheduler_config = folder / "scheduler/scheduler_config.json"
     tokenizer = _open_tokenizer(folder / "tokenizer", text_encoder.config)
@@ -190,6 +195,25 @@ def open_folder(folder: Path, dtype: torch.dtype = torch.float32) -> StableDiffu
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+@torch.no_grad()
+def try_out(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """Encode, denoise and decode a few cells. GeneratorError naming the part that cannot, or gives what is not finite:
+    not every config of which a network can be built is one by which it runs."""
+    vae, unet, text_encoder = pipeline.vae, pipeline.unet, pipeline.text_encoder
+    side = 2 ** len(unet.config.block_out_channels)
+    latents = torch.ones(1, unet.config.in_channels, side, side, dtype=unet.dtype)
+    pixels = torch.ones(1, 3, *(2 * [side * 2 ** (len(vae.config.block_out_channels) - 1)]), dtype=vae.dtype)
+    ids = torch.full((1, text_encoder.config.max_position_embeddings), pipeline.tokenizer.eos_token_id)
+    text = _ran(
+        folder / "text_encoder/config.json",
+        (1, ids.shape[1], unet.config.cross_attention_dim),
+        lambda: text_encoder(ids)[0],
+    )
+    _ran(folder / "unet/config.json", tuple(latents.shape), lambda: unet(latents, 1, text).sample)
+    _ran(folder / "vae/config.json", tuple(latents.shape), lambda: vae.encode(pixels).latent_dist.mean)
+    _ran(folder / "vae/config.json", tuple(pixels.shape), lambda: vae.decode(latents).sample)
 
 
 def _check_index(index: Mapping[str, Any], path: Path) -> None:
@@ -222,14 +246,24 @@ def _diffusion_config(path: Path, kind: type, block_types: Mapping[str, set[str]
 
 
 def _check_schedule(config: Mapping[str, Any], path: Path) -> None:
+    missing = [key for key in _SCHEDULE_NEEDS if key not in config]
+    if missing:
+        raise GeneratorError(f"{path} does not say {missing[0]}: copy it again")
     for key, known in _SCHEDULE.items():
         if key in config and not any(config[key] is each or config[key] == each for each in known):
             wanted = " or ".join(map(repr, known))
             raise GeneratorError(f"{path}: {key} is {config[key]!r}, wanted {wanted}: name another base")
     for key in ("beta_start", "beta_end"):
-        value = config.get(key, 0.01)
+        value = config[key]
         if not isinstance(value, float) or not 0 < value < 1:
             raise GeneratorError(f"{path}: {key} is {value!r}, wanted a number between 0 and 1")
+
+
+def _require_numbers(config: Mapping[str, Any], keys: Sequence[str], path: Path) -> None:
+    for key in keys:
+        value = config.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise GeneratorError(f"{path}: {key} is {value!r}, wanted a number above 0: copy it again")
 
 
 def _check_tokenizer(folder: Path) -> None:
@@ -255,6 +289,8 @@ def _open_tokenizer(folder: Path, text: Any) -> CLIPTokenizer:
     """The tokenizer, whose every token the text encoder has a row for."""
     tokenizer = _built(folder, lambda: CLIPTokenizer.from_pretrained(str(folder), local_files_only=True))
     tokens, length = max(tokenizer.get_vocab().values()), tokenizer.model_max_length
+    if not isinstance(length, int) or length < 1 or tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
+        raise GeneratorError(f"{folder} does not say how long texts are or how they end: copy it again")
     if tokens >= text.vocab_size or length > text.max_position_embeddings:
         raise GeneratorError(
             f"{folder}: tokens up to number {tokens} in texts of {length}, but the text encoder knows "
@@ -270,6 +306,17 @@ def _built(path: Path, build: Callable[[], Any]) -> Any:
     except Exception as problem:
         reason = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise GeneratorError(f"{path} describes nothing that can be built ({reason}): copy it again") from problem
+
+
+def _ran(path: Path, shape: tuple[int, ...], run: Callable[[], Tensor]) -> Tensor:
+    """What a network gives, if it is of this shape and finite."""
+    given = _built(path, run)
+    if tuple(given.shape) != shape or not given.isfinite().all():
+        raise GeneratorError(
+            f"the network of {path} gives {tuple(given.shape)}, wanted finite numbers {shape}: copy its config and "
+            "weights again"
+        )
+    return given
 
 
 def _names(network: nn.Module, path: Path) -> dict[str, str]:
@@ -290,11 +337,11 @@ def _plain(name: str) -> str:
     return name.removeprefix("text_model.")
 
 
-def _fill(network: nn.Module, path: Path, names: Mapping[str, str], dtype: torch.dtype) -> None:
+def _fill(network: nn.Module, path: Path, names: Mapping[str, str]) -> None:
     """Give a network its weights; nothing else in memory or on disk is part of them."""
     try:
         stored = load_file(path)
-        weights = {names[name]: stored[name].to(dtype, copy=True) for name in names}
+        weights = {names[name]: stored[name].to(torch.float32, copy=True) for name in names}
         network.load_state_dict(weights, assign=True)
     except Exception as problem:
         raise GeneratorError(f"{path} cannot be read ({str(problem).splitlines()[0]}): copy it again") from problem

@@ -118,9 +118,9 @@ def finetune(
         accelerator.wait_for_everyone()
 
 
-def load_finetuned(folder: Path, dtype: torch.dtype = torch.float32) -> Finetuned:
-    """Open what `finetune` saved; the mask head stays float32. GeneratorError where the folder holds no such model, or
-    one with a damaged file."""
+def load_finetuned(folder: Path) -> Finetuned:
+    """Open what `finetune` saved, float32. GeneratorError where the folder holds no such model, or one with a damaged
+    file."""
     if not (folder / RECORD).is_file():
         raise GeneratorError(f"{folder} holds no finished fine-tuned model: its {RECORD} is missing")
     broken = check_digests(folder)
@@ -132,7 +132,7 @@ def load_finetuned(folder: Path, dtype: torch.dtype = torch.float32) -> Finetune
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         prompts, settings = UnbalancedPrompts.from_json(record["prompts"]), SeasSettings(**record["config"])
-        pipeline = open_folder(folder, dtype)
+        pipeline = open_folder(folder)
         head = build_mask_head(pipeline)
         head.load_state_dict(load_file(folder / HEAD))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ValidationError, SafetensorError) as error:
@@ -262,7 +262,7 @@ def _take_trained(pipeline: StableDiffusionPipeline, training: Training) -> bool
     if training.accelerator.is_main_process:
         training.log.restore(found[1]["log"] if found is not None and trained else "")
     if trained:
-        saved = open_folder(training.folder, torch.float32).to(pipeline.device)
+        saved = open_folder(training.folder).to(pipeline.device)
         pipeline.register_modules(unet=saved.unet, text_encoder=saved.text_encoder, tokenizer=saved.tokenizer)
     return trained
 
