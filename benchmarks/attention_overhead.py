@@ -20,6 +20,7 @@ from synth.seas.attention import AttentionMaps, captured_maps
 from synth.seas.base import SD15, build_untrained
 from synth.seas.config import SeasConfig
 from synth.seas.denoiser import Denoiser, stage_losses
+from synth.seas.finetune import resolve
 from synth.seas.losses import noise_loss, noise_target
 from synth.seas.pool import Batch
 from synth.seas.prompts import UnbalancedPrompts, add_tokens, token_ids
@@ -49,7 +50,7 @@ def main() -> int:
     batch = random_batch(args.resolution // 8, args.resolution, torch.Generator().manual_seed(0))
     noisy = pipeline.scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
     target = noise_target(pipeline.scheduler, batch.latents, batch.noise, batch.timesteps)
-    model, config = Denoiser(pipeline.unet, pipeline.text_encoder), SeasConfig()
+    model, settings = Denoiser(pipeline.unet, pipeline.text_encoder), resolve(SeasConfig(), pipeline)
     columns = prompts.product_columns + prompts.defect_columns
 
     def step(capture: bool) -> float:
@@ -57,7 +58,7 @@ def main() -> int:
         with captured_maps(pipeline.unet, 1, columns, "pixel") if capture else nullcontext(AttentionMaps()) as maps:
             prediction = model(noisy, batch.timesteps, ids, torch.tensor([1, 0]))
             if capture:
-                loss = stage_losses(batch, prediction, maps, pipeline.scheduler, 1, config)["total"]
+                loss = stage_losses(batch, prediction, maps, pipeline.scheduler, 1, settings)["total"]
             else:
                 loss = noise_loss(prediction, target, torch.ones(2)).sum()
             loss.backward()

@@ -29,7 +29,7 @@ from synth.seas.base import SD15, build_untrained
 from synth.seas.config import SeasConfig
 from synth.seas.denoiser import train_denoiser
 from synth.seas.drawing import Start, draw_windows
-from synth.seas.finetune import Finetuned, settle
+from synth.seas.finetune import Finetuned, resolve
 from synth.seas.mask_training import build_mask_head, train_mask_head
 from synth.seas.pool import build_pool
 from synth.seas.prompts import UnbalancedPrompts, add_tokens
@@ -48,7 +48,7 @@ def fine_tune(name: str, resolution: int) -> dict[str, float]:
     """Two updates of U-Net and tokens, one of the mask head; seconds of the last of each."""
     shots, good_images = [_random_sample(resolution, "dent")], [_random_sample(resolution, None)]
     pipeline = build_untrained(SD15)
-    config = settle(SeasConfig(**FINE_TUNING[name], resolution=resolution), pipeline)
+    config = resolve(SeasConfig(**FINE_TUNING[name], resolution=resolution), pipeline)
     first = add_tokens(pipeline.tokenizer, pipeline.text_encoder, PROMPTS, {}, from_names=False)
     pool = build_pool(pipeline.vae, shots, good_images, PROMPTS.defects, config, seed=0)
     ticks: dict[str, list[float]] = {"denoiser": [], "mask": []}
@@ -67,7 +67,7 @@ def fine_tune(name: str, resolution: int) -> dict[str, float]:
 def draw(resolution: int) -> dict[str, float]:
     """One sample in two steps, its mask read off the last."""
     pipeline = build_untrained(SD15)
-    config = settle(SeasConfig(steps=2, resolution=resolution, precision="bf16"), pipeline)
+    config = resolve(SeasConfig(steps=2, resolution=resolution, precision="bf16"), pipeline)
     add_tokens(pipeline.tokenizer, pipeline.text_encoder, PROMPTS, {}, from_names=False)
     model = Finetuned(pipeline, build_mask_head(pipeline).eval(), PROMPTS, config)
     pipeline.unet.to(torch.bfloat16)

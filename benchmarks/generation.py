@@ -22,7 +22,7 @@ import numpy as np
 from synth.seas.base import BUNDLED, TINY, build_untrained, load_base
 from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, MaskReader, Start, draw_windows
-from synth.seas.finetune import Finetuned, settle
+from synth.seas.finetune import Finetuned, resolve
 from synth.seas.mask_training import build_mask_head
 from synth.seas.prompts import UnbalancedPrompts, add_tokens
 
@@ -33,7 +33,7 @@ def build_model(base: str, config: SeasConfig) -> Finetuned:
     pipeline = load_base(base) if present else build_untrained(TINY)
     prompts = UnbalancedPrompts.plan("plate", ["dent"], config.product_tokens, config.defect_tokens)
     add_tokens(pipeline.tokenizer, pipeline.text_encoder, prompts, {}, from_names=False)
-    return Finetuned(pipeline, build_mask_head(pipeline).eval(), prompts, settle(config, pipeline))
+    return Finetuned(pipeline, build_mask_head(pipeline).eval(), prompts, resolve(config, pipeline))
 
 
 def build_starts(side: int, count: int) -> list[Start]:
@@ -65,12 +65,11 @@ def main() -> None:
     arguments = parser.parse_args()
     config = SeasConfig(base=arguments.base)
     model = build_model(arguments.base, config)
-    assert model.config.resolution is not None
-    side, count = model.config.resolution, arguments.batch
+    side, count = model.settings.resolution, arguments.batch
     starts = build_starts(side, count)
 
     def draw() -> list[Drawn]:
-        return draw_windows(model, starts, config)
+        return draw_windows(model, starts, model.settings)
 
     def plain() -> list[Drawn]:
         return without_masks(draw, side, count)
@@ -80,7 +79,7 @@ def main() -> None:
     clock = partial(timeit.timeit, timer=time.process_time, number=1)
     times = [(clock(draw), clock(plain)) for _ in range(arguments.repeats)]
     masked, bare = (min(column) for column in zip(*times, strict=True))
-    print(f"batch of {count} at {side} px, {config.steps} steps at strength {config.start_strength}")
+    print(f"batch of {count} at {side} px, {config.steps} steps at strength {model.settings.strength}")
     print(f"with masks {masked:.2f} CPU s, without {bare:.2f}: ratio {masked / bare:.3f} (wanted at most 1.25)")
     print(f"images equal: {equal}")
 

@@ -28,7 +28,7 @@ def create(name: str = "tiny_base") -> FeatureNetwork:
         return load_squeezenet(Path(name))
     from eval.features.pretrained import load_pretrained
 
-    return load_pretrained(name, Path(name))
+    return load_pretrained(name)
 
 
 __all__ = ["FeatureNetwork", "create", "embed"]

@@ -13,15 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from synth.errors import EvalError
+from synth.io.model_files import regular_file
+
+_LIMIT = 16 << 20
+"""Bytes; SqueezeNet 1.1 has 5 million."""
 
 _TYPES: dict[int, np.dtype] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
-    """Name -> float32 array of every floating-point initialiser. EvalError where the file is no ONNX model."""
+    """Name -> float32 array of every floating-point initialiser. EvalError where the file is no ONNX model, or
+    larger than 16 MiB."""
     try:
-        data = memoryview(path.read_bytes())
+        data = memoryview(regular_file(path, _LIMIT, EvalError).read_bytes())
         tensors = [
             _tensor(tensor)
             for number, graph in _fields(data)
@@ -29,7 +34,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
             for kind, tensor in _fields(graph)
             if kind == 5 and isinstance(tensor, memoryview)
         ]
-    except (OSError, IndexError, KeyError, ValueError) as problem:
+    except (OSError, IndexError, KeyError, ValueError, OverflowError) as problem:
         raise EvalError(f"{path} cannot be read as an ONNX model ({problem}); copy it again") from problem
     return {name: values for name, values in tensors if values is not None}
 
@@ -84,6 +89,8 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
     """The number that begins at byte `at`, seven bits a byte, lowest first; and where it ends."""
     value = shift = 0
     while True:
+        if shift > 63:
+            raise ValueError(f"a number of more than 64 bits at byte {at}")
         byte = message[at]
         value |= (byte & 127) << shift
         at, shift = at + 1, shift + 7

@@ -2,52 +2,69 @@
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig
-from transformers.utils import cached_file
+from transformers import MODEL_FOR_BACKBONE_MAPPING
 
 from eval.features.network import FeatureNetwork
+from eval.features.saved_network import open_network, saved_folder
 from synth.errors import EvalError
+from synth.io.model_files import read_json
 
 _PREPROCESSING = "preprocessor_config.json"
+_WANTED = "tiny_base, the folder of a backbone saved by transformers, or a Hub id such as facebook/dinov2-small"
+_SIDES = range(16, 2049)
+_STARTS_AT_ONE = "hidden_states_norms"
+"""Norms that only the Backbone classes have; classifiers are saved without them."""
 
 
-def load_pretrained(name: str, folder: Path) -> FeatureNetwork:
-    """The backbone saved in `folder`, or with the Hub id `name`; the last two of its stages. EvalError where there is
-    none, or no Backbone class for it."""
-    source = str(folder) if folder.is_dir() else name
-    try:
-        # Not AutoBackbone.from_pretrained: it takes a folder for a Hub id (seen in 5.23).
-        config = AutoConfig.from_pretrained(source)
-        config.out_indices = [len(config.stage_names) - 2, len(config.stage_names) - 1]
-        backbone = MODEL_FOR_BACKBONE_MAPPING[type(config)].from_pretrained(source, config=config).eval()
-        settings = _preprocessing(source)
-    except (OSError, ValueError, KeyError, AttributeError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise EvalError(
-            f"no feature network {name!r} ({reason}): give tiny_base, the folder of a backbone saved by transformers, "
-            "or a Hub id such as facebook/dinov2-small"
-        ) from problem
-    mean, deviation = (torch.tensor(settings[key])[:, None, None] for key in ("image_mean", "image_std"))
+def load_pretrained(name: str) -> FeatureNetwork:
+    """The backbone saved in the folder `name`, or with that Hub id; the last two of its stages. EvalError where there
+    is none, no Backbone class for it, or a file of it is damaged or of another kind."""
+    folder = saved_folder(name, [_PREPROCESSING], _WANTED)
+    settings = read_json(folder / _PREPROCESSING, EvalError)
+    path = folder / _PREPROCESSING
+    mean, deviation = (_colours(settings, key, path) for key in ("image_mean", "image_std"))
+    side = _side(settings, path)
+    saved = open_network(folder, lambda config: MODEL_FOR_BACKBONE_MAPPING[type(config)], _last_two)
+    untrained = [name for name in saved.untrained if _STARTS_AT_ONE not in name]
+    if untrained:
+        raise EvalError(f"{folder / 'model.safetensors'} lacks the weights {untrained[0]}: copy it again")
 
     def maps(pixels: Tensor) -> list[Tensor]:
-        return list(backbone((pixels - mean) / deviation).feature_maps)
+        return list(saved.network((pixels - mean) / deviation).feature_maps)
 
-    return FeatureNetwork(folder.name, _side(settings), maps)
-
-
-def _preprocessing(source: str) -> dict[str, Any]:
-    inside = Path(source) / _PREPROCESSING
-    path = inside if Path(source).is_dir() else Path(cached_file(source, _PREPROCESSING))
-    return json.loads(path.read_text(encoding="utf-8"))
+    return FeatureNetwork(Path(name).name, side, maps)
 
 
-def _side(settings: dict[str, Any]) -> int:
+def _last_two(config: Any) -> dict[str, Any]:
+    stages = len(config.stage_names)
+    return {"out_indices": [stages - 2, stages - 1]}
+
+
+def _colours(settings: dict[str, Any], key: str, path: Path) -> Tensor:
+    """Three numbers, one a colour, (3, 1, 1)."""
+    values = settings.get(key)
+    if not isinstance(values, list) or len(values) != 3 or not all(_is_finite(value) for value in values):
+        raise EvalError(f"{path}: {key} is {values!r}, wanted three numbers: copy it again")
+    if key == "image_std" and min(values) <= 0:
+        raise EvalError(f"{path}: {key} is {values!r}, wanted numbers above 0: copy it again")
+    return torch.tensor(values, dtype=torch.float32)[:, None, None]
+
+
+def _side(settings: dict[str, Any], path: Path) -> int:
     """The side in px that the network was trained at, from its crop, else from its resizing."""
-    size = settings.get("crop_size") or settings["size"]
-    return int(size if isinstance(size, int) else size.get("height") or size["shortest_edge"])
+    size = settings.get("crop_size") or settings.get("size")
+    if isinstance(size, dict):
+        size = size.get("height") or size.get("shortest_edge")
+    if not isinstance(size, int) or size not in _SIDES:
+        raise EvalError(f"{path}: size is {size!r}, wanted a side of {_SIDES[0]} to {_SIDES[-1]} px")
+    return size
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

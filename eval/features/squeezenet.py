@@ -23,13 +23,20 @@ _KEPT = (3, 5, 7, 9)
 """Fire modules whose output is a feature map."""
 
 
+_FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
+"""Channels of each fire module: squeezed, and of either expansion."""
+
+
 def load_squeezenet(path: Path) -> FeatureNetwork:
-    """The network, named after the file. EvalError where the file lacks one of its layers."""
+    """The network, named after the file. EvalError where the file lacks one of its layers or
+    is damaged."""
     weights = {name: torch.from_numpy(values) for name, values in read_weights(path).items()}
-    layers = ["conv1", *(f"fire{n}/{part}" for n in range(2, 10) for part in ("squeeze1x1", "expand1x1", "expand3x3"))]
-    missing = [f"{name}_{kind}_0" for name in layers for kind in ("w", "b") if f"{name}_{kind}_0" not in weights]
-    if missing:
-        raise EvalError(f"{path} has no {missing[0]}: of ONNX files only SqueezeNet 1.1 with Caffe's names is known")
+    for name, shape in _shapes().items():
+        if name not in weights or tuple(weights[name].shape) != shape or not weights[name].isfinite().all():
+            raise EvalError(
+                f"{path} has no {name} of finite numbers in shape {shape}: of ONNX files only SqueezeNet 1.1 with "
+                "Caffe's names is known; copy it again"
+            )
 
     def conv(name: str, x: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
         return torch.relu(F.conv2d(x, weights[f"{name}_w_0"], weights[f"{name}_b_0"], stride, padding))
@@ -48,3 +55,17 @@ def load_squeezenet(path: Path) -> FeatureNetwork:
         return levels
 
     return FeatureNetwork(path.stem, _SIDE, maps)
+
+
+def _shapes() -> dict[str, tuple[int, ...]]:
+    """The shape of every weight by its name."""
+    layers, inputs = {"conv1": (64, 3, 3, 3)}, 64
+    for number, (narrow, wide) in _FIRES.items():
+        layers[f"fire{number}/squeeze1x1"] = (narrow, inputs, 1, 1)
+        layers[f"fire{number}/expand1x1"] = (wide, narrow, 1, 1)
+        layers[f"fire{number}/expand3x3"] = (wide, narrow, 3, 3)
+        inputs = 2 * wide
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in layers.items():
+        shapes |= {f"{name}_w_0": shape, f"{name}_b_0": shape[:1]}
+    return shapes

@@ -14,7 +14,8 @@ _SIDE = 128
 
 def load_tiny_base() -> FeatureNetwork:
     """The network `tiny_base`."""
-    encoder = AutoencoderKL.from_pretrained(str(BUNDLED / "vae")).encoder.eval()
+    vae = AutoencoderKL.from_pretrained(str(BUNDLED / "vae"), local_files_only=True, use_safetensors=True)
+    encoder = vae.encoder.eval()
 
     def maps(pixels: Tensor) -> list[Tensor]:
         x = encoder.conv_in(2 * pixels - 1)

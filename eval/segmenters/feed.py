@@ -11,7 +11,6 @@ rounds, and each place's augmentation is seeded by (seed, its number).
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -57,21 +56,18 @@ class Pool:
 
 
 class Feed:
-    """The batches of a pool. `waited` is the time in s that the optimiser spent waiting for them."""
+    """The batches of a pool."""
 
     def __init__(self, pool: Pool, batch: int, seed: int) -> None:
         self._pool, self._batch, self._seed = pool, batch, seed
         self._augment = augmentation()
-        self.waited = 0.0
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches number start .. stop - 1, each made in a thread of its own while the one before is being used."""
         with ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(self.batch, start)
             for number in range(start, stop):
-                before = time.perf_counter()
                 ready = coming.result()
-                self.waited += time.perf_counter() - before
                 if number + 1 < stop:
                     coming = ahead.submit(self.batch, number + 1)
                 yield ready

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eval.segmenters import SEGMENTERS, configure
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.feed import resize
 from eval.segmenters.start import begin
-from eval.segmenters.training import Progress, Trained, new_network, probabilities, train
+from eval.segmenters.training import Trained, discard_checkpoints, new_network, probabilities, train
 from synth.errors import EvalError
+from synth.generators import Progress
 from synth.io.atomic import replacing
 from synth.sample import Sample
+from synth.training.checkpoint import read_state, write_state
 
 _WEIGHTS = "segmenter.safetensors"
 _SETTINGS = "segmenter.json"
@@ -49,7 +49,7 @@ class Segmenter:
         progress: Progress | None = None,
     ) -> Trained:
         """Train on samples; weights and threshold are those that do best on the validation samples, which must hold
-        defects and share no image with the rest. With a folder, an interrupted call is gone on with."""
+        defects and share no image with the rest. With a folder, an interrupted call is resumed."""
         self._trained = train(self._network, self.config, samples, validation, folder, progress)
         return self._trained
 
@@ -65,14 +65,15 @@ class Segmenter:
         return {key: value.detach().cpu() for key, value in self._network.state_dict().items()}
 
     def save(self, folder: str | Path) -> None:
-        """Weights (safetensors) and everything else (JSON), into `folder`."""
+        """Weights with name, config and what training came to, in one file with a sha256; and all but the weights once
+        more as JSON for people, written last. Checkpoints in `folder` go."""
         folder = Path(folder)
         settings: dict[str, Any] = {"name": self.name, "config": self.config.model_dump(mode="json")}
         settings["trained"] = self.trained.to_json()
-        with replacing(folder / _WEIGHTS) as temporary:
-            save_file({key: value.contiguous() for key, value in self.weights().items()}, temporary)
+        write_state(folder / _WEIGHTS, self.weights(), settings)
         with replacing(folder / _SETTINGS) as temporary:
             temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+        discard_checkpoints(folder)
 
     def _known(self) -> Trained:
         if self._trained is None:
@@ -82,14 +83,20 @@ class Segmenter:
     @classmethod
     def load(cls, folder: str | Path) -> Segmenter:
         """What `save` wrote. EvalError where it is not there or damaged."""
-        folder = Path(folder)
+        path = Path(folder) / _WEIGHTS
+        found = read_state(path)
+        if found is None:
+            raise EvalError(
+                f"{folder} holds no segmenter: {path.name} is missing or damaged; delete the folder and run again, or "
+                "name a folder that save wrote"
+            )
         try:
-            settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+            weights, settings = found
             segmenter = cls(settings["name"], configure(settings["name"], **settings["config"]))
-            segmenter._network.load_state_dict(load_file(folder / _WEIGHTS))
+            segmenter._network.load_state_dict(weights)
             segmenter._trained = Trained(**settings["trained"])
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as problem:
-            raise EvalError(f"{folder} holds no segmenter ({problem}); name a folder that save wrote") from problem
+        except (KeyError, TypeError, RuntimeError) as problem:
+            raise EvalError(f"{path} was made by another version ({problem}); train it again") from problem
         return segmenter
 
 

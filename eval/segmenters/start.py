@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from eval.segmenters.config import ConvolutionalConfig, TrainingConfig
+from synth.errors import EvalError
 from synth.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ def begin(network: nn.Module, name: str, config: TrainingConfig) -> None:
     if isinstance(config, ConvolutionalConfig) and config.start == "marks":
         path = shipped(name, config)
         if path.is_file():
-            network.load_state_dict(load_file(path))
+            try:
+                network.load_state_dict(load_file(path))
+            except (SafetensorError, OSError, RuntimeError) as problem:
+                raise EvalError(f"{path} is damaged ({str(problem).splitlines()[0]}): reinstall flawsmith") from problem
 
 
 def write(segmenter: Segmenter, path: Path) -> None:

@@ -4,13 +4,15 @@ In the last quarter of the steps, when the rate has come down, the validation im
 `validate_every` steps; the weights and the threshold of the best mean IoU (over defect types, of the IoU of each of
 their images) are kept. Earlier weights still change so much that five images, all that few shots can spare, would
 choose by chance. Each step seeds its own randomness, so a resumed training ends like an uninterrupted one.
+
+A folder holds `checkpoints/` while a training runs; `discard_checkpoints` removes them once its result is saved.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
-import time
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,18 +20,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from eval.metrics.overlap import iou
 from eval.segmenters.config import TrainingConfig
-from eval.segmenters.feed import Feed, Pool
+from eval.segmenters.feed import Batch, Feed, Pool
 from eval.segmenters.losses import LOSSES
 from synth.errors import EvalError
-from synth.io.atomic import replacing
+from synth.generators import Progress
 from synth.sample import Sample
+from synth.training.checkpoint import Checkpoints, Notes, State, optimizer_state, restore_optimizer
+from synth.training.loop import every, run_steps
 
-Progress = Callable[[str, int, int], None]
+CHECKPOINTS = "checkpoints"
 THRESHOLDS = (0.02, 0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)))
 _AUXILIARY = 0.4
 _WARMUP = 0.05
@@ -57,17 +60,13 @@ class Trained:
 
 
 @dataclass
-class State:
-    """Where training stands: steps taken, the best look so far and the weights it was made with."""
+class Best:
+    """The best look at the validation images so far, and the weights it was made with."""
 
     step: int = 0
-    best_step: int = 0
     threshold: float = 0.5
-    best: float = -1.0
-    weights: dict[str, Tensor] | None = None
-    seconds: float = 0.0
-    waited: float = 0.0
-    worked: float = 0.0
+    score: float = -1.0
+    weights: State | None = None
 
 
 def new_network(build: Callable[[Any], nn.Module], config: TrainingConfig) -> nn.Module:
@@ -91,34 +90,25 @@ def train(
         raise EvalError("no validation image shows a defect; keep at least one of each type back")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
-    judged = Pool(judges, config.resolution)
-    types = [str(sample.defect) for sample in judges]
-    feed = Feed(Pool(samples, config.resolution), config.batch, config.seed)
-    optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    state = _resume(folder, network, optimiser) or State()
-    began, cpu = time.perf_counter() - state.seconds, time.process_time() - state.worked
-    waited = state.waited
-    for images, masks in feed.batches(state.step, config.steps):
-        _step(network, optimiser, config, state.step, _pixels(images, device), masks)
-        state.step += 1
-        if state.step % config.validate_every == 0 or state.step == config.steps:
-            if state.step >= _SETTLED * config.steps:
-                _look(network, state, judged, types)
-            state.seconds, state.worked = time.perf_counter() - began, time.process_time() - cpu
-            state.waited = waited + feed.waited
-            _keep(folder, network, optimiser, state)
-        if progress is not None:
-            progress("training", state.step, config.steps)
-    assert state.weights is not None
-    network.load_state_dict(state.weights)
-    return Trained(
-        state.best_step,
-        state.threshold,
-        state.best,
-        state.seconds,
-        state.waited / state.seconds,
-        state.worked / state.seconds,
-    )
+    pool, judged = Pool(samples, config.resolution), Pool(judges, config.resolution)
+    training = _Training(network, config, judged, [str(sample.defect) for sample in judges])
+    checkpoints = None
+    if folder is not None:
+        mark = _fingerprint(network, config, pool, judged, training.types)
+        checkpoints = Checkpoints(folder / CHECKPOINTS, "training", mark, EvalError)
+    feed = Feed(pool, config.batch, config.seed)
+    spent = run_steps("training", training, feed.batches, config.steps, checkpoints, training.looks, progress)
+    best = training.best
+    if best.weights is None:
+        raise EvalError("the loss broke, and no weights could be chosen: train again with a smaller learning_rate")
+    network.load_state_dict(best.weights)
+    waited, cores = spent.waited / spent.seconds, spent.worked / spent.seconds
+    return Trained(best.step, best.threshold, best.score, spent.seconds, waited, cores)
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Remove what an interrupted training would resume from."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def probabilities(network: nn.Module, images: np.ndarray) -> np.ndarray:
@@ -156,28 +146,71 @@ def rate(step: int, steps: int) -> float:
     return _LAST + (1 - _LAST) * (1 + math.cos(math.pi * done)) / 2
 
 
-def _step(
-    network: nn.Module, optimiser: torch.optim.Optimizer, config: TrainingConfig, step: int, images: Tensor, masks: Any
-) -> None:
-    network.train()
-    for group in optimiser.param_groups:
-        group["lr"] = config.learning_rate * rate(step, config.steps)
-    targets = torch.from_numpy(masks)[:, None].to(images)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(np.random.SeedSequence((config.seed, step)).generate_state(1)[0]))
-        main, *auxiliary = (LOSSES[config.loss](logits, targets).mean() for logits in network(images))
-    loss = main + _AUXILIARY * torch.stack(auxiliary).mean() if auxiliary else main
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
-    optimiser.step()
+class _Training:
+    """A network's training as steps of `run_steps`; `looks(done)`: whether a checkpoint follows and, when the rate has
+    come down, a look at the validation images."""
+
+    def __init__(self, network: nn.Module, config: TrainingConfig, judged: Pool, types: list[str]) -> None:
+        self._network, self._config, self._judged, self.types = network, config, judged, types
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._names = {parameter: name for name, parameter in network.named_parameters()}
+        self.looks: Callable[[int], bool] = every(config.validate_every, config.steps)
+        self.best = Best()
+
+    def step(self, step: int, batch: Batch) -> None:
+        config = self._config
+        self._descend(step, *batch)
+        if self.looks(step + 1) and step + 1 >= _SETTLED * config.steps:
+            maps = probabilities(self._network, self._judged.images)
+            threshold, score = best_threshold(maps, self._judged.masks, self.types)
+            if score > self.best.score:
+                weights = {key: value.detach().cpu().clone() for key, value in self._network.state_dict().items()}
+                self.best = Best(step + 1, threshold, score, weights)
+
+    def state(self) -> tuple[State, Notes]:
+        tensors = {f"now/{key}": value for key, value in self._network.state_dict().items()}
+        tensors |= {f"best/{key}": value for key, value in (self.best.weights or {}).items()}
+        best = {"step": self.best.step, "threshold": self.best.threshold, "score": self.best.score}
+        return tensors | optimizer_state(self._optimiser, self._names), {"best": best}
+
+    def restore(self, tensors: State, notes: Notes) -> None:
+        groups: dict[str, State] = {"now": {}, "best": {}}
+        for key, value in tensors.items():
+            group, _, name = key.partition("/")
+            groups.get(group, {})[name] = value
+        self._network.load_state_dict(groups["now"])
+        restore_optimizer(self._optimiser, self._names, tensors)
+        self.best = Best(**notes["best"], weights=groups["best"] or None)
+
+    def _descend(self, step: int, images: np.ndarray, masks: np.ndarray) -> None:
+        network, config = self._network, self._config
+        network.train()
+        for group in self._optimiser.param_groups:
+            group["lr"] = config.learning_rate * rate(step, config.steps)
+        pixels = _pixels(images, next(network.parameters()).device)
+        targets = torch.from_numpy(masks)[:, None].to(pixels)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(np.random.SeedSequence((config.seed, step)).generate_state(1)[0]))
+            main, *auxiliary = (LOSSES[config.loss](logits, targets).mean() for logits in network(pixels))
+        loss = main + _AUXILIARY * torch.stack(auxiliary).mean() if auxiliary else main
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
+        self._optimiser.step()
 
 
-def _look(network: nn.Module, state: State, judged: Pool, types: Sequence[str]) -> None:
-    threshold, score = best_threshold(probabilities(network, judged.images), judged.masks, types)
-    if score > state.best:
-        state.best, state.best_step, state.threshold = score, state.step, threshold
-        state.weights = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
+def _fingerprint(network: nn.Module, config: TrainingConfig, pool: Pool, judged: Pool, types: Sequence[str]) -> str:
+    """A hash of all that the trained weights depend on."""
+    text = f"{type(network).__name__} {config.model_dump_json()} {types} {pool.defective} {pool.good_images}"
+    digest = hashlib.sha256(text.encode())
+    for value in network.state_dict().values():
+        digest.update(value.detach().float().cpu().contiguous().numpy())
+    for images in (pool, judged):
+        digest.update(images.images)
+        digest.update(images.masks)
+    return digest.hexdigest()
 
 
 def _pixels(images: np.ndarray, device: torch.device) -> Tensor:
@@ -186,39 +219,3 @@ def _pixels(images: np.ndarray, device: torch.device) -> Tensor:
     pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
     deviation, mean = torch.std_mean(pixels, (1, 2, 3), keepdim=True)
     return (pixels - mean) / deviation.clamp(min=_LEAST_DEVIATION)
-
-
-def _keep(folder: Path | None, network: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> None:
-    """One file holds all of it, so that a kill leaves the last checkpoint or the one before, never a mixture."""
-    if folder is None:
-        return
-    tensors = {f"now/{key}": value for key, value in network.state_dict().items()}
-    tensors |= {f"best/{key}": value for key, value in (state.weights or {}).items()}
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{index}/{key}": value for key, value in moments.items()}
-    numbers = {key: value for key, value in vars(state).items() if key != "weights"}
-    with replacing(folder / "checkpoint.safetensors") as temporary:
-        kept = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        save_file(kept, temporary, metadata={"state": json.dumps(numbers)})
-
-
-def _resume(folder: Path | None, network: nn.Module, optimiser: torch.optim.Optimizer) -> State | None:
-    if folder is None or not (folder / "checkpoint.safetensors").is_file():
-        return None
-    from safetensors import safe_open
-
-    path = folder / "checkpoint.safetensors"
-    with safe_open(path, "pt") as file:
-        state = State(**json.loads(file.metadata()["state"]))
-    groups: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimiser": {}}
-    for key, value in load_file(path).items():
-        group, _, name = key.partition("/")
-        groups[group][name] = value
-    network.load_state_dict(groups["now"])
-    state.weights = groups["best"] or None
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in groups["optimiser"].items():
-        index, _, key = name.partition("/")
-        moments.setdefault(int(index), {})[key] = value
-    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
-    return state

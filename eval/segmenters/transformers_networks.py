@@ -15,10 +15,12 @@ from transformers import (
     UperNetForSemanticSegmentation,
 )
 
+from eval.features.saved_network import open_network, saved_folder
 from eval.segmenters.config import SegFormerConfig, UPerNetConfig
 from eval.segmenters.layers import enlarge, expect_little
 from synth.errors import EvalError
 
+_HEADS = ("decode_head.", "auxiliary_head.")
 _STAGES = ["stage1", "stage2", "stage3", "stage4"]
 _SMALL: dict[str, Any] = {
     "convnext": lambda: ConvNextConfig(hidden_sizes=[32, 64, 128, 256], depths=[2, 2, 4, 2], out_features=_STAGES),
@@ -78,10 +80,18 @@ def _from_scratch(network: Any) -> nn.Module:
     return OneLogit(network)
 
 
-def _from_weights(kind: Any, weights: str) -> nn.Module:
-    try:
-        return OneLogit(kind.from_pretrained(weights, num_labels=1, ignore_mismatched_sizes=True))
-    except (OSError, ValueError) as problem:
-        raise EvalError(
-            f"no {kind.__name__} at {weights!r} ({str(problem).splitlines()[0]}): give its folder or Hub id as weights"
-        ) from problem
+def _from_weights(kind: Any, name: str) -> nn.Module:
+    """A trained network with a head for one logit where its own has more. EvalError where there is none, or more than
+    the head is missing."""
+    folder = saved_folder(name, [], f"the folder or Hub id of a {kind.__name__} as weights")
+    saved = open_network(folder, lambda config: _of(kind, config), lambda _config: {"num_labels": 1}, resized=True)
+    untrained = [name for name in saved.untrained if not name.startswith(_HEADS)]
+    if untrained:
+        raise EvalError(f"{folder / 'model.safetensors'} lacks the weights {untrained[0]}: copy it again")
+    return OneLogit(saved.network)
+
+
+def _of(kind: Any, config: Any) -> Any:
+    if not isinstance(config, kind.config_class):
+        raise ValueError(f"a {config.model_type}, wanted a {kind.__name__}")
+    return kind

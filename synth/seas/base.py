@@ -7,8 +7,7 @@ of tokenizer, CLIP text encoder, AutoencoderKL, UNet2DConditionModel and schedul
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +20,15 @@ from transformers.utils import logging as transformers_logging
 
 from synth.errors import GeneratorError
 from synth.io.atomic import share
+from synth.io.model_files import hub_folder
+from synth.seas.base_folder import CONFIGS, WEIGHTS, check_configs, open_folder, try_out
 
 # Bars of a second's loading would run through the command's own.
 diffusers_logging.disable_progress_bar()
 transformers_logging.disable_progress_bar()
 
 BUNDLED = Path(__file__).parent / "tiny_base"
+_LAYOUT = "model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/"
 WORDS = ("a", "with", "defect", "object", "good", "part", "photo", "of")
 """Words that prompts are made of; a base's tokenizer keeps each of them as one token."""
 
@@ -184,24 +186,19 @@ def build_tokenizer(words: Sequence[str], length: int) -> CLIPTokenizer:
 
 
 def check_base(name: str) -> None:
-    """Raises GeneratorError where no base stands under this name; reads its index alone."""
-    with _found(name) as source:
-        StableDiffusionPipeline.load_config(source)
+    """Raises GeneratorError where no base stands under this name, or one that cannot be learnt on; reads its configs
+    alone."""
+    check_configs(_folder_of(name, CONFIGS))
 
 
-def load_base(name: str, dtype: torch.dtype = torch.float32) -> StableDiffusionPipeline:
-    """The base model `name`: "tiny" (bundled), a folder in the Stable Diffusion layout, or a Hub id.
+def load_base(name: str) -> StableDiffusionPipeline:
+    """The base model `name`, float32: "tiny" (bundled), a folder in the Stable Diffusion layout, or a Hub id.
 
-    Raises GeneratorError where it is absent or laid out differently."""
-    with _found(name) as source:
-        pipeline = StableDiffusionPipeline.from_pretrained(
-            source, dtype=dtype, safety_checker=None, feature_extractor=None, requires_safety_checker=False
-        )
-    if pipeline.unet.config.in_channels != pipeline.vae.config.latent_channels:
-        raise GeneratorError(
-            f"{name}: its U-Net takes {pipeline.unet.config.in_channels} channels, its VAE gives "
-            f"{pipeline.vae.config.latent_channels}: name a text-to-image base, not an inpainting one"
-        )
+    Raises GeneratorError where it is absent, damaged or of another kind."""
+    check_configs(_folder_of(name, CONFIGS))  # of a Hub id before its weights are fetched
+    folder = _folder_of(name, (*CONFIGS, *WEIGHTS))
+    pipeline = open_folder(folder)
+    try_out(pipeline, folder)
     return pipeline
 
 
@@ -212,19 +209,18 @@ def save_base(pipeline: StableDiffusionPipeline, folder: Path) -> None:
         share(weights)
 
 
-@contextmanager
-def _found(name: str) -> Iterator[str]:
-    """What diffusers opens the base by; its complaints become GeneratorErrors."""
-    if name == "tiny" and not (BUNDLED / "model_index.json").is_file():
-        raise GeneratorError(f"the bundled base is missing from {BUNDLED}: reinstall flawsmith")
-    try:
-        yield str(BUNDLED) if name == "tiny" else name
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise GeneratorError(
-            f"no Stable Diffusion 1.x/2.x base at {name!r} ({reason}): give 'tiny', a folder that holds "
-            "model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/, or a Hub id"
-        ) from error
+def _folder_of(name: str, patterns: Sequence[str]) -> Path:
+    """Where the base lies; of a Hub id the files that match the patterns."""
+    if name == "tiny":
+        if not (BUNDLED / "model_index.json").is_file():
+            raise GeneratorError(f"the bundled base is missing from {BUNDLED}: reinstall flawsmith")
+        return BUNDLED
+    folder, wanted = Path(name), f"'tiny', a folder that holds {_LAYOUT}, or a Hub id"
+    if not folder.is_dir():
+        return hub_folder(name, patterns, GeneratorError, wanted)
+    if not (folder / "model_index.json").is_file():
+        raise GeneratorError(f"no Stable Diffusion 1.x/2.x base in {name}: give {wanted}")
+    return folder
 
 
 def _merges(learner: Tokenizer) -> list[list[str]]:

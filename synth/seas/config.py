@@ -1,7 +1,8 @@
 """The `generator: {kind: seas}` block of a recipe: every choice of SeaS that a user may make.
 
-Three kinds of default: a plain value; None, settled from the base's size by `settled` (tables SMALL_BASE, FULL_BASE,
-LORA); and the table PARITY of the published code's choices, which `parity: true` lays under whatever the recipe says.
+Three kinds of default: a plain value; None, which `SeasConfig.resolved` replaces by what suits the base's size (tables
+SMALL_BASE, FULL_BASE, LORA), so that training and drawing read `SeasSettings` without None; and the table PARITY of the
+published code's choices, which `parity: true` lays under whatever the recipe says.
 """
 
 from __future__ import annotations
@@ -199,16 +200,22 @@ class SeasConfig(LearningChoices):
     def _lay_parity_under(cls, data: Any) -> Any:
         return {**PARITY, **data} if isinstance(data, dict) and data.get("parity") is True else data
 
-    @property
-    def start_strength(self) -> float:
-        """`strength`, settled by the mask mode."""
-        if self.strength is not None:
-            return self.strength
-        return 1.0 if self.mask_mode == "predict" else 0.7
+    def resolved(self, unet_parameters: int, resolution: int) -> SeasSettings:
+        """Every open choice made, for a U-Net of this size and the base's own resolution."""
+        table = LORA if self.unet_mode == "lora" else FULL_BASE if unet_parameters >= FULL_SIZE else SMALL_BASE
+        strength = 1.0 if self.mask_mode == "predict" else 0.7
+        chosen = {name: value for name, value in self.model_dump().items() if value is not None}
+        return SeasSettings.model_validate({**table, "resolution": resolution, "strength": strength, **chosen})
 
-    def settled(self, unet_parameters: int, resolution: int) -> SeasConfig:
-        """This config with every None replaced by what suits a U-Net of this size and the base's own resolution."""
-        table = FULL_BASE if unet_parameters >= FULL_SIZE else SMALL_BASE
-        choices = {**(LORA if self.unet_mode == "lora" else table), "resolution": resolution}
-        open_fields = {name: value for name, value in choices.items() if getattr(self, name) is None}
-        return self.model_copy(update=open_fields)
+
+class SeasSettings(SeasConfig):
+    """What training and drawing read: a `SeasConfig` in which nothing is left open for the base to decide."""
+
+    resolution: int
+    lr_unet: float
+    lr_tokens: float
+    warmup_updates: int
+    ema_decay: float
+    noise_focus: float
+    weight_defect: float
+    strength: float

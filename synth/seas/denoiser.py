@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from synth.errors import GeneratorError
 from synth.seas.attention import AttentionMaps, captured_maps
-from synth.seas.config import SeasConfig
+from synth.seas.config import SeasSettings
 from synth.seas.losses import decoupled_alignment, min_snr_weight, noise_loss, noise_target, shrink_masks
 from synth.seas.pool import Batch, WindowPool, draw_batch
 from synth.seas.prompts import UnbalancedPrompts, token_ids
@@ -43,13 +43,13 @@ def stage_losses(
     maps: AttentionMaps,
     scheduler: DDPMScheduler,
     product_tokens: int,
-    config: SeasConfig,
+    config: SeasSettings,
 ) -> dict[str, Tensor]:
     """Means of the losses of one forward pass: total = df + weight_na na + weight_da da."""
     target = noise_target(scheduler, batch.latents, batch.noise, batch.timesteps)
     weight = min_snr_weight(scheduler, batch.timesteps, config.snr_gamma)
     pairs, latent = len(batch.masks), batch.latents.shape[-1]
-    error = noise_loss(prediction, target, weight, _cells(batch, config.weight_defect or 0.0))
+    error = noise_loss(prediction, target, weight, _cells(batch, config.weight_defect))
     df, na = error[:pairs].mean(), error[pairs:].mean()
     aligned = decoupled_alignment(
         maps.levels(), product_tokens, batch.masks, latent, config.mask_pyramid, config.map_range
@@ -63,11 +63,11 @@ def train_denoiser(
     prompts: UnbalancedPrompts,
     first_token: int,
     pool: WindowPool,
-    config: SeasConfig,
+    config: SeasSettings,
     training: Training,
 ) -> None:
-    """Train in place, from update 0 or the newest checkpoint. config must be settled; prompts' tokens must be in the
-    tokenizer from id `first_token` on. Afterwards the pipeline is stock again, with LoRA layers merged."""
+    """Train in place, from update 0 or the newest checkpoint. prompts' tokens must be in the tokenizer from id
+    `first_token` on. Afterwards the pipeline is stock again, with LoRA layers merged."""
     device, world = training.accelerator.device, training.accelerator.num_processes
     unet, text_encoder = pipeline.unet, pipeline.text_encoder
     scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
@@ -85,7 +85,7 @@ def train_denoiser(
 
         def losses(rng: torch.Generator) -> dict[str, Tensor]:
             steps = scheduler.config.num_train_timesteps
-            scale, focus = pipeline.vae.config.scaling_factor, config.noise_focus or 1.0
+            scale, focus = pipeline.vae.config.scaling_factor, config.noise_focus
             batch = draw_batch(pool, config.batch, steps, scale, rng, focus)
             batch = batch.part(training.accelerator.process_index, world).to(device)
             which = torch.cat([batch.types + 1, torch.zeros_like(batch.types)])
@@ -99,9 +99,9 @@ def train_denoiser(
                 name="denoiser",
                 updates=config.updates_per_defect * len(prompts.defects),
                 accumulate=config.accumulate,
-                warmup=config.warmup_updates or 0,
+                warmup=config.warmup_updates,
                 grad_clip=config.grad_clip,
-                ema_decay=config.ema_decay or 0.0,
+                ema_decay=config.ema_decay,
                 checkpoint_every=config.checkpoint_every,
             ),
             groups,
@@ -119,15 +119,13 @@ def _cells(batch: Batch, extra: float) -> Tensor | None:
     return torch.cat([1 + extra * marked, torch.ones_like(marked)])
 
 
-def _groups(unet: UNet2DConditionModel, tokens: TrainedRows, config: SeasConfig) -> list[ParameterGroup]:
-    assert config.lr_unet is not None
-    assert config.lr_tokens is not None
+def _groups(unet: UNet2DConditionModel, tokens: TrainedRows, config: SeasSettings) -> list[ParameterGroup]:
     trained = {f"unet.{name}": value for name, value in unet.named_parameters() if value.requires_grad}
     return [ParameterGroup(trained, config.lr_unet), ParameterGroup({"tokens": tokens.rows}, config.lr_tokens)]
 
 
 @contextmanager
-def _trained_unet(unet: UNet2DConditionModel, config: SeasConfig, seed: int) -> Iterator[None]:
+def _trained_unet(unet: UNet2DConditionModel, config: SeasSettings, seed: int) -> Iterator[None]:
     """Make the U-Net, or LoRA layers added to its attention, trainable; on leaving, merge those and freeze it."""
     unet.requires_grad_(config.unet_mode == "full")
     unet.train()  # a switch for activation checkpointing; Stable Diffusion has no dropout

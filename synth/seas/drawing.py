@@ -11,13 +11,13 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
 
-from synth.seas.config import SeasConfig
+from synth.seas.config import SeasSettings
 from synth.seas.features import UnetFeatures, decoder_features, finish_decoding, tapped_features
 from synth.seas.finetune import Finetuned
 from synth.seas.pool import encode
 from synth.seas.prompts import token_ids
 from synth.seas.sampler import (
-    Hold,
+    Kept,
     Step,
     Wait,
     build_sampler,
@@ -54,7 +54,7 @@ class Drawn:
 
 
 @torch.inference_mode()
-def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) -> list[Drawn]:
+def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasSettings) -> list[Drawn]:
     """Draw all windows as one batch. The model must be on its device, its U-Net in the precision to draw in."""
     pipeline = model.pipeline
     device = pipeline.vae.device
@@ -64,7 +64,7 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) 
         begin = _latents(pipeline.vae, [start.sketched for start in starts])
     noise = sample_noise([start.seed for start in starts], tuple(good.shape[1:])).to(device)
     solver = build_sampler(dict(pipeline.scheduler.config), config.steps, config.final_sigma)
-    first = first_step(config.steps, config.start_strength)
+    first = first_step(config.steps, config.strength)
     turns = first_steps(solver, first, sketch_amplitude(begin, good), config.sketch_noise)
     texts = _text(model, [model.tokens.defective(start.defect) for start in starts])
     with tapped_features(pipeline.unet) as features:
@@ -75,7 +75,7 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasConfig) 
             noised_start(begin, noise, solver, first, config.start_amplitude),
             noise,
             first,
-            _hold(good, [start.free for start in starts]),
+            _kept(good, [start.free for start in starts]),
             Wait(begin, turns) if sketched else None,
             reader.watch,
         )
@@ -103,7 +103,7 @@ class MaskReader:
         assert self._features.mid is not None
         # With guidance the pass holds [empty prompt; prompt]: the last rows are the prompted ones.
         low, mid = (f[-len(step.noisy) :].to(step.noisy.dtype) for f in (self._features.low, self._features.mid))
-        noisy = self._model.config.decoder_input == "noisy"
+        noisy = self._model.settings.decoder_input == "noisy"
         self._seen.append((low, mid, decoder_features(self._model.pipeline.vae, step.noisy) if noisy else None))
 
     def probability(self, finished: Sequence[Tensor]) -> Tensor:
@@ -134,13 +134,13 @@ def _unet(model: Finetuned) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return call
 
 
-def _hold(good: Tensor, free: Sequence[np.ndarray | None]) -> Hold | None:
+def _kept(good: Tensor, free: Sequence[np.ndarray | None]) -> Kept | None:
     """A latent cell is as free as the freest pixel under it; None when everything is free everywhere."""
     if all(f is None for f in free):
         return None
     everywhere = np.ones(next(f.shape for f in free if f is not None), dtype=np.float32)
     maps = torch.from_numpy(np.stack([everywhere if f is None else f for f in free]))[:, None].to(good.device)
-    return Hold(good, functional.adaptive_max_pool2d(maps, good.shape[-2:]))
+    return Kept(good, functional.adaptive_max_pool2d(maps, good.shape[-2:]))
 
 
 def _decoded(vae: AutoencoderKL, latents: Tensor) -> tuple[np.ndarray, list[Tensor]]:

@@ -25,10 +25,10 @@ from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
 from synth.seas.base import check_base, load_base
 from synth.seas.compose import certainty, change_level, join, neighbourhood, to_image, true_mask, visible_change
-from synth.seas.config import SeasConfig
+from synth.seas.config import SeasConfig, SeasSettings
 from synth.seas.drawing import Drawn, Start, draw_windows
 from synth.seas.edges import RIM, edge_level, tighten
-from synth.seas.finetune import Finetuned, finetune, load_finetuned
+from synth.seas.finetune import Finetuned, finetune, load_finetuned, resolve
 from synth.seas.grain import is_directed
 from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
@@ -37,7 +37,7 @@ from synth.seas.window import Window, cut, widest_window, window_for
 from synth.sources.parts import part_of
 
 _GOOD_IMAGES_TRIED = 5
-_GOOD_IMAGES_FELT = 20
+_GOOD_IMAGES_EXAMINED = 20
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ class Product:
 
     @cached_property
     def directed(self) -> bool:
-        """Whether the good parts' grain has a direction, by up to `_GOODS_FELT` of them."""
-        felt = [
+        """Whether the good parts' grain has a direction, by up to `_GOOD_IMAGES_EXAMINED` of them."""
+        examined = [
             good
-            for good in self.good_images[:: max(1, len(self.good_images) // _GOOD_IMAGES_FELT)]
+            for good in self.good_images[:: max(1, len(self.good_images) // _GOOD_IMAGES_EXAMINED)]
             if good.image is not None
         ]
-        return is_directed((good.image, whole_if_unknown(good)) for good in felt if good.image is not None)
+        return is_directed((good.image, whole_if_unknown(good)) for good in examined if good.image is not None)
 
     def surroundings(self, turn: float | None) -> Surroundings:
         """What tells where defects fit; `turn` as in `Surroundings`, the same at every call."""
@@ -128,7 +128,7 @@ class SeasGenerator:
         check_base(config.base)
         self._config, self._folder, self._seed = config, folder, seed
         self._products: dict[str, Product] = {}
-        self._loaded: tuple[str, Finetuned] | None = None
+        self._loaded: tuple[str, Finetuned, SeasSettings] | None = None
         self._region = None if config.legal_region is None else read_region(config.legal_region)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
@@ -155,16 +155,16 @@ class SeasGenerator:
             placed = [plan for plan in plans if isinstance(plan, Plan)]
             windows = iter(())
             if placed:
-                model = self._model(placed[0].request.product)
-                windows = iter(draw_windows(model, [plan.start for plan in placed], self._config))
+                model, settings = self._model(placed[0].request.product)
+                windows = iter(draw_windows(model, [plan.start for plan in placed], settings))
             drawn += [self._finish(plan, next(windows)) if isinstance(plan, Plan) else plan for plan in plans]
         return drawn
 
     def _place(self, product: str) -> Path:
         return self._folder / file_name(product)
 
-    def _model(self, product: str) -> Finetuned:
-        """The product's model from disk, on the device, U-Net in the config's precision."""
+    def _model(self, product: str) -> tuple[Finetuned, SeasSettings]:
+        """The product's model from disk, on the device, U-Net in the config's precision; and what to draw by."""
         if self._loaded is None or self._loaded[0] != product:
             self._loaded = None
             model = load_finetuned(self._place(product))
@@ -173,8 +173,8 @@ class SeasGenerator:
             model.mask_head.to(device)
             if self._config.precision == "bf16":
                 model.pipeline.unet.to(torch.bfloat16)
-            self._loaded = (product, model)
-        return self._loaded[1]
+            self._loaded = (product, model, resolve(self._config, model.pipeline))
+        return self._loaded[1:]
 
     def _product(self, name: str) -> Product:
         if name not in self._products:
@@ -184,8 +184,8 @@ class SeasGenerator:
     def _plan(self, request: Request) -> Plan | Sample:
         """Decide everything about a sample but its pixels, from the request's seed alone; a sample without a mask where
         no place was found."""
-        product, resolution = self._product(request.product), self._model(request.product).config.resolution
-        assert resolution is not None
+        product = self._product(request.product)
+        resolution = self._model(request.product)[0].settings.resolution
         rng = np.random.default_rng(request.seed)
         draft = self._draft(product, request, rng)
         if draft is None:

@@ -11,7 +11,7 @@ from diffusers import DDPMScheduler, StableDiffusionPipeline
 from torch import Tensor
 from torch.nn import functional
 
-from synth.seas.config import SeasConfig
+from synth.seas.config import SeasSettings
 from synth.seas.features import (
     ancestral_step,
     clean_latents,
@@ -40,10 +40,10 @@ def train_mask_head(
     pipeline: StableDiffusionPipeline,
     prompts: UnbalancedPrompts,
     pool: WindowPool,
-    config: SeasConfig,
+    config: SeasSettings,
     training: Training,
 ) -> MaskHead:
-    """Train a mask head for a fine-tuned pipeline, from update 0 or the newest checkpoint; config must be settled."""
+    """Train a mask head for a fine-tuned pipeline, from update 0 or the newest checkpoint."""
     device = training.accelerator.device
     scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
     head = build_mask_head(pipeline, training.seed).to(device)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from synth.generators import Progress
 from synth.sample import Sample
-from synth.seas.config import SeasConfig
+from synth.seas.config import SeasSettings
 from synth.seas.window import cut, widest_window, window_anywhere, window_for
 
 ENCODED_TOGETHER = 4
@@ -78,11 +78,11 @@ def build_pool(
     shots: Sequence[Sample],
     good_images: Sequence[Sample],
     defects: Sequence[str],
-    config: SeasConfig,
+    config: SeasSettings,
     seed: int,
     progress: Progress | None = None,
 ) -> WindowPool:
-    """Cut and encode `config.windows_per_defect` windows a type, and as many good ones. config must be settled."""
+    """Cut and encode `config.windows_per_defect` windows a type, and as many good ones."""
     count = config.windows_per_defect
     places = [(k, i) for k in range(len(defects)) for i in range(count)]
     defective, masks, good = [], [], []
@@ -135,13 +135,12 @@ def encode(vae: AutoencoderKL, images: np.ndarray) -> Tensor:
 
 
 def _window_pair(
-    shot: Sample, good: Sample, config: SeasConfig, rng: np.random.Generator
+    shot: Sample, good: Sample, config: SeasSettings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A defective window (R, R, 3) uint8, its mask (R, R) uint8 and a good window of the same size, each turned."""
     assert shot.image is not None
     assert shot.mask is not None
     assert good.image is not None
-    assert config.resolution is not None
     window = window_for(shot.mask, config.resolution, rng) if config.zoom else widest_window(shot.mask)
     side = window.side if config.zoom else min(good.image.shape[:2])
     elsewhere = window_anywhere(good.image.shape, side, rng)
@@ -153,7 +152,7 @@ def _window_pair(
     return image, (255 * covered + 1e-3).astype(np.uint8), plain
 
 
-def _turned(arrays: Sequence[np.ndarray], config: SeasConfig, rng: np.random.Generator) -> list[np.ndarray]:
+def _turned(arrays: Sequence[np.ndarray], config: SeasSettings, rng: np.random.Generator) -> list[np.ndarray]:
     """The same quarter turn and mirroring for every array, drawn whether or not they are switched on."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     turned = [np.rot90(a, turns) if config.rotate else a for a in arrays]

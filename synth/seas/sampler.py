@@ -3,10 +3,10 @@
 Start at full strength (SeaS):   x_T = a z + sqrt(1 - a^2) eps,                   a = start amplitude
 Start at strength s < 1:         x_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps,     after leaving out (1 - s) of the steps
 Start from a sketch:             the same, at the first later step with  sigma_t / alpha_t <= k a;  a: sketch amplitude
-Held drawing, after each step:   x  <- m x + (1 - m) (alpha_t z_good + sigma_t eps),   m = 0 where the good part stays
+Good part kept, after each step: x  <- m x + (1 - m) (alpha_t z_good + sigma_t eps),   m = 0 where the good part stays
 
-z is the latent of the good part, or of the good part with a sketch; eps belongs to the sample alone, so no sample feels
-its batch mates. All functions take tensors; the U-Net is any callable, so tests can hand in a formula.
+z is the latent of the good part, or of the good part with a sketch; eps belongs to the sample alone, so no sample
+depends on its batch mates. All functions take tensors; the U-Net is any callable, so tests can hand in a formula.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Hold:
+class Kept:
     """Keeps drawings to a place: latents of the good parts (B, C, h, w) and m (B, 1, h, w) in [0, 1], 1 = free."""
 
     good: Tensor
@@ -120,7 +120,7 @@ def draw_latents(
     start: Tensor,
     noise: Tensor,
     first: int = 0,
-    hold: Hold | None = None,
+    kept: Kept | None = None,
     wait: Wait | None = None,
     watch: Callable[[Step], None] | None = None,
 ) -> Tensor:
@@ -136,8 +136,8 @@ def draw_latents(
             watch(Step(len(solver.timesteps) - 1 - index, timestep, x, prediction))
         x = solver.step(prediction, timestep, x).prev_sample
         alpha, sigma = _level(solver, index + 1)
-        if hold is not None:
-            x = hold.free * x + (1 - hold.free) * (alpha * hold.good + sigma * noise)
+        if kept is not None:
+            x = kept.free * x + (1 - kept.free) * (alpha * kept.good + sigma * noise)
         if wait is not None:
             x = torch.where((wait.until > index)[:, None, None, None], alpha * wait.begin + sigma * noise, x)
     return x

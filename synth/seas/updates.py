@@ -1,4 +1,4 @@
-"""The training loop of both stages: AdamW, warm-up, clipping, averaging, log, and resumption to the last bit.
+"""The updates of both stages: AdamW, warm-up, clipping, averaging, log, and resumption to the last bit.
 
 Every random number of update u comes from a generator seeded by (seed, stage, u, micro-batch), and a checkpoint holds
 parameters, optimiser state and averages; so where a process was killed leaves no trace in the result.
@@ -7,11 +7,11 @@ parameters, optimiser state and averages; so where a process was killed leaves n
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from synth.errors import RunError
 from synth.generators import Progress
-from synth.seas.checkpoint import Checkpoints, State, optimizer_state, restore_optimizer
+from synth.training.checkpoint import Checkpoints, Notes, State, optimizer_state, restore_optimizer
+from synth.training.log import Log
+from synth.training.loop import every, run_steps
 
 Losses = Callable[[torch.Generator], dict[str, Tensor]]
 """Draws a micro-batch from the generator and returns its losses by name; `total` is the one that is descended."""
@@ -62,14 +64,19 @@ class Training:
         """Holds what is needed to resume, and nothing of the result."""
         return self.folder / "checkpoints"
 
-    @property
-    def log(self) -> Path:
+    @cached_property
+    def log(self) -> Log:
         """One JSON line an update."""
-        return self.folder / "training_log.jsonl"
+        return Log(self.folder / "training_log.jsonl")
 
     def checkpoints(self, stage: str) -> Checkpoints:
         """The checkpoints of one stage."""
-        return Checkpoints(self.checkpoint_folder, stage, self.fingerprint)
+        return Checkpoints(self.checkpoint_folder, stage, self.fingerprint, report=self.report)
+
+    def report(self, text: str) -> None:
+        """Tell whoever watches what was found damaged and is made again."""
+        if self.progress is not None:
+            self.progress(text, 1, 1)
 
 
 def stream(seed: int, *path: object) -> torch.Generator:
@@ -83,83 +90,96 @@ def run_stage(
 ) -> None:
     """Do all updates of a stage, from its newest checkpoint on. `model` is what the accelerator prepared and
     `groups` are its parameters. Raises RunError where a loss is no longer finite."""
-    accelerator, checkpoints = training.accelerator, training.checkpoints(stage.name)
-    named = {name: parameter for group in groups for name, parameter in group.parameters.items()}
-    optimizer = torch.optim.AdamW(
-        [{"params": list(group.parameters.values()), "lr": group.lr} for group in groups],
-        betas=(0.9, 0.999),
-        weight_decay=0.01,
-        fused=True,
+    accelerator = training.accelerator
+    updates = _Updates(stage, groups, model, losses, training)
+    due = every(stage.checkpoint_every, stage.updates)
+    run_steps(
+        stage.name,
+        updates,
+        range,
+        stage.updates,
+        training.checkpoints(stage.name),
+        lambda done: accelerator.is_main_process and due(done),
+        training.progress,
     )
-    average = {name: value.detach().clone() for name, value in named.items()} if stage.ema_decay else {}
-    start = _resume(checkpoints, optimizer, named, average)
-    _forget_log(training, stage.name, start)
-    for update in range(start, stage.updates):
-        for group, chosen in zip(optimizer.param_groups, groups, strict=True):
-            group["lr"] = chosen.lr * min(1.0, (update + 1) / (stage.warmup + 1))
-        shown = _accumulate(stage, update, model, losses, training)
-        if stage.grad_clip:
-            shown["grad_norm"] = float(nn.utils.clip_grad_norm_(list(named.values()), stage.grad_clip))
-        _require_finite(shown, stage.name, update)
-        optimizer.step()
-        optimizer.zero_grad()
-        _average(average, named, stage.ema_decay, update)
-        done = update + 1
-        if accelerator.is_main_process:
-            _log(training.log, {"stage": stage.name, "update": done, **shown})
-            if done % stage.checkpoint_every == 0 or done == stage.updates:
-                checkpoints.save(done, _state(optimizer, named, average))
-        if training.progress is not None:
-            training.progress(stage.name, done, stage.updates)
-    with torch.no_grad():
-        for name, value in average.items():
-            named[name].copy_(value)
+    updates.take_average()
     accelerator.wait_for_everyone()
 
 
-def _accumulate(stage: Stage, update: int, model: nn.Module, losses: Losses, training: Training) -> dict[str, float]:
-    """Gradients of one update's micro-batches; returns their mean losses."""
-    shown: dict[str, float] = {}
-    for micro in range(stage.accumulate):
-        last = micro + 1 == stage.accumulate
-        with nullcontext() if last else training.accelerator.no_sync(model):
-            parts = losses(stream(training.seed, stage.name, update, micro))
-            training.accelerator.backward(parts["total"] / stage.accumulate)
-        for name, value in parts.items():
-            shown[name] = shown.get(name, 0.0) + value.item() / stage.accumulate
-    return shown
+class _Updates:
+    """The updates of one stage as steps of `run_steps`; its batches are the numbers of the updates."""
 
+    def __init__(
+        self, stage: Stage, groups: Sequence[ParameterGroup], model: nn.Module, losses: Losses, training: Training
+    ) -> None:
+        self._stage, self._groups, self._model, self._losses, self._training = stage, groups, model, losses, training
+        self._named = {name: parameter for group in groups for name, parameter in group.parameters.items()}
+        self._optimizer = torch.optim.AdamW(
+            [{"params": list(group.parameters.values()), "lr": group.lr} for group in groups],
+            betas=(0.9, 0.999),
+            weight_decay=0.01,
+            fused=True,
+        )
+        kept = self._named if stage.ema_decay else {}
+        self._average = {name: value.detach().clone() for name, value in kept.items()}
 
-def _average(average: State, named: Mapping[str, nn.Parameter], decay: float, update: int) -> None:
-    """Move the running average towards the parameters; faster over the first updates, as it starts at the base."""
-    if not average:
-        return
-    weight = 1 - min(decay, (1 + update) / (10 + update))
-    with torch.no_grad():
-        torch._foreach_lerp_(list(average.values()), [named[name].detach() for name in average], weight)
+    def step(self, step: int, batch: int) -> None:
+        stage = self._stage
+        for group, chosen in zip(self._optimizer.param_groups, self._groups, strict=True):
+            group["lr"] = chosen.lr * min(1.0, (step + 1) / (stage.warmup + 1))
+        shown = self._accumulate(step)
+        if stage.grad_clip:
+            shown["grad_norm"] = float(nn.utils.clip_grad_norm_(list(self._named.values()), stage.grad_clip))
+        _require_finite(shown, stage.name, step)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._move_average(step)
+        if self._training.accelerator.is_main_process:
+            self._training.log.write({"stage": stage.name, "update": step + 1, **shown})
 
+    def state(self) -> tuple[State, Notes]:
+        tensors: State = {f"parameter/{name}": value for name, value in self._named.items()}
+        tensors |= {f"average/{name}": value for name, value in self._average.items()}
+        tensors |= optimizer_state(self._optimizer, {value: name for name, value in self._named.items()})
+        return tensors, {"log": self._training.log.text}
 
-def _state(optimizer: torch.optim.Optimizer, named: Mapping[str, nn.Parameter], average: State) -> State:
-    state: State = {f"parameter/{name}": value for name, value in named.items()}
-    state |= {f"average/{name}": value for name, value in average.items()}
-    return state | optimizer_state(optimizer, {value: name for name, value in named.items()})
+    def restore(self, tensors: State, notes: Notes) -> None:
+        with torch.no_grad():
+            for name, value in self._named.items():
+                value.copy_(tensors.pop(f"parameter/{name}"))
+            for name, value in self._average.items():
+                value.copy_(tensors.pop(f"average/{name}"))
+        restore_optimizer(self._optimizer, {value: name for name, value in self._named.items()}, tensors)
+        if self._training.accelerator.is_main_process:
+            self._training.log.restore(notes["log"])
 
+    def take_average(self) -> None:
+        """Let the parameters be their running average, where one is kept."""
+        with torch.no_grad():
+            for name, value in self._average.items():
+                self._named[name].copy_(value)
 
-def _resume(
-    checkpoints: Checkpoints, optimizer: torch.optim.Optimizer, named: Mapping[str, nn.Parameter], average: State
-) -> int:
-    """Load the newest checkpoint into all of these; returns the updates it has seen, 0 without one."""
-    found = checkpoints.latest()
-    if found is None:
-        return 0
-    update, state = found
-    with torch.no_grad():
-        for name, value in named.items():
-            value.copy_(state.pop(f"parameter/{name}"))
-        for name, value in average.items():
-            value.copy_(state.pop(f"average/{name}"))
-    restore_optimizer(optimizer, {value: name for name, value in named.items()}, state)
-    return update
+    def _accumulate(self, update: int) -> dict[str, float]:
+        """Gradients of one update's micro-batches; returns their mean losses."""
+        stage, training = self._stage, self._training
+        shown: dict[str, float] = {}
+        for micro in range(stage.accumulate):
+            last = micro + 1 == stage.accumulate
+            with nullcontext() if last else training.accelerator.no_sync(self._model):
+                parts = self._losses(stream(training.seed, stage.name, update, micro))
+                training.accelerator.backward(parts["total"] / stage.accumulate)
+            for name, value in parts.items():
+                shown[name] = shown.get(name, 0.0) + value.item() / stage.accumulate
+        return shown
+
+    def _move_average(self, update: int) -> None:
+        """Move the running average towards the parameters; faster over the first updates, as it starts at the base."""
+        if not self._average:
+            return
+        weight = 1 - min(self._stage.ema_decay, (1 + update) / (10 + update))
+        now = [self._named[name].detach() for name in self._average]
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self._average.values()), now, weight)
 
 
 def _require_finite(shown: Mapping[str, float], stage: str, update: int) -> None:
@@ -169,27 +189,3 @@ def _require_finite(shown: Mapping[str, float], stage: str, update: int) -> None
             f"fine-tuning ({stage}) broke at update {update + 1}: {', '.join(broken)} is not finite; "
             "lower lr_unet and lr_tokens or set precision: fp32"
         )
-
-
-def _log(path: Path, row: Mapping[str, object]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def _forget_log(training: Training, stage: str, start: int) -> None:
-    """Drop the rows of updates that an interrupted call logged after its last checkpoint."""
-    path = training.log
-    if not path.is_file() or not training.accelerator.is_main_process:
-        return
-    rows = [line for line in path.read_text().splitlines(keepends=True) if _before(line, stage, start)]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(rows))
-    temporary.replace(path)
-
-
-def _before(line: str, stage: str, start: int) -> bool:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError:  # the row that was being written when the process died
-        return False
-    return row["stage"] != stage or row["update"] <= start

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
@@ -22,6 +23,7 @@ from transformers import CLIPTokenizer
 from synth.io.atomic import replacing
 from synth.seas.pool import encode
 from synth.seas.pretraining.captioned import make_captioned
+from synth.training.checkpoint import read_state, write_state
 
 CHUNK = 500
 FIRST_SHARE = 0.05
@@ -47,7 +49,7 @@ class Corpus:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._pool = ProcessPoolExecutor(max_workers=max(2, (os.cpu_count() or 1) - 2))
         for chunk in self.chunks:
-            if not self.file(chunk).is_file():
+            if not _is_whole(self.file(chunk)):
                 self._rendered[chunk] = self._pool.submit(_render, self.file(chunk), chunk, self.side, self.seed)
         return self
 
@@ -104,22 +106,32 @@ class Examples:
     def _take(self, chunk: range) -> None:
         rows, side = slice(chunk.start, chunk.stop), self.latents.shape[-2:]
         with self.corpus.open(chunk) as stored:
-            path = self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.pt"
-            if not path.is_file():
-                save(encode(self.vae, stored["images"])[:, 0].clone(), path)
+            latents = self._latents(chunk, stored["images"])
             shares = torch.from_numpy(stored["masks"])[:, None].to(self.marks.device).float()
             captions = [str(text) for text in stored["captions"]]
-        latents = torch.load(path, weights_only=True).to(self.latents.device)
-        self.latents[rows] = latents * self.vae.config.scaling_factor
+        self.latents[rows] = latents.to(self.latents.device) * self.vae.config.scaling_factor
         self.marks[rows] = F.interpolate(shares, size=side, mode="area")
         ids = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         self.tokens[rows] = ids.to(self.tokens.device)
 
+    def _latents(self, chunk: range, images: np.ndarray) -> torch.Tensor:
+        """Unscaled latents of a chunk's images, from its file or, where that is missing or damaged, encoded."""
+        path = self.folder / f"{chunk.start:06d}-{chunk.stop:06d}.safetensors"
+        found = read_state(path)
+        if found is not None:
+            return found[0]["latents"]
+        latents = encode(self.vae, images)[:, 0].clone()
+        write_state(path, {"latents": latents})
+        return latents
 
-def save(state: object, path: Path) -> None:
-    """Write for torch.load, complete as soon as the file has its name."""
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+
+def _is_whole(path: Path) -> bool:
+    """Whether a rendered chunk is there and has the checksums that its archive names."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return False
 
 
 def _render(path: Path, chunk: Sequence[int], side: int, seed: int) -> None:

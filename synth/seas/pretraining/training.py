@@ -21,7 +21,8 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +32,18 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from synth.errors import GeneratorError
+from synth.errors import GeneratorError, RunError
 from synth.io.atomic import replacing
+from synth.io.model_files import read_json
 from synth.seas.base import BUNDLED, TINY, build_untrained, load_base, save_base
 from synth.seas.losses import min_snr_weight
 from synth.seas.pool import encode
 from synth.seas.pretraining.captioned import vocabulary
-from synth.seas.pretraining.corpus import Corpus, Examples, pool_size, save
+from synth.seas.pretraining.corpus import Corpus, Examples, pool_size
 from synth.seas.pretraining.vae_start import start_as_thumbnail
+from synth.training.checkpoint import Checkpoints, Notes, State, optimizer_state, restore_optimizer
+from synth.training.log import Log
+from synth.training.loop import EverySeconds, run_steps
 
 LOGGED = 50
 """Steps from one line of the log to the next; that of the U-Net gives their mean loss."""
@@ -68,7 +73,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    hold_settings(args.work, {key: value for key, value in vars(args).items() if key not in FREE})
+    check_settings(args.work, {key: value for key, value in vars(args).items() if key not in FREE})
     with Corpus(args.work / "images", args.images, TINY.resolution, args.seed) as corpus:
         if args.device == "cpu":
             corpus.wait()
@@ -83,13 +88,13 @@ def main() -> None:
     export(pipeline, args.export)
 
 
-def hold_settings(work: Path, settings: dict[str, object]) -> None:
+def check_settings(work: Path, settings: dict[str, object]) -> None:
     """Begin the folder, or raise GeneratorError where its images, latents and weights come from other settings."""
     file = work / "settings.json"
     if not file.is_file():
         with replacing(file) as temporary:
             temporary.write_text(json.dumps(settings))
-    begun = json.loads(file.read_text())
+    begun = read_json(file, GeneratorError)
     changed = [f"{key} was {begun.get(key)}" for key, value in settings.items() if begun.get(key) != value]
     if changed:
         raise GeneratorError(f"{work} was begun otherwise ({', '.join(changed)}): name another folder with --work")
@@ -112,29 +117,71 @@ def take_over(pipeline: StableDiffusionPipeline, older: StableDiffusionPipeline)
     pipeline.text_encoder.load_state_dict({**state, **dict.fromkeys(names, rows)})
 
 
+class Resumable:
+    """What every stage saves: model, optimiser and the log. Its batches are the numbers of the steps."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, work: Path) -> None:
+        self.model, self.optimizer, self.log = model, optimizer, Log(work / "log.jsonl")
+        self._names = {parameter: name for name, parameter in model.named_parameters()}
+
+    def step(self, step: int, _batch: int) -> None:
+        raise NotImplementedError
+
+    def state(self) -> tuple[State, Notes]:
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        return tensors | optimizer_state(self.optimizer, self._names), {"log": self.log.text}
+
+    def restore(self, tensors: State, notes: Notes) -> None:
+        self.model.load_state_dict(_below("model/", tensors))
+        restore_optimizer(self.optimizer, self._names, tensors)
+        self.log.restore(notes["log"])
+
+
+def run_stage(stage: str, training: Resumable, steps: int, work: Path) -> None:
+    """All steps of a stage, from its newest checkpoint on; another follows every SAVED_EVERY seconds."""
+    checkpoints = Checkpoints(work / "checkpoints", stage, fingerprint="")
+    run_steps(stage, training, range, steps, checkpoints, EverySeconds(lambda: SAVED_EVERY, steps))
+
+
+def _below(prefix: str, tensors: State) -> State:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
 def train_vae(vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: int, batch: int = 8) -> None:
     """Small crops first, whole images for the last quarter: convolutions do not mind, and it is four times faster."""
     start_as_thumbnail(vae)
-    optimizer = torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
-    images = None
-    for step in resumed(steps, work / "vae.pt", vae, optimizer):
-        images = corpus.images(VAE_IMAGES) if images is None else images
-        rng = np.random.default_rng((seed, 1, step))
+    run_stage("vae", VaeTraining(vae, corpus, steps, work, seed, batch), steps, work)
+
+
+class VaeTraining(Resumable):
+    """The VAE's steps."""
+
+    def __init__(self, vae: AutoencoderKL, corpus: Corpus, steps: int, work: Path, seed: int, batch: int) -> None:
+        optimizer = torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+        super().__init__(vae, optimizer, work)
+        self._vae, self._corpus, self._steps, self._seed, self._batch = vae, corpus, steps, seed, batch
+
+    @cached_property
+    def _images(self) -> np.ndarray:
+        return self._corpus.images(VAE_IMAGES)
+
+    def step(self, step: int, _batch: int) -> None:
+        vae, steps, rng = self._vae, self._steps, np.random.default_rng((self._seed, 1, step))
         whole = step >= 0.75 * steps
-        crop, n = (corpus.side, batch // 4) if whole else (corpus.side // 2, batch)
-        pixels = _to_pixels(_crops(images, n, crop, rng)).to(vae.device)
-        _set_lr(optimizer, 7e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / (0.6 * steps)))
+        crop, n = (self._corpus.side, self._batch // 4) if whole else (self._corpus.side // 2, self._batch)
+        pixels = _to_pixels(_crops(self._images, n, crop, rng)).to(vae.device)
+        _set_lr(self.optimizer, 7e-4 * min(1.0, (step + 1) / 200) * min(1.0, (steps - step) / (0.6 * steps)))
         posterior = vae.encode(pixels).latent_dist
         noise = torch.from_numpy(rng.standard_normal(tuple(posterior.mean.shape), dtype=np.float32)).to(vae.device)
         decoded = vae.decode(posterior.mean + posterior.std * noise).sample
         loss = F.l1_loss(decoded, pixels) + 1e-6 * posterior.kl().mean() + _difference_loss(decoded, pixels)
         loss.backward()
         nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         if step % LOGGED == 0:
             psnr = -10 * float(torch.log10(F.mse_loss(decoded.detach().clamp(-1, 1), pixels) / 4))
-            log(work, stage="vae", step=step, of=steps, loss=float(loss.detach()), psnr=psnr)
+            self.log.write({"stage": "vae", "step": step, "of": steps, "loss": float(loss.detach()), "psnr": psnr})
 
 
 def scale_latents(vae: AutoencoderKL, images: np.ndarray) -> None:
@@ -146,40 +193,82 @@ def train_unet(
     pipeline: StableDiffusionPipeline, examples: Examples, steps: int, work: Path, seed: int, batch: int, rate: float
 ) -> None:
     """U-Net and text encoder together; ends with their averaged weights in the pipeline."""
-    device = pipeline.device
     pipeline.unet.to(memory_format=torch.channels_last)
-    model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
-    average = EMAModel(model.parameters(), decay=0.999, foreach=True)
-    optimizer = torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
-    nothing = pipeline.tokenizer([""], padding="max_length", return_tensors="pt").input_ids.to(device)
-    started, recent = time.monotonic(), list[Tensor]()
+    training = UnetTraining(pipeline, examples, steps, work, seed, batch, rate)
+    run_stage("unet", training, steps, work)
+    training.average.copy_to(training.model.parameters())
 
-    def descend(*inputs: Tensor) -> Tensor:
-        model.zero_grad(set_to_none=True)
-        losses = _diffusion_losses(pipeline, *inputs)
+
+class UnetTraining(Resumable):
+    """The steps of U-Net and text encoder."""
+
+    def __init__(
+        self,
+        pipeline: StableDiffusionPipeline,
+        examples: Examples,
+        steps: int,
+        work: Path,
+        seed: int,
+        batch: int,
+        rate: float,
+    ) -> None:
+        model = nn.ModuleDict({"unet": pipeline.unet, "text": pipeline.text_encoder})
+        self.average = EMAModel(model.parameters(), decay=0.999, foreach=True)
+        optimizer = torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
+        super().__init__(model, optimizer, work)
+        self._pipeline, self._examples, self._steps, self._seed = pipeline, examples, steps, seed
+        self._batch, self._rate, self._started = batch, rate, time.monotonic()
+        text = pipeline.tokenizer([""], padding="max_length", return_tensors="pt")
+        self._nothing = text.input_ids.to(pipeline.device)
+        self._recent: list[Tensor] = []
+        self._descend: Callable[..., Tensor] = self._gradients
+        if pipeline.device.type == "cuda":
+            pipeline.unet.compile()
+            pipeline.text_encoder.compile()
+            self._descend = captured(self._gradients)
+
+    def step(self, step: int, _batch: int) -> None:
+        steps, pool = self._steps, pool_size(step, self._steps, len(self._examples.latents))
+        self._examples.grow(pool)
+        number = int(np.random.SeedSequence((self._seed, 2, step)).generate_state(1)[0])
+        draw = torch.Generator(self._pipeline.device).manual_seed(number)
+        _set_lr(self.optimizer, self._rate * min(1.0, (step + 1) / 200) * (steps - step) / steps)
+        self._recent.append(self._descend(*_draw(self._examples, pool, self._batch, self._nothing, draw)))
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 0.5)
+        self.optimizer.step()
+        self.average.step(self.model.parameters())
+        if (step + 1) % LOGGED == 0 or step + 1 == steps:
+            self._tell(step + 1, pool, float(norm))
+
+    def state(self) -> tuple[State, Notes]:
+        tensors, notes = super().state()
+        tensors |= {f"recent/{index}": value for index, value in enumerate(self._recent)}
+        tensors |= {f"average/{index}": value for index, value in enumerate(self.average.shadow_params)}
+        return tensors, {**notes, "averaged": self.average.optimization_step}
+
+    def restore(self, tensors: State, notes: Notes) -> None:
+        super().restore(tensors, notes)
+        self._recent = list(_below("recent/", tensors).values())
+        averages = [tensors[f"average/{index}"] for index in range(len(self.average.shadow_params))]
+        constants = self.average.state_dict()
+        self.average.load_state_dict({**constants, "shadow_params": averages, "optimization_step": notes["averaged"]})
+        self.average.to(self._pipeline.device)
+
+    def _gradients(self, *inputs: Tensor) -> Tensor:
+        self.model.zero_grad(set_to_none=True)
+        losses = _diffusion_losses(self._pipeline, *inputs)
         losses.mean().backward()
         return losses.detach().mean()
 
-    if device.type == "cuda":
-        pipeline.unet.compile()
-        pipeline.text_encoder.compile()
-        descend = captured(descend)
-    for step in resumed(steps, work / "unet.pt", model, optimizer, average):
-        pool = pool_size(step, steps, len(examples.latents))
-        examples.grow(pool)
-        draw = torch.Generator(device).manual_seed(int(np.random.SeedSequence((seed, 2, step)).generate_state(1)[0]))
-        _set_lr(optimizer, rate * min(1.0, (step + 1) / 200) * (steps - step) / steps)
-        recent.append(descend(*_draw(examples, pool, batch, nothing, draw)))
-        norm = nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-        optimizer.step()
-        average.step(model.parameters())
-        if (step + 1) % LOGGED == 0 or step + 1 == steps:
-            row = {"batch": batch, "pool": pool, "loss": float(torch.stack(recent).mean()), "norm": float(norm)}
-            if not math.isfinite(row["loss"]):
-                raise GeneratorError(f"the loss broke before step {step + 1}: begin again with --rate below {rate}")
-            log(work, stage="unet", step=step + 1, of=steps, **row, seconds=time.monotonic() - started)
-            recent.clear()
-    average.copy_to(model.parameters())
+    def _tell(self, done: int, pool: int, norm: float) -> None:
+        """Log the mean loss since the last time. RunError where it is not finite."""
+        loss = float(torch.stack([each.to(self._recent[-1]) for each in self._recent]).mean())
+        if not math.isfinite(loss):
+            raise RunError(f"the loss broke before step {done}: begin again with --rate below {self._rate}")
+        row = {"batch": self._batch, "pool": pool, "loss": loss, "norm": norm}
+        seconds = time.monotonic() - self._started
+        self.log.write({"stage": "unet", "step": done, "of": self._steps, **row, "seconds": seconds})
+        self._recent.clear()
 
 
 def _draw(examples: Examples, pool: int, batch: int, nothing: Tensor, draw: torch.Generator) -> tuple[Tensor, ...]:
@@ -250,36 +339,6 @@ def export(pipeline: StableDiffusionPipeline, folder: Path) -> None:
         old.rmdir()
     else:
         temporary.rename(folder)
-
-
-def resumed(
-    steps: int,
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: EMAModel | None = None,
-) -> Iterator[int]:
-    """Step numbers still to do, after loading the last checkpoint; a checkpoint follows every SAVED_EVERY seconds."""
-    first = 0
-    if path.is_file():
-        state = torch.load(path, weights_only=True, map_location=next(model.parameters()).device)
-        first = state["step"]
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        if average is not None:
-            average.load_state_dict(state["average"])
-    saved = time.monotonic()
-    for step in range(first, steps):
-        yield step
-        if time.monotonic() - saved >= SAVED_EVERY or step + 1 == steps:
-            saved = time.monotonic()
-            state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            save(state | ({"average": average.state_dict()} if average is not None else {}), path)
-
-
-def log(work: Path, **values: object) -> None:
-    with (work / "log.jsonl").open("a") as file:
-        file.write(json.dumps(values) + "\n")
 
 
 def _crops(images: np.ndarray, count: int, side: int, rng: np.random.Generator) -> np.ndarray:

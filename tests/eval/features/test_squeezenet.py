@@ -83,10 +83,10 @@ def test_colours_enter_as_bgr_around_the_mean(squeezenet):
 
 def test_another_or_a_damaged_file_is_one_clear_error(squeezenet, tmp_path):
     other = onnx(tmp_path / "other.onnx", [tensor("w", np.zeros((1, 2), np.float32), 1)])
-    with pytest.raises(EvalError, match="has no conv1_w_0: of ONNX files only"):
+    with pytest.raises(EvalError, match=r"has no conv1_w_0 .*: of ONNX files only"):
         features.create(str(other))
     (tmp_path / "cut.onnx").write_bytes(squeezenet.read_bytes()[:5000])
     with pytest.raises(EvalError, match="cannot be read as an ONNX model"):
         features.create(str(tmp_path / "cut.onnx"))
-    with pytest.raises(EvalError, match="cannot be read as an ONNX model"):
+    with pytest.raises(EvalError, match=r"absent.onnx is missing"):
         features.create(str(tmp_path / "absent.onnx"))

@@ -115,7 +115,7 @@ def test_a_wrong_name_or_parameter_is_one_sentence(name, params, message):
 
 
 def test_weights_that_are_not_there_are_one_sentence(tmp_path):
-    with pytest.raises(EvalError, match="give its folder or Hub id as weights"):
+    with pytest.raises(EvalError, match=r"give the folder or Hub id of a Segformer\w+ as weights"):
         SEGMENTERS["segformer"][1](configure("segformer", weights=str(tmp_path)))
 
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from synth.seas.config import PARITY, LearningChoices, SeasConfig
+from synth.seas.config import PARITY, LearningChoices, SeasConfig, SeasSettings
 
 
 def test_parity_takes_the_whole_table_and_a_named_choice_beats_it():
@@ -28,9 +28,17 @@ def test_a_config_survives_its_own_dump():
     ("mode", "parameters", "rate"), [("full", 9e8, 4e-6), ("full", 1e7, 1e-4), ("lora", 9e8, 1e-4)]
 )
 def test_open_choices_follow_the_size_of_the_base_and_named_ones_stay(mode, parameters, rate):
-    settled = SeasConfig(unet_mode=mode, lr_tokens=0.5).settled(int(parameters), 64)
-    assert (settled.lr_unet, settled.lr_tokens, settled.resolution) == (rate, 0.5, 64)
-    assert not [name for name in LearningChoices.model_fields if getattr(settled, name) is None]
+    settings = SeasConfig(unet_mode=mode, lr_tokens=0.5).resolved(int(parameters), 64)
+    assert (settings.lr_unet, settings.lr_tokens, settings.resolution) == (rate, 0.5, 64)
+    left_open = {name for name in SeasSettings.model_fields if getattr(settings, name) is None}
+    assert left_open <= {"legal_region", "masks", "turn"}  # no files; and what placement reads off the good images
+
+
+@pytest.mark.parametrize(
+    ("choices", "strength"), [({}, 0.7), ({"mask_mode": "predict"}, 1.0), ({"strength": 0.4}, 0.4)]
+)
+def test_the_strength_follows_the_mask_mode_where_none_is_named(choices, strength):
+    assert SeasConfig(**choices).resolved(1000, 64).strength == strength
 
 
 def test_every_field_is_explained():

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from synth.errors import GeneratorError, RunError
 from synth.sample import Sample
-from synth.seas.config import SeasConfig
+from synth.seas.config import SeasConfig, SeasSettings
 from synth.seas.finetune import METHOD, finetune, load_finetuned
 
 QUICK = {"updates_per_defect": 3, "mask_updates_per_defect": 2, "windows_per_defect": 3, "batch": 2}
@@ -88,10 +88,10 @@ def test_whoever_may_read_the_log_may_read_the_weights(reference):
 def test_a_loaded_model_knows_its_types_and_settings(reference):
     model = load_finetuned(reference)
     assert model.tokens.defects == ("dent", "scratch")
-    assert model.config.lr_unet == 1e-4
-    assert model.config.resolution == 32
-    assert model.config == SeasConfig.model_validate(model.config.model_dump())
-    assert model.config.masks == Path("some/masks")
+    assert model.settings.lr_unet == 1e-4
+    assert model.settings.resolution == 32
+    assert model.settings == SeasSettings.model_validate(model.settings.model_dump())
+    assert model.settings.masks == Path("some/masks")
     assert not model.mask_head.training
     assert not (reference / "checkpoints").exists()
 

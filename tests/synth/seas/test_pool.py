@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from synth.seas.config import SeasConfig
+from synth.seas.config import SeasConfig, SeasSettings
 from synth.seas.pool import Batch, build_pool, draw_batch, encode
 from synth.seas.updates import stream
 
 DEFECTS = ("dent", "scratch")
 
 
-def _config(**changes):
-    return SeasConfig(**{"resolution": 32, "windows_per_defect": 6, **changes})
+def _config(**changes) -> SeasSettings:
+    return SeasConfig(**{"windows_per_defect": 6, **changes}).resolved(unet_parameters=1000, resolution=32)
 
 
 @pytest.fixture

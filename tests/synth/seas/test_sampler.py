@@ -1,4 +1,4 @@
-"""The sampler: start noise, solver and hold, checked with U-Nets that are formulas."""
+"""The sampler: start noise, solver and what is kept, checked with U-Nets that are formulas."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from synth.seas.base import build_scheduler
 from synth.seas.sampler import (
-    Hold,
+    Kept,
     Predict,
     Step,
     Wait,
@@ -91,7 +91,7 @@ def test_a_held_place_ends_as_the_good_part_and_a_free_one_as_drawn(kind: str) -
     free[:, :, 2:4, 1:3] = 1
     solver = build_sampler(_config(kind), 8, "zero")
     start = noised_start(good, noise, solver, 2, 0.07)
-    result = draw_latents(_knows(clean, kind), solver, start, noise, 2, Hold(good, free))
+    result = draw_latents(_knows(clean, kind), solver, start, noise, 2, Kept(good, free))
     assert torch.equal(result * (1 - free), good * (1 - free))
     assert torch.allclose(result * free, clean * free, atol=1e-4)
 

@@ -13,7 +13,7 @@ from synth.seas.pretraining import corpus
 from synth.seas.pretraining import training as pretrain
 from synth.seas.pretraining.captioned import make_captioned
 from synth.seas.pretraining.corpus import Corpus, Examples, pool_size
-from synth.seas.pretraining.training import hold_settings, scale_latents, take_over, train_unet
+from synth.seas.pretraining.training import check_settings, scale_latents, take_over, train_unet
 
 
 def test_words_that_an_older_base_knows_mean_the_same_after_its_weights_are_taken_over() -> None:
@@ -68,10 +68,10 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, monkeypatch)
 
 
 def test_a_folder_begun_with_other_settings_is_refused(tmp_path):
-    hold_settings(tmp_path / "work", {"start": None, "seed": 0})
-    hold_settings(tmp_path / "work", {"start": None, "seed": 0})
+    check_settings(tmp_path / "work", {"start": None, "seed": 0})
+    check_settings(tmp_path / "work", {"start": None, "seed": 0})
     with pytest.raises(GeneratorError, match=r"start was None, seed was 0.*--work"):
-        hold_settings(tmp_path / "work", {"start": "tiny", "seed": 1})
+        check_settings(tmp_path / "work", {"start": "tiny", "seed": 1})
 
 
 @torch.no_grad()

@@ -1,0 +1,1 @@
+"""The loop that every training of the package runs in, its checkpoints and its log."""

@@ -1,0 +1,34 @@
+"""The log of a training: one JSON line a step, without the lines of steps that an interruption undid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from synth.io.atomic import replacing
+
+
+class Log:
+    """A file of JSON lines that grows while a training runs. Its text is part of a checkpoint's notes, so that a
+    resumed training ends with the file that an uninterrupted one writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    def write(self, row: Mapping[str, object]) -> None:
+        line = json.dumps(row) + "\n"
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
+        self._text += line
+
+    def restore(self, text: str) -> None:
+        """Make the file hold just this text, whatever an interrupted training left in it."""
+        with replacing(self.path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        self._text = text
