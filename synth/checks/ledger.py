@@ -26,7 +26,7 @@ from scipy.ndimage import gaussian_filter
 from synth.errors import LeakError, SourceError
 from synth.io.atomic import replacing
 from synth.io.images import HASH_SIDE, content_hash, hash_distances, perceptual_hash
-from synth.io.regular import regular_file
+from synth.io.regular import reason, regular_file
 from synth.sample import Sample
 from synth.split import Split
 
@@ -180,7 +180,7 @@ def read_ledger(path: str | Path) -> list[LedgerRow]:
         rows = [LedgerRow(**row) for row in table.to_pylist()]
         wrong = next((row for row in rows if not _is_whole(row)), None)
     except Exception as problem:  # Arrow fails in many ways; the file is what can be mended
-        raise SourceError(f"{path} is not a ledger ({problem}); name the ledger.parquet of a run") from problem
+        raise SourceError(f"{path} is not a ledger ({reason(problem)}); name the ledger.parquet of a run") from problem
     if wrong is not None:
         raise SourceError(f"{path} is damaged: row {wrong.id!r} is incomplete; copy the run again, or make it anew")
     return rows
