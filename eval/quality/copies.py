@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage, stats
 
-from synth.checks.ledger import LedgerRow, find_duplicates
+from synth.checks.ledger import LedgerRow, duplicate_groups
 from synth.errors import EvalError
 from synth.io.images import content_hash, perceptual_hash, turns
 
@@ -93,7 +94,8 @@ def _duplicates(shots: Sequence[Pair]) -> list[tuple[int, int]]:
         LedgerRow(str(number), None, "shot", "", None, content_hash(image), perceptual_hash(image).tobytes())
         for number, (image, _) in enumerate(shots)
     ]
-    return [(int(pair.first.id), int(pair.second.id)) for pair in find_duplicates(rows)]
+    groups = [[int(row.id) for row in group] for group in duplicate_groups(rows)]
+    return [pair for group in groups for pair in combinations(group, 2)]
 
 
 def near_duplicates(generated: Sequence[Pair], limit: float) -> list[tuple[int, int]]:

@@ -77,9 +77,11 @@ def hold_back(shots: list[Sample], share: float, seed: int) -> tuple[list[Sample
 
 def _seen_twice(ledger: list[LedgerRow]) -> set[str]:
     """Ids of shots that show the image of another shot of their type: one to learn from, its twin to choose with."""
-    kind = {row.id: (row.product, row.defect) for row in ledger}
-    duplicates = find_duplicates([row for row in ledger if row.role == "shot"])
-    return {pair.second.id for pair in duplicates if kind[pair.first.id] == kind[pair.second.id]}
+    kinds: dict[tuple[str, str | None], list[LedgerRow]] = defaultdict(list)
+    for row in ledger:
+        if row.role == "shot":
+            kinds[row.product, row.defect].append(row)
+    return {pair.second.id for rows in kinds.values() for pair in find_duplicates(rows)}
 
 
 def as_training(row: LedgerRow) -> LedgerRow:

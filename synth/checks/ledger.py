@@ -15,6 +15,7 @@ for a part photographed twice alike, and 6.1 or more for all other pairs, among 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from scipy.ndimage import gaussian_filter
 
 from synth.errors import LeakError, SourceError
 from synth.io.atomic import replacing
-from synth.io.images import HASH_SIDE, content_hash, hash_distances, perceptual_hash, turns
+from synth.io.images import HASH_SIDE, content_hash, hash_distances, perceptual_hash
+from synth.io.regular import reason, regular_file
 from synth.sample import Sample
 from synth.split import Split
 
@@ -33,6 +35,7 @@ SAME_DETAIL = 0.35
 LEAST_DETAIL = 0.5
 """Grey levels; below it a thumbnail shows nothing but shading and rounding."""
 
+ROLES = ("shot", "good", "test")
 _COARSE = 8
 _BLOCK = 512
 
@@ -81,8 +84,8 @@ def build_ledger(split: Split) -> list[LedgerRow]:
 
 
 def check_leaks(ledger: Sequence[LedgerRow]) -> list[Duplicates]:
-    """The images that occur twice within one role, which only wastes room. Raises LeakError, naming both files, where
-    an image has two roles."""
+    """The images that occur twice within one role, which only wastes room, as `find_duplicates` pairs them. Raises
+    LeakError, naming both files, where an image has two roles."""
     duplicates = list(find_duplicates(ledger))
     leaks = [pair for pair in duplicates if pair.first.role != pair.second.role]
     if leaks:
@@ -95,26 +98,57 @@ def check_leaks(ledger: Sequence[LedgerRow]) -> list[Duplicates]:
 
 
 def find_duplicates(ledger: Sequence[LedgerRow]) -> Iterator[Duplicates]:
-    """Every pair of rows that is one image, in the order of the ledger; each pair once."""
+    """Rows that are one image, in the order of the ledger: of each group of such rows as many pairs as hold it
+    together, so that n copies of an image give n - 1 pairs and not n (n - 1) / 2.
+
+    Every row with a duplicate is in a pair, and a group of several roles has a pair of two roles."""
     if not ledger:
         return
     hashes = np.stack([np.frombuffer(row.perceptual_hash, np.uint8) for row in ledger])
     hashes = hashes.reshape(-1, HASH_SIDE, HASH_SIDE)
     limits = same_image_limits(hashes)
     _, content = np.unique([row.sha256 for row in ledger], return_inverse=True)
-    coarse = hashes.reshape(-1, _COARSE, HASH_SIDE // _COARSE, _COARSE, HASH_SIDE // _COARSE).mean((2, 4))
-    for start in range(0, len(ledger), _BLOCK):
-        stop = start + _BLOCK
-        # Averaging never adds distance: what is too far apart at 8 x 8 is too far at 32 x 32 (0.1: float32's slack).
-        near = hash_distances(coarse[start:stop], coarse[start:]) - 0.1 <= np.minimum.outer(
-            limits[start:stop], limits[start:]
-        )
-        near |= content[start:stop, None] == content[None, start:]
-        rows, columns = np.nonzero(np.triu(near, 1))
-        for first, second in zip((rows + start).tolist(), (columns + start).tolist(), strict=True):
-            distance = _distance(hashes[first], hashes[second])
-            if content[first] == content[second] or distance <= min(limits[first], limits[second]):
+    group = np.arange(len(ledger))
+    for first, others in _candidates(hashes, limits, content, group):
+        distances = hash_distances(hashes[others], hashes[first : first + 1])[:, 0]
+        same = (distances <= np.minimum(limits[others], limits[first])) | (content[others] == content[first])
+        for second, distance in zip(others[same].tolist(), distances[same].tolist(), strict=True):
+            if group[second] != group[first]:
+                group[group == group[second]] = group[first]
                 yield Duplicates(ledger[first], ledger[second], distance)
+
+
+def duplicate_groups(ledger: Sequence[LedgerRow]) -> list[list[LedgerRow]]:
+    """The rows of each image that occurs more than once, in the order of the ledger."""
+    place = {row.id: number for number, row in enumerate(ledger)}
+    group = np.arange(len(ledger))
+    for pair in find_duplicates(ledger):
+        group[group == group[place[pair.second.id]]] = group[place[pair.first.id]]
+    members: dict[int, list[LedgerRow]] = defaultdict(list)
+    for row, number in zip(ledger, group.tolist(), strict=True):
+        members[number].append(row)
+    return [rows for rows in members.values() if len(rows) > 1]
+
+
+def _candidates(
+    hashes: np.ndarray, limits: np.ndarray, content: np.ndarray, group: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(row, later rows that may be its image and are of another group as yet); `group` changes in between."""
+    coarse = hashes.reshape(-1, _COARSE, HASH_SIDE // _COARSE, _COARSE, HASH_SIDE // _COARSE).mean((2, 4))
+    for start in range(0, len(hashes), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(hashes)))
+        columns = np.arange(start, len(hashes))
+        if (group[rows] == group[start]).all():
+            columns = columns[group[columns] != group[start]]
+        if len(columns) == 0:
+            continue
+        # Averaging never adds distance: what is too far apart at 8 x 8 is too far at 32 x 32 (0.1: float32's slack).
+        near = hash_distances(coarse[rows], coarse[columns]) - 0.1 <= np.minimum.outer(limits[rows], limits[columns])
+        near |= content[rows, None] == content[None, columns]
+        for first, close in zip(rows.tolist(), near, strict=True):
+            others = columns[close & (columns > first) & (group[columns] != group[first])]
+            if len(others):
+                yield first, others
 
 
 def same_image_limits(hashes: np.ndarray) -> np.ndarray:
@@ -133,18 +167,33 @@ def write_ledger(ledger: Sequence[LedgerRow], path: str | Path) -> None:
     columns = {name: [getattr(row, name) for row in ledger] for name in LedgerRow.__slots__}
     types = {name: pa.binary() if name == "perceptual_hash" else pa.string() for name in LedgerRow.__slots__}
     with replacing(path) as temporary:
-        pq.write_table(pa.table(columns, schema=pa.schema(types)), temporary)
+        pq.write_table(pa.table(columns, schema=pa.schema(types)), temporary, write_page_checksum=True)
 
 
 def read_ledger(path: str | Path) -> list[LedgerRow]:
-    """What `write_ledger` wrote."""
-    import pyarrow as pa
+    """What `write_ledger` wrote. SourceError for any other file and for a damaged one."""
     import pyarrow.parquet as pq
 
+    path = regular_file(path)
     try:
-        return [LedgerRow(**row) for row in pq.read_table(path).to_pylist()]
-    except (OSError, pa.ArrowException, TypeError) as problem:
-        raise SourceError(f"{path} is not a ledger ({problem}); name the ledger.parquet of a run") from problem
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+        rows = [LedgerRow(**row) for row in table.to_pylist()]
+        wrong = next((row for row in rows if not _is_whole(row)), None)
+    except Exception as problem:  # Arrow fails in many ways; the file is what can be mended
+        raise SourceError(f"{path} is not a ledger ({reason(problem)}); name the ledger.parquet of a run") from problem
+    if wrong is not None:
+        raise SourceError(f"{path} is damaged: row {wrong.id!r} is incomplete; copy the run again, or make it anew")
+    return rows
+
+
+def _is_whole(row: LedgerRow) -> bool:
+    texts = (row.id, row.product, row.sha256)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and row.role in ROLES
+        and isinstance(row.perceptual_hash, bytes)
+        and len(row.perceptual_hash) == HASH_SIDE**2
+    )
 
 
 def _row(split: Split, role: str, sample: Sample) -> LedgerRow:
@@ -167,8 +216,3 @@ def _pixels(sample: Sample) -> np.ndarray:
     if sample.image is None:
         raise SourceError(f"{sample.id} has neither pixels nor hashes; make the split with make_split")
     return sample.image
-
-
-def _distance(first: np.ndarray, second: np.ndarray) -> float:
-    difference = turns(first).astype(np.float32) - second
-    return float(np.sqrt(np.square(difference).mean((1, 2)).min()))

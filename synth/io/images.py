@@ -17,7 +17,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from synth.errors import SourceError
 from synth.io.atomic import replacing
 from synth.io.memory import machine_memory
-from synth.io.regular import regular_file
+from synth.io.regular import quiet, reason, regular_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
 """File names that are taken for images, in lower case."""
@@ -132,23 +132,27 @@ def decoded(path: str | Path) -> Image.Image:
     FORMATS, of several pages or frames, beyond MOST_PIXELS or the machine's memory, or broken in any way."""
     path = regular_file(path)
     try:
-        with warnings.catch_warnings():
+        with quiet("PIL.TiffImagePlugin"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is odd in a file that can be read all the same
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(path, formats=FORMATS)
-        with opened as image:
-            _check_pixels(path, image.size)
-            if image.format != "MPO" and getattr(image, "is_animated", False):
-                raise SourceError(f"{path} holds several images (pages or frames); save the one you mean as PNG")
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return image
+            return _upright(path)
     except SourceError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as problem:
         raise SourceError(f"{path} has more than {_LARGEST}") from problem
     except Exception as problem:  # each decoder fails in its own ways; the file is what the user can mend
-        why = "its format is unknown" if isinstance(problem, UnidentifiedImageError) else problem
+        why = "its format is unknown" if isinstance(problem, UnidentifiedImageError) else reason(problem)
         raise SourceError(f"{path} cannot be read as an image ({why}); copy it again or export it as PNG") from problem
+
+
+def _upright(path: Path) -> Image.Image:
+    with Image.open(path, formats=FORMATS) as image:
+        _check_pixels(path, image.size)
+        if image.format != "MPO" and getattr(image, "is_animated", False):
+            raise SourceError(f"{path} holds several images (pages or frames); save the one you mean as PNG")
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
 
 
 _LARGEST = f"{MOST_PIXELS // 10**6} million pixels, which is the most that is read; cut it into tiles or scale it down"

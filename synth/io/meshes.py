@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from synth.errors import SourceError
+from synth.io.regular import quiet
 from synth.sample import Cloud
 
 
@@ -19,7 +20,9 @@ def sample_mesh(path: Path, count: int) -> Cloud:
     file's unit. Raises SourceError for a mesh without area, and whatever trimesh raises for a broken file."""
     import trimesh
 
-    with path.open("rb") as file:
+    if path.suffix.lower() == ".off":
+        _check_off(path)
+    with path.open("rb") as file, quiet("trimesh"):
         loaded: Any = trimesh.load(
             file, file_type=path.suffix[1:].lower(), resolver=_nothing_else(), process=False, skip_materials=True
         )
@@ -33,6 +36,16 @@ def sample_mesh(path: Path, count: int) -> Cloud:
     trimesh.repair.fix_normals(mesh)
     points, faces = _sampled(mesh, count)
     return Cloud(points.astype(np.float32), mesh.face_normals[faces].astype(np.float32))
+
+
+def _check_off(path: Path) -> None:
+    """ValueError where an OFF holds fewer vertices or faces than it says; trimesh leaves out what is missing."""
+    _, _, body = path.read_text(encoding="utf-8", errors="replace").partition("OFF")
+    lines = [words for line in body.splitlines() if (words := line.partition("#")[0].split())]
+    vertices, faces = (int(word) for word in lines[0][:2])
+    whole = [words for words in lines[1 + vertices :] if len(words) > int(words[0])]
+    if len(whole) < faces:
+        raise ValueError(f"it ends after {len(whole)} of {faces} faces")
 
 
 def _nothing_else() -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from synth.errors import SourceError
 from synth.io.meshes import sample_mesh
-from synth.io.regular import MOST_BYTES, regular_file
+from synth.io.regular import MOST_BYTES, reason, regular_file
 from synth.sample import Cloud
 
 MESHES = (".stl", ".obj", ".off", ".glb")
@@ -74,7 +74,7 @@ def _parsed(path: Path, parse: Callable[[Path], Cloud]) -> Cloud:
     except SourceError:
         raise
     except Exception as problem:  # every parser fails in its own ways; the file is what the user can mend
-        raise SourceError(f"{path} cannot be read as points ({problem}); export it as PLY") from problem
+        raise SourceError(f"{path} cannot be read as points ({reason(problem)}); export it as PLY") from problem
 
 
 def guess_unit(points: np.ndarray) -> str:
@@ -133,7 +133,7 @@ def _ply_header(file: IO[bytes]) -> list[list[str]]:
             return lines
         if words and words[0] in ("format", "element", "property"):
             lines.append(words)
-    raise SourceError("its PLY header has no end_header")
+    raise ValueError("its PLY header has no end_header")
 
 
 def _has_faces(path: Path) -> bool:
@@ -175,6 +175,8 @@ def _read_text(path: Path) -> Cloud:
         rows = _rows(file, delimiter="," if comma else None)
     points = rows[:, :3].astype(np.float32)
     if rows.shape[1] == 4:
+        if np.isnan(rows[:, 3]).any():
+            raise ValueError("a label is no number")
         return Cloud(points, labels=rows[:, 3] > 0.5)
     if rows.shape[1] >= 6 and rows[:, 3:6].max() > 1.01:
         return Cloud(points, colors=np.clip(rows[:, 3:6], 0, 255).astype(np.uint8))
@@ -240,7 +242,7 @@ def _from_columns(columns: dict[str, np.ndarray]) -> Cloud:
 
     points = together(("x", "y", "z"), np.float32)
     if points is None:
-        raise SourceError(f"wanted x, y and z, found {', '.join(columns)}")
+        raise ValueError(f"wanted x, y and z, found {', '.join(columns)}")
     label = columns.get("label")
     normals = together(("nx", "ny", "nz"), np.float32)
     colors = together(("red", "green", "blue"), np.uint8)

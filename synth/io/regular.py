@@ -3,7 +3,10 @@ device may wait for ever, and a sparse file of a terabyte would be read to its e
 
 from __future__ import annotations
 
+import logging
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from synth.errors import SourceError
@@ -12,6 +15,7 @@ from synth.io.names import printable
 MOST_BYTES = 2 * 2**30
 MOST_TEXT = 64 * 2**20
 """Bytes of the largest image or cloud, and of the largest JSON or YAML file, that is read."""
+_LONGEST_REASON = 200
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -50,3 +54,21 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise SourceError(f"{path} cannot be read as text ({problem}); save it again as UTF-8") from problem
+
+
+@contextmanager
+def quiet(logger: str) -> Iterator[None]:
+    """Keep a library's log from the terminal, tracebacks and all: what it could not read, an error says."""
+    log = logging.getLogger(logger)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def reason(problem: BaseException) -> str:
+    """What an error of a decoder says, as one line to quote in a sentence."""
+    lines = str(problem).split("\n")
+    said = " ".join(line.strip() for line in lines if line.strip()).rstrip(".;")
+    return printable(said[:_LONGEST_REASON]) or type(problem).__name__

@@ -12,7 +12,7 @@ import tifffile
 
 from synth.errors import SourceError
 from synth.io.images import MOST_PIXELS
-from synth.io.regular import regular_file
+from synth.io.regular import quiet, reason, regular_file
 
 LEAST_RETURNS = 100
 """Pixels that have to have returned something: with fewer neither camera nor surface can be told."""
@@ -59,7 +59,7 @@ def read_tiff(path: str | Path) -> np.ndarray:
     except SourceError:
         raise
     except Exception as problem:  # a broken header makes tifffile fail in many ways; the file is what can be mended
-        raise SourceError(f"{path} cannot be read as a TIFF ({problem}); copy it again") from problem
+        raise SourceError(f"{path} cannot be read as a TIFF ({reason(problem)}); copy it again") from problem
 
 
 def xyz_bytes(xyz: np.ndarray) -> bytes:
@@ -71,7 +71,7 @@ def xyz_bytes(xyz: np.ndarray) -> bytes:
 
 
 def _decoded(path: Path) -> np.ndarray:
-    with tifffile.TiffFile(path) as file:
+    with quiet("tifffile"), tifffile.TiffFile(path) as file:
         pages = file.series[0].pages
         page = pages[0]
         if len(pages) != 1 or not isinstance(page, tifffile.TiffPage):

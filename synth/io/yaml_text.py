@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from synth.io.regular import reason
+
 MOST_CHARACTERS = 2**17
 MOST_DEPTH = 32
 MOST_VALUES = 100_000
@@ -36,8 +38,7 @@ def load_yaml(text: str, where: str | Path) -> Any:
         place = where if mark is None else f"{where}:{mark.line + 1}"
         raise YamlTextError(f"{place}: not valid YAML: {problem.problem or problem.context}") from problem
     except Exception as problem:  # a tag with a wrong value, as !!int x, fails in as many ways as there are tags
-        what, *_ = str(problem).splitlines() or [type(problem).__name__]
-        raise YamlTextError(f"{where}: not valid YAML: {what}") from problem
+        raise YamlTextError(f"{where}: not valid YAML: {reason(problem)}") from problem
 
 
 def _check_size(text: str, where: str | Path) -> None:

@@ -30,6 +30,8 @@ TINY = 10
 """Pixels below which a mask is suspicious."""
 FEW_GOOD_IMAGES, FEW_SHOTS = 20, 3
 LEAST_SHOTS = FolderSource.model_fields["min_shots"].default
+FEW_NAMES = 5
+"""Copies of an image that are named."""
 SHOWN = 20
 """Problems of one severity in the text; all are in `to_json`."""
 
@@ -258,11 +260,15 @@ def _count_problems(listing: Listing, kinds: Sequence[Kind]) -> Iterator[Problem
 
 
 def _duplicate_problems(rows: Sequence[LedgerRow], roles: Sequence[str]) -> Iterator[Problem]:
-    """One image twice: an error across roles, as in a run, and a warning within one."""
-    named = [_with_role(row, role) for row, role in zip(rows, roles, strict=True)]
-    for pair in find_duplicates(named):
-        leak = pair.first.role != pair.second.role
-        yield Problem(pair.first.name, _told(pair), "keep one of them", "error" if leak else "warning")
+    """One image twice: an error across roles, as in a run, and one warning for all its copies within a role."""
+    copies: dict[str, list[Duplicates]] = defaultdict(list)
+    for pair in find_duplicates([_with_role(row, role) for row, role in zip(rows, roles, strict=True)]):
+        if pair.first.role == pair.second.role:
+            copies[pair.first.id].append(pair)
+        else:
+            yield Problem(pair.first.name, _told([pair]), "keep one of them")
+    for pairs in copies.values():
+        yield Problem(pairs[0].first.name, _told(pairs), "keep one of them", "warning")
 
 
 def _with_role(row: LedgerRow, role: str) -> LedgerRow:
@@ -270,9 +276,13 @@ def _with_role(row: LedgerRow, role: str) -> LedgerRow:
     return LedgerRow(row.id, row.file, name, row.product, row.defect, row.sha256, row.perceptual_hash)
 
 
-def _told(pair: Duplicates) -> str:
-    same = "the same pixels" if pair.first.sha256 == pair.second.sha256 else "the same image, copied or turned,"
-    return f"({pair.first.role}) holds {same} as {pair.second.name} ({pair.second.role})"
+def _told(pairs: Sequence[Duplicates]) -> str:
+    """What the first row of these pairs is a copy of."""
+    equal = all(pair.first.sha256 == pair.second.sha256 for pair in pairs)
+    same = "the same pixels" if equal else "the same image, copied or turned,"
+    named = ", ".join(f"{pair.second.name} ({pair.second.role})" for pair in pairs[:FEW_NAMES])
+    more = f" and {len(pairs) - FEW_NAMES} more" if len(pairs) > FEW_NAMES else ""
+    return f"({pairs[0].first.role}) holds {same} as {named}{more}"
 
 
 def _name_problems(listing: Listing) -> Iterator[Problem]:

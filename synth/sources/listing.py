@@ -164,6 +164,7 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
             f"{entry.file} holds {len(cloud.points)} points, wanted at least {LEAST_POINTS}; scan or sample it denser, "
             "or leave it out with source.exclude"
         )
+    _check_spread(entry.file, cloud.points)
     image, mask = rendered(cloud)
     return Sample(
         id=entry.id,
@@ -181,6 +182,13 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
             "entry": entry,
         },
     )
+
+
+def _check_spread(file: Path, points: np.ndarray) -> None:
+    """SourceError where most points have the place of another, so that the cloud has no surface to tell."""
+    _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    if np.median(count[place.ravel()]) > 1:
+        raise SourceError(f"{file}: most of its {len(points)} points occur twice or more; remove the duplicates")
 
 
 def reopen(sample: Sample) -> Sample:

@@ -20,7 +20,7 @@ from synth.errors import SourceError
 from synth.foreground import foreground
 from synth.io.images import content_hash, read_mask
 from synth.io.json_text import JsonTextError, load_json
-from synth.io.regular import read_text
+from synth.io.regular import read_text, reason
 from synth.io.user_masks import stretch
 from synth.placing.cache import Cache
 from synth.sample import Sample
@@ -180,7 +180,7 @@ def read_parts(path: Path) -> KeptParts | None:
         findings = tuple(PartFinding(**finding) for finding in kept["findings"])
         return KeptParts(findings, tuple(ShownPart(**shown) for shown in kept["shown"]), tuple(kept.get("notes", ())))
     except (JsonTextError, LookupError, TypeError, AttributeError) as problem:
-        raise SourceError(f"{path} is damaged ({problem}); copy the run again, or make it anew") from problem
+        raise SourceError(f"{path} is damaged ({reason(problem)}); copy the run again, or make it anew") from problem
 
 
 def contact_sheet(split: Split, findings: Sequence[PartFinding]) -> np.ndarray:
