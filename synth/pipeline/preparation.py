@@ -97,7 +97,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     samples = _counted(read_source(recipe.source), progress)
     learns = not isinstance(recipe.generator, DualConfig | DualPresetConfig)
     split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
-    ledger = build_ledger(split)
+    ledger = build_ledger(split.roles, split.hashes)
     check_leaks(ledger)
     if learns:
         shots = [s for s in split.shots if _asked(s.product, request.products) and _asked(s.defect, request.defects)]
@@ -105,7 +105,10 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
         good_images = [good for good in split.good_images if good.product in products]
     else:
         shots, good_images = [], [good for good in split.good_images if _asked(good.product, request.products)]
-    settled, findings = settle_parts(replace(split, shots=shots, good_images=good_images), recipe.source)
+    kinds = {(s.product, s.defect) for s in shots}
+    validation = [s for s in split.validation if (s.product, s.defect) in kinds]
+    asked = replace(split, shots=shots, good_images=good_images, validation=validation)
+    settled, findings = settle_parts(asked, recipe.source)
     return Prepared(settled, ledger, findings)
 
 
@@ -198,8 +201,10 @@ def _change(old: LedgerRow | None, new: LedgerRow | None) -> str:
     """What became of an image; nothing where it is as it was."""
     if old is None or new is None:
         return "is new" if old is None else "is gone"
-    if (old.sha256, old.role) != (new.sha256, new.role):
+    if old.sha256 != new.sha256:
         return "has changed"
+    if old.role != new.role:
+        return f"has become a {new.role} image (it was a {old.role} image)"
     return "has another mask or other coordinates" if old.labels and old.labels != new.labels else ""
 
 
