@@ -3,8 +3,8 @@
 A histogram holds three numbers a bin (defect-free pixels, defect pixels, shares of connected defects), whatever the
 number of images. Its figures are the exact ones of scores rounded to the bins: two scores differ in rank only where
 they lie in different bins. So AUROC is off by at most half the share of (defect, defect-free) pairs that share a bin,
-and AUPRO@L by at most (largest share of defect-free pixels in a bin) / L; pixels spread evenly over 4,000 of the 65,536
-bins keep both below 1e-3.
+and AUPRO@L by at most (largest share of defect-free pixels in a bin) / L; pixels spread evenly over 4,000 bins
+keep both below 1e-3.
 
 Probabilities of a network crowd at 0 and 1: count their `logit`.
 """
@@ -18,7 +18,7 @@ from eval.metrics.ranking import Counts, undefined
 from eval.metrics.region_overlap import area_under, region_weights
 from synth.errors import EvalError
 
-BINS = 1 << 16
+BINS = 1 << 17
 
 
 class ScoreHistogram:
@@ -60,12 +60,12 @@ class ScoreHistogram:
         return area_under(np.append(0.0, fpr), np.append(0.0, pro), limit)
 
 
+LOGITS = (-104.0, 18.0)
+"""The logits of all float32 probabilities between 0 and 1."""
+
+
 def logit(probabilities: np.ndarray) -> np.ndarray:
-    """log(p / (1 - p)) of float32 probabilities, (H, W) -> float64 (H, W), between -LOGIT_LIMIT and LOGIT_LIMIT."""
+    """log(p / (1 - p)) of probabilities (H, W), float64 (H, W); those of 0 and 1 are the ends of LOGITS."""
     values = probabilities.astype(np.float64)
     with np.errstate(divide="ignore"):
-        return np.clip(np.log(values) - np.log1p(-values), -LOGIT_LIMIT, LOGIT_LIMIT)
-
-
-LOGIT_LIMIT = 24.0
-"""Beyond it float32 tells probabilities near 1 no longer apart (from 17), and near 0 no image is marked."""
+        return np.clip(np.log(values) - np.log1p(-values), *LOGITS)

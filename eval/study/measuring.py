@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from eval.metrics import ScoreHistogram, auroc, average_precision, best_iou, iou, logit, size_bin
-from eval.metrics.histogram import LOGIT_LIMIT
+from eval.metrics.histogram import LOGITS
 from synth.sample import Sample
 
 AT_ONCE = 8
@@ -61,7 +61,7 @@ class Tally:
         self.best_iou: list[float] = []
         self.false_area: list[float] = []
         self.highest: dict[bool, list[float]] = {True: [], False: []}
-        self.pixels = ScoreHistogram(-LOGIT_LIMIT, LOGIT_LIMIT)
+        self.pixels = ScoreHistogram(*LOGITS)
 
     def add(self, found: np.ndarray, mask: np.ndarray) -> None:
         """Count the probabilities (H, W) of an image with the mask bool (H, W); a good image has none set."""

@@ -1,4 +1,4 @@
-"""What a finished run lets be learnt from, chosen with and judged on: the roles of its split, fixed before any training.
+"""What a finished run lets be learnt from, chosen with and judged on: the roles of its split, fixed before training.
 
 Generator, baselines and segmenters learn from the same shots and good images. Validation shots, which none of them
 learns from, choose a segmenter's weights and threshold. Validation and test samples stay closed, without pixels, until

@@ -42,7 +42,7 @@ def simulated(seed: int, gains: dict[str, float] = GAINS, variance: float = 0.02
                     **figures,
                 }
             )
-    return Measured(TYPES, SIZES, 5, ["tile/stain/blank.png"], results)
+    return Measured(TYPES, SIZES, 5, ["tile/stain/blank.png"], {"bend": 0, "crack": 2, "pit": 5, "stain": 3}, results)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,9 @@ def test_text_table_plot_and_json_tell_the_same(judged, tmp_path):
     assert f"{points} helps" in table
     assert "| pit | 25 |" in table
     assert "masks are blank: tile/stain/blank.png" in table
+    assert "validation shots, from which nothing was learnt: 2 crack, 5 pit, 3 stain." in table
+    for text in (table, as_text(judged)):
+        assert "No validation shots: bend. The threshold for them is the best one for the other types." in text
     assert len({line.count("|") for line in table.splitlines() if line.startswith(("| all", "| size"))}) == 1
     drawn = ElementTree.fromstring(as_plot(judged))
     assert points in [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
