@@ -49,7 +49,7 @@ class Segmenter:
         progress: Progress | None = None,
     ) -> Trained:
         """Train on samples; weights and threshold are those that do best on the validation samples, which must hold
-        defects and share no image with the rest. With a folder, an interrupted call is gone on with."""
+        defects and share no image with the rest. With a folder, an interrupted call is resumed."""
         self._trained = train(self._network, self.config, samples, validation, folder, progress)
         return self._trained
 

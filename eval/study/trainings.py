@@ -47,7 +47,7 @@ def run_all(trainings: Sequence[Training], workers: int, progress: Progress) -> 
     left = [training for training in trainings if not training.complete]
     before = len(trainings) - len(left)
     progress("trainings", before, len(trainings))
-    for done, _ in enumerate(_carried_out(left, min(workers, len(left)), progress), start=before + 1):
+    for done, _ in enumerate(_run(left, min(workers, len(left)), progress), start=before + 1):
         progress("trainings", done, len(trainings))
 
 
@@ -56,7 +56,7 @@ def most_workers() -> int:
     return 1 if torch.cuda.is_available() else joblib.cpu_count()
 
 
-def _carried_out(trainings: Sequence[Training], workers: int, progress: Progress) -> Iterator[None]:
+def _run(trainings: Sequence[Training], workers: int, progress: Progress) -> Iterator[None]:
     """One None for each training that has ended, as it ends."""
     if workers <= 1:
         for training in trainings:

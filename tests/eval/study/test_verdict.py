@@ -21,7 +21,7 @@ STUDY = Study({"lfd": {"steps": 9}}, tuple(GAINS), 3)
 
 
 def simulated(seed: int, gains: dict[str, float] = GAINS, variance: float = 0.02) -> Measured:
-    """Hard and easy images, well-seeded and unlucky trainings, and for each training set a gain that is its own."""
+    """Hard and easy images, trainings with good and bad seeds, and for each training set a gain that is its own."""
     rng = np.random.default_rng(seed)
     hard = rng.uniform(0.2, 0.6, len(TYPES))
     results = []
@@ -50,7 +50,7 @@ def judged():
     return judge("outputs/tiles", STUDY, simulated(1))
 
 
-def test_a_gain_is_found_by_type_and_size_and_luck_is_no_evidence(judged):
+def test_a_gain_is_found_by_type_and_size_and_seed_variance_is_no_evidence(judged):
     ours, control = judged.gain("lfd", "ours_real"), judged.gain("lfd", "noise_control")
     assert ours.verdict == "helps"
     assert ours.interval.low < 0.15 < ours.interval.high
