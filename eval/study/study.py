@@ -128,7 +128,7 @@ def run_study(
 
 
 def _read(run: str | Path, study: Study, progress: Progress, workers: int, least_images: int) -> _Material:
-    """Images at their own size are let go on return."""
+    """Read the run, check that it can be judged, and build the training sets. Images at their own size are not kept."""
     side = read_training_side(run, progress)
     most = max(Counter(sample.defect for sample in side.test if sample.defect is not None).values())
     if most < least_images:

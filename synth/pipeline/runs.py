@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from synth.checks.ledger import write_ledger
+from synth.checks.ledger import read_ledger, validation_shots, write_ledger
 from synth.errors import RecipeError, RunError, WriterError
 from synth.generators import Progress
 from synth.io.geometry import read_extras
@@ -77,6 +77,12 @@ class Run:
         """What the run took for granted about its products without being told, as sentences."""
         kept = read_parts(self.folder.parts)
         return [] if kept is None else kept.lines
+
+    @property
+    def validation(self) -> dict[str, int]:
+        """Shots that were kept from the generator to choose thresholds with, by "product/type"."""
+        kinds = {(record.product, record.defect) for record in self.manifest}
+        return validation_shots(read_ledger(self.folder.ledger), kinds)
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels; meta carries generator, seed, index, window, start,
