@@ -86,7 +86,10 @@ def recall(drawn: Sample, source: Cloud) -> float:
     """Share of the source's points that moved which are labelled."""
     assert drawn.cloud is not None
     assert drawn.cloud.labels is not None
-    index = drawn.meta["dual"]["source_index"]
+    masks = None if drawn.provenance is None else drawn.provenance.masks
+    assert masks is not None
+    index = masks.source
+    assert index is not None
     falls = np.diff(index) <= 0  # points that were added come last
     own = np.arange(len(index)) <= (np.argmax(falls) if falls.any() else len(index))
     moved = (np.abs(drawn.cloud.points - source.points[index]).max(1) > 1e-6) & own
@@ -149,7 +152,9 @@ def cloud_speed() -> None:
         bump = DefectSpec.of("bulge", scale="none", radius_mm=(radius, radius), amp_mm=(height, height), ragged=0)
         ours = seconds(lambda: draw_on_cloud(ball, [bump], 1, surface), 10)  # noqa: B023
         drawn = [draw_on_cloud(ball, [bump], k, surface) for k in range(SEEDS)]
-        points = drawn[1].meta["dual"]["defects"][0]["points"]
+        made = drawn[1].provenance
+        assert made is not None
+        points = made.instances[0].parameters["points"]
         print(
             f"cloud bump 50k, {points} points: {1e3 * ours:.2f} ms; published {1e3 * published:.0f} ms, "
             f"{published / ours:.0f} x; shortest loop {1e3 * shortest:.0f} ms, {shortest / ours:.0f} x; "

@@ -22,10 +22,11 @@ from scipy import ndimage
 from synth.checks import Reject
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import judge
+from synth.generators import origin_of
 from synth.placing.paste import paste
 from synth.placing.pose import Pose, onto
 from synth.placing.surroundings import Placed, Surroundings
-from synth.sample import Sample
+from synth.sample import Provenance, Sample
 from synth.sources import read
 from synth.sources.listing import reopen
 from synth.sources.procedural import read_procedural
@@ -66,8 +67,8 @@ def verdict(
 ) -> str:
     """What the checks say of an image and mask on the good image of a placement: a reason word, or accepted. region:
     whether they know where the part is."""
-    meta = {"start_image": one.placed.good.image, "part": one.placed.good.meta.get("part") if region else None}
-    sample = Sample("a", image, mask, product="a", defect=defect, meta=meta)
+    start = origin_of(one.placed.good, part=one.placed.good.meta.get("part") if region else None)
+    sample = Sample("a", image, mask, product="a", defect=defect, provenance=Provenance("pasted", 0, start=start))
     found = judge(sample, ChecksConfig(), known).verdict
     return found.reason if isinstance(found, Reject) else "accepted"
 

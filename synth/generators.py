@@ -1,17 +1,19 @@
-"""What every defect generator offers: `fit(shots, good_images)`, then `draw(requests)`."""
+"""What every defect generator offers, `fit(shots, good_images)` then `draw(requests)`, and the registry of them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from synth.errors import GeneratorError
 from synth.io.images import content_hash
-from synth.sample import Sample
+from synth.sample import Origin, Provenance, Sample
 
 if TYPE_CHECKING:
     from synth.placing.surroundings import Surroundings
@@ -55,6 +57,50 @@ class Generator(Protocol):
         """One candidate a request, in order; all requests of one call name the same product."""
 
 
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a generator says of itself before it is built.
+
+    build: where it is made, as "module:name" of a callable (its config, a folder of its own, the run's seed) ->
+    Generator, imported on first use. needs_shots: it learns from defective samples, so that its defect types are
+    theirs; otherwise they are its config's `types`. unmeasured: scores of `synth.checks.mask.SCORES` that say nothing
+    of what it draws."""
+
+    build: str
+    needs_shots: bool = True
+    unmeasured: frozenset[str] = frozenset()
+
+    def open(self, config: Any, folder: Path, seed: int) -> Generator:
+        """The generator, not fitted yet."""
+        module, _, name = self.build.partition(":")
+        made: Generator = getattr(import_module(module), name)(config, folder, seed)
+        return made
+
+
+# Their masks are exact by construction and their heights fall off towards the rim, often below the noise.
+_EXACT = frozenset({"tight", "unchanged"})
+
+GENERATORS: dict[str, Declaration] = {
+    "seas": Declaration("synth.seas.generator:SeasGenerator"),
+    "dual": Declaration("synth.dual.generator:DualGenerator", needs_shots=False, unmeasured=_EXACT),
+    "dual_preset": Declaration("synth.dual.presets.generator:PresetGenerator", needs_shots=False, unmeasured=_EXACT),
+    "cutpaste": Declaration("synth.baselines.cutpaste:generator"),
+    "perlin": Declaration("synth.baselines.perlin:generator"),
+    "copy_paste": Declaration("synth.baselines.copy_paste:CopyPasteGenerator"),
+    "oversample": Declaration("synth.baselines.oversample:OversampleGenerator"),
+}
+"""By the `kind` of a recipe's generator block."""
+
+
+def origin_of(good: Sample, **more: Any) -> Origin:
+    """Where a sample drawn onto `good` started from; more: further fields of Origin."""
+    known = good.meta.get("sha256")
+    if known is None:
+        known = content_hash(good.image if good.image is not None else _geometry(good))
+    file = good.meta.get("file")
+    return Origin(good.id, known, None if file is None else str(file), good.image, **more)
+
+
 def sample_of(
     request: Request,
     generator: str,
@@ -65,9 +111,10 @@ def sample_of(
     **more: Any,
 ) -> Sample:
     """The sample of a request, made from a good image in which the product covers `part` (H, W) bool, if known. more:
-    what else its meta tells, such as `why` it has no mask."""
+    further fields of its provenance, such as `scores`."""
     if good.image is None:
         raise GeneratorError(f"{good.id} has no image to draw on")
+    origin = origin_of(good, part=part)
     return Sample(
         id=request.id,
         image=image,
@@ -75,16 +122,7 @@ def sample_of(
         product=request.product,
         defect=request.defect,
         split="train",
-        meta={
-            "generator": generator,
-            "seed": request.seed,
-            "index": request.index,
-            "start": content_hash(good.image),
-            "start_file": good.meta.get("file"),
-            "start_image": good.image,
-            "part": part,
-            **more,
-        },
+        provenance=Provenance(generator, request.seed, request.index, origin, **more),
     )
 
 
@@ -93,5 +131,13 @@ def unplaced(request: Request, generator: str, good: Sample) -> Sample:
     if good.image is None:
         raise GeneratorError(f"{good.id} has no image to draw on")
     blank = np.zeros(good.image.shape[:2], bool)
-    why = "no place was found where its surroundings fit"
-    return sample_of(request, generator, good, good.image, blank, None, why=why)
+    failure = "no place was found where its surroundings fit"
+    return sample_of(request, generator, good, good.image, blank, None, failure=failure)
+
+
+def _geometry(good: Sample) -> np.ndarray:
+    if good.xyz is not None:
+        return good.xyz
+    if good.cloud is None:
+        raise GeneratorError(f"{good.id} has neither an image nor a cloud to draw on")
+    return good.cloud.points

@@ -1,20 +1,22 @@
 """`Sample`: the one record that every room passes on.
 
-| field   | type                     | meaning                                                                   |
-|---------|--------------------------|---------------------------------------------------------------------------|
-| id      | str                      | stable: from content or from (run seed, type, index), never from an order |
-| image   | uint8 (H, W, 3)          | RGB                                                                       |
-| mask    | bool (H, W)              | any defect; all False = good                                              |
-| xyz     | float32 (H, W, 3), metre | organised cloud in the camera frame, (0, 0, 0) = no return                |
-| cloud   | Cloud                    | unorganised cloud                                                         |
-| product | str                      | what is inspected                                                         |
-| defect  | str or None              | the kind of flaw; None = good                                             |
-| split   | str or None              | "train", "test", ...                                                      |
-| meta    | dict                     | provenance: source file, parents' hashes, seed, parameters, scores        |
+| field      | type                     | meaning                                                                   |
+|------------|--------------------------|---------------------------------------------------------------------------|
+| id         | str                      | stable: from content or from (run seed, type, index), never from an order |
+| image      | uint8 (H, W, 3)          | RGB                                                                       |
+| mask       | bool (H, W)              | any defect; all False = good                                              |
+| xyz        | float32 (H, W, 3), metre | organised cloud in the camera frame, (0, 0, 0) = no return                |
+| cloud      | Cloud                    | unorganised cloud                                                         |
+| product    | str                      | what is inspected                                                         |
+| defect     | str or None              | the kind of flaw; None = good                                             |
+| split      | str or None              | role: "train", "validation", "test"                                       |
+| provenance | Provenance or None       | how it was generated; None = real                                         |
+| meta       | dict                     | free notes of a reader; nothing in the code decides by the generator's    |
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +44,61 @@ class Cloud:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The good sample that a synthetic one was drawn onto. While in memory: its image (H, W, 3) uint8, its organised
+    cloud xyz (H, W, 3) or unorganised cloud, and `part`, where the product is in it, (H, W) bool, as far as known;
+    depth_noise in metres (standard deviation along the camera's axis)."""
+
+    id: str
+    sha256: str
+    file: str | None = None
+    image: np.ndarray | None = None
+    part: np.ndarray | None = None
+    xyz: np.ndarray | None = None
+    cloud: Cloud | None = None
+    depth_noise: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One defect of a sample: its type and what is known of it, in millimetres, degrees and pixels; plain types."""
+
+    type: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceMasks:
+    """Where each instance is. `number` int16 (H, W), or (N,) for the points of a cloud: 0 = good, k = instance k - 1.
+
+    For organised clouds also bool (H, W): `geometry` and `image` changed there, `core` is the part of an instance where
+    it is strongest. For unorganised ones `source` int (N,): index of the good cloud's point that each came from."""
+
+    number: np.ndarray
+    geometry: np.ndarray | None = None
+    image: np.ndarray | None = None
+    core: np.ndarray | None = None
+    source: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a synthetic sample was generated. `index` counts within (product, defect); `window` is top, left, side in px
+    of what a generator drew; `scores` are what it measured itself, such as its confidence in the mask; `failure` says
+    why nothing was drawn."""
+
+    generator: str
+    seed: int
+    index: int = 0
+    start: Origin | None = None
+    window: tuple[int, int, int] | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    instances: tuple[Instance, ...] = ()
+    masks: InstanceMasks | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One part seen once, with what is known about it. Raises SampleError where fields contradict each other."""
 
@@ -53,6 +110,7 @@ class Sample:
     product: str | None = None
     defect: str | None = None
     split: str | None = None
+    provenance: Provenance | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

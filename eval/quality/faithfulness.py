@@ -1,5 +1,5 @@
 """Against the good image it was drawn onto: did a generated image keep its background, and is its mask where it
-changed? Both by the change map of `synth.checks.mask`."""
+changed? Both by the change map of `synth.checks.change`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from eval.metrics.bootstrap import Interval, bootstrap
 from eval.metrics.overlap import iou
-from synth.checks.mask import change_map, visible_above, widen
+from synth.checks.change import change_map
+from synth.checks.mask import visible_above, widen
 from synth.sample import Sample
 
 _FLOOR = 8.0
@@ -35,7 +36,8 @@ def faithfulness(samples: Iterable[Sample], good_image: Callable[[str], np.ndarr
     left."""
     measured = []
     for sample in samples:
-        start = good_image(str(sample.meta.get("start")))
+        made = sample.provenance
+        start = None if made is None or made.start is None else good_image(made.start.sha256)
         if start is not None and sample.image is not None and sample.mask is not None:
             measured.append(_one(sample.image, sample.mask, start))
     if len(measured) < 2:

@@ -36,7 +36,7 @@ class Pool:
     least half of what lies under it is; a defect that would vanish by that rule keeps its most covered pixel.
 
     good images: rows of good images; defective: for each product and type the rows of its real and its synthetic
-    images, the latter being those that name their generator."""
+    images, the latter being those that have a provenance."""
 
     def __init__(self, samples: Sequence[Sample], resolution: int) -> None:
         if not samples:
@@ -49,7 +49,7 @@ class Pool:
         for row, sample in enumerate(samples):
             if sample.defect is not None:
                 origins = by_type.setdefault((str(sample.product), sample.defect), {})
-                origins.setdefault("generator" in sample.meta, []).append(row)
+                origins.setdefault(sample.provenance is not None, []).append(row)
         self.defective = [[np.array(origins[k]) for k in sorted(origins)] for _, origins in sorted(by_type.items())]
 
     def __len__(self) -> int:

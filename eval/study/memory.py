@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from synth.errors import EvalError
+from synth.io.memory import machine_memory
 
 _BYTES_A_PIXEL = 4
 """Three of the image, one of the mask."""
@@ -37,15 +38,12 @@ def needed_bytes(real: int, made: Sequence[int], resolution: int, workers: int) 
 
 
 def free_memory() -> int | None:
-    """Bytes that a process may still take without swapping; all of the memory where only that is known, None where not
-    even that."""
-    try:
+    """Bytes that this process may still take without swapping; all that it may use where only that is known, None where
+    the system tells nothing."""
+    known = machine_memory()
+    found = [] if known is None else [known]
+    with suppress(OSError, KeyError, ValueError):
         told = Path("/proc/meminfo").read_text(encoding="ascii")
         lines = dict(line.split(":", 1) for line in told.splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
+        found.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    return min(found, default=None)

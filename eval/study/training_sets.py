@@ -29,11 +29,10 @@ from synth.checks import Reject
 from synth.checks.ledger import LedgerRow, check_leaks
 from synth.checks.mask import judge
 from synth.errors import EvalError
-from synth.generators import Progress, Request
+from synth.generators import GENERATORS, Progress, Request
 from synth.io.images import content_hash, perceptual_hash
-from synth.pipeline.preparation import GENERATORS
 from synth.recipe import Recipe
-from synth.sample import Sample
+from synth.sample import Provenance, Sample
 
 BASELINES = ("oversample", "perlin", "cutpaste", "copy_paste")
 TRAINING_SETS = ("real", *BASELINES, "ours", "ours_real", "noise_control")
@@ -95,7 +94,7 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
     too few pass the run's checks, which compare with the good part: a repeated shot has none, and is right as it is."""
     recipe = side.run.recipe
     config = Recipe.model_validate({"generator": {"kind": kind}}).generator
-    generator = GENERATORS[kind](config, Path(), recipe.seed)
+    generator = GENERATORS[kind].open(config, Path(), recipe.seed)
     generator.fit(side.shots, side.good_images)
     wanted = Counter((record.product, record.defect) for record in side.run.manifest)
     for (product, defect), quota in sorted(wanted.items()):
@@ -119,8 +118,9 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
 def resized(sample: Sample, resolution: int) -> Sample:
     """The sample with image and mask of (resolution, resolution) px and nothing else but whether it is synthetic."""
     image, mask = resize(sample, resolution)
-    origin = {key: value for key, value in sample.meta.items() if key == "generator"}  # real ones name none
-    return replace(sample, image=image, mask=mask, xyz=None, cloud=None, meta=origin)
+    made = sample.provenance
+    origin = None if made is None else Provenance(made.generator, made.seed, made.index)
+    return replace(sample, image=image, mask=mask, xyz=None, cloud=None, provenance=origin, meta={})
 
 
 def _row(training_set: str, sample: Sample) -> LedgerRow:

@@ -7,6 +7,7 @@ the good image, the place, the turn and the size, within what the product allows
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from synth.sources.parts import part_of
 class CopyPasteGenerator:
     """Learns nothing but where each defect's surroundings fit, which takes about a second a defect type."""
 
-    def __init__(self, config: CopyPasteConfig) -> None:
+    def __init__(self, config: CopyPasteConfig, folder: Path | None = None, seed: int = 0) -> None:
         self._config = config
         self._material = Material([], [])
         self._surroundings: dict[str, Surroundings] = {}

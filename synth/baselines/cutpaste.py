@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
 from synth.baselines.config import CutPasteConfig
-from synth.baselines.painter import Paint, Pair, Scene, anywhere, lay, recoloured
+from synth.baselines.painter import Paint, PaintGenerator, Pair, Scene, anywhere, lay, recoloured
+
+
+def generator(config: CutPasteConfig, folder: Path | None = None, seed: int = 0) -> PaintGenerator:
+    """The generator of kind "cutpaste"."""
+    return PaintGenerator("cutpaste", cutpaste(config))
 
 
 def cutpaste(config: CutPasteConfig) -> Paint:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from synth.baselines.config import OversampleConfig
 from synth.baselines.painter import Material
-from synth.generators import Progress, Request
-from synth.io.images import content_hash
-from synth.sample import Sample
+from synth.generators import Progress, Request, origin_of
+from synth.sample import Provenance, Sample
 
 
 class OversampleGenerator:
     """Request number i is a copy of shot i, from the first again when all have had their turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: OversampleConfig, folder: Path | None = None, seed: int = 0) -> None:
         self._material = Material([], [])
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
@@ -38,11 +40,5 @@ class OversampleGenerator:
             product=request.product,
             defect=request.defect,
             split="train",
-            meta={
-                "generator": "oversample",
-                "seed": request.seed,
-                "index": request.index,
-                "start": content_hash(shot.image),
-                "start_file": shot.meta.get("file"),
-            },
+            provenance=Provenance("oversample", request.seed, request.index, replace(origin_of(shot), image=None)),
         )

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from synth.baselines.config import PerlinConfig
-from synth.baselines.painter import Paint, Pair, Scene, recoloured
+from synth.baselines.painter import Paint, PaintGenerator, Pair, Scene, recoloured
 from synth.errors import GeneratorError
 from synth.io.images import SUFFIXES, read_image
 
@@ -23,6 +23,11 @@ _RECOLOUR = 0.5
 
 Texture = Callable[[Scene, np.random.Generator], np.ndarray]
 """(scene, rng) -> float32 (H, W, 3) of the good part's size."""
+
+
+def generator(config: PerlinConfig, folder: Path | None = None, seed: int = 0) -> PaintGenerator:
+    """The generator of kind "perlin"."""
+    return PaintGenerator("perlin", perlin(config))
 
 
 def perlin(config: PerlinConfig) -> Paint:

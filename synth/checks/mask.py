@@ -7,7 +7,7 @@ these checks keep such pairs out. All maps are float32 (H, W) in grey levels 0..
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,25 @@ import numpy as np
 from scipy import ndimage
 
 from synth.checks import ACCEPT, Reject, Verdict
+from synth.checks.change import changed_points, difference, difference_between, smoothed
 from synth.checks.config import ChecksConfig
-from synth.sample import Sample
+from synth.sample import Cloud, Origin, Provenance, Sample
 
 if TYPE_CHECKING:
     from synth.placing.surroundings import Surroundings
 
-SMOOTHING = 1.0
-"""Sigma in px: single noisy pixels do not count as change."""
+SCORES = (
+    "area",
+    "on_product",
+    "misfit",
+    "contrast",
+    "agreement",
+    "covered",
+    "tight",
+    "unchanged",
+    "confidence",
+)
+"""What can be measured of a candidate, in the order of the checks. Of clouds, agreement and covered count points."""
 _OUTLINE_PLAY, _TIGHT_PLAY = 0.7, 0.6
 _RIM_WIDTH = 0.2
 _RIM_SHARE = 0.25
@@ -40,11 +51,10 @@ class Judgement:
     verdict: Verdict
     scores: dict[str, float]
 
-
-def change_map(image: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """max over channels of |image - start|, smoothed by a Gaussian of sigma SMOOTHING; uint8 (H, W, 3) in."""
-    difference = np.abs(image.astype(np.int16) - start).max(axis=2)
-    return ndimage.gaussian_filter(difference.astype(np.float32), SMOOTHING)
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """Names of SCORES that were not measured."""
+        return tuple(name for name in SCORES if name not in self.scores)
 
 
 def widen(mask: np.ndarray) -> np.ndarray:
@@ -83,17 +93,15 @@ def covered(change: np.ndarray, mask: np.ndarray, level: float) -> float:
     return float((change[mask] > level).mean())
 
 
-def tight(image: np.ndarray, start: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+def tight(difference: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
     """How closely a mask follows its defect: (share of its rim that changed, share of it in pieces that did not).
 
     The rim is a fifth of the mask's half width deep, one px at least, and does not run along the image's border.
     Changed means by a quarter of what the most changed quarter of the mask did, at least. A mask grown beyond its
-    defect has a rim without change, however large the change inside it; image, start uint8 (H, W, 3), mask bool (H,
-    W)."""
+    defect has a rim without change, however large the change inside it. difference float32 (H, W), mask bool (H, W)."""
     rows, columns = (slice(max(0, int(hit.min()) - 4), int(hit.max()) + 5) for hit in np.nonzero(mask))
     mask = mask[rows, columns]
-    difference = np.abs(image[rows, columns].astype(np.int16) - start[rows, columns]).max(axis=2)
-    changed = ndimage.gaussian_filter(difference.astype(np.float32), _RIM_SMOOTHING)
+    changed = ndimage.gaussian_filter(difference[rows, columns], _RIM_SMOOTHING)
     changed = changed >= _RIM_SHARE * max(float(np.percentile(changed[mask], 75)), 1e-3)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
     rim = mask & (depth <= max(1.0, _RIM_WIDTH * float(depth.max())) + 0.5)
@@ -113,28 +121,37 @@ def all_finite(sample: Sample) -> bool:
     infinite."""
     clouds = () if sample.cloud is None else (sample.cloud.points, sample.cloud.normals)
     arrays = (array for array in (sample.xyz, *clouds) if array is not None)
-    return _finite(sample.meta) and all(bool(np.isfinite(array).all()) for array in arrays)
+    made = sample.provenance
+    numbers = () if made is None else (made.scores, [instance.parameters for instance in made.instances])
+    return _finite(numbers) and all(bool(np.isfinite(array).all()) for array in arrays)
 
 
-def judge(sample: Sample, config: ChecksConfig, surroundings: Surroundings | None = None) -> Judgement:
+def judge(
+    sample: Sample,
+    config: ChecksConfig,
+    surroundings: Surroundings | None = None,
+    unmeasured: Collection[str] = (),
+) -> Judgement:
     """Run every check in order; the first that fails names the reason.
 
-    Reads sample.meta["start_image"] (uint8, the size of the image), ["part"] (bool, where the product is in it) and
-    ["mask_score"] where a generator gives them; what is not given is not checked. surroundings: what the defect's
-    context is compared with."""
+    What is compared with the good sample that it started from, with the product's region or with the generator's own
+    confidence is read from the sample's provenance; what is not known there is not measured, nor is what `unmeasured`
+    names. surroundings: what the defect's context is compared with."""
     if not all_finite(sample):
         return Judgement(Reject("not_finite", "a score or a coordinate is NaN or infinite"), {})
+    made = sample.provenance
+    if made is not None and made.failure is not None:
+        return Judgement(Reject("no_place", made.failure), {"area": 0.0})
     if sample.image is None or sample.mask is None or not sample.mask.any():
-        if sample.meta.get("why"):
-            return Judgement(Reject("no_place", str(sample.meta["why"])), {"area": 0.0})
         return Judgement(Reject("blank_mask", "no pixel of the mask is set"), {"area": 0.0})
-    scores = measure(sample.image, sample.mask, sample.meta, config)
+    scores = measure(sample, config)
     if surroundings is not None and config.max_misfit > 0:
         misfit = surroundings.misfit(str(sample.defect), sample.image, sample.mask)
         if math.isfinite(misfit):
             scores["misfit"] = round(misfit, 6)
     if surroundings is not None:
         config = _as_the_shots(config, surroundings, str(sample.defect))
+    scores = {name: value for name, value in scores.items() if name not in unmeasured}
     return Judgement(decide(scores, int(sample.mask.sum()), config), scores)
 
 
@@ -143,30 +160,56 @@ def _as_the_shots(config: ChecksConfig, surroundings: Surroundings, defect: str)
     """The config asking no more of a defect than the shots of its type show: some lie beside the product in part, since
     they change its outline, and some have masks that are wider than their defects."""
     least = _OUTLINE_PLAY * min((on_product(*shot) for shot in surroundings.on_parts(defect)), default=1.0)
-    own = [tight(*example)[0] for example in surroundings.examples(defect)]
+    own = [tight(difference(image, start), mask)[0] for image, start, mask in surroundings.examples(defect)]
     rim = _TIGHT_PLAY * float(np.quantile(own, 0.1)) if own else config.min_tight
     return config.model_copy(
         update={"min_on_product": min(config.min_on_product, least), "min_tight": min(config.min_tight, rim)}
     )
 
 
-def measure(image: np.ndarray, mask: np.ndarray, meta: Mapping[str, Any], config: ChecksConfig) -> dict[str, float]:
-    """area, on_product, contrast, agreement, covered, tight, unchanged, confidence of a non-empty mask, rounded to 6
-    digits; those for which meta has nothing to compare with are left out."""
+def measure(sample: Sample, config: ChecksConfig) -> dict[str, float]:
+    """Those of SCORES that can be measured on a sample with a mask, all but misfit, rounded to 6 digits."""
+    mask, made = sample.mask, sample.provenance
+    assert mask is not None
     scores = {"area": float(mask.mean())}
-    start, part = meta.get("start_image"), meta.get("part")
-    if part is not None:
-        scores["on_product"] = on_product(part, mask)
-    if start is not None:
-        change = change_map(image, start)
-        level = visible_above(change, mask, max(config.min_contrast, 1.0))
-        scores["contrast"] = contrast(change, mask)
-        scores["agreement"] = agreement(change, mask, level)
-        scores["covered"] = covered(change, mask, level)
-        scores["tight"], scores["unchanged"] = tight(image, start, mask)
-    if meta.get("mask_score") is not None:
-        scores["confidence"] = float(meta["mask_score"])
+    if made is not None and made.start is not None:
+        if made.start.part is not None:
+            scores["on_product"] = on_product(made.start.part, mask)
+        if sample.cloud is not None and sample.xyz is None:
+            scores |= _of_cloud(sample.cloud, made)
+        else:
+            scores |= _of_pixels(sample, mask, made.start, max(config.min_contrast, 1.0))
+    if made is not None and "confidence" in made.scores:
+        scores["confidence"] = float(made.scores["confidence"])
     return {name: round(value, 6) for name, value in scores.items()}
+
+
+def _of_pixels(sample: Sample, mask: np.ndarray, start: Origin, floor: float) -> dict[str, float]:
+    found = difference_between(sample, start, floor)
+    if found is None:
+        return {}
+    change = smoothed(found)
+    level = visible_above(change, mask, floor)
+    rim, pieces = tight(found, mask)
+    return {
+        "contrast": contrast(change, mask),
+        "agreement": agreement(change, mask, level),
+        "covered": covered(change, mask, level),
+        "tight": rim,
+        "unchanged": pieces,
+    }
+
+
+def _of_cloud(cloud: Cloud, made: Provenance) -> dict[str, float]:
+    """agreement and covered, counted in points."""
+    changed = changed_points(cloud, made)
+    if changed is None or cloud.labels is None:
+        return {}
+    total = int(changed.sum())
+    return {
+        "agreement": float((changed & cloud.labels).sum()) / total if total else 1.0,
+        "covered": float(changed[cloud.labels].mean()) if cloud.labels.any() else 0.0,
+    }
 
 
 def decide(scores: Mapping[str, float], area_px: int, config: ChecksConfig) -> Verdict:

@@ -12,10 +12,9 @@ from synth.dual.config import DualConfig
 from synth.dual.synthesizer import DualSynthesizer
 from synth.dual.view import image_of_defect
 from synth.errors import GeneratorError
-from synth.generators import Progress, Request
-from synth.io.images import content_hash
+from synth.generators import Progress, Request, origin_of
 from synth.io.user_masks import read_region, stretch
-from synth.sample import Sample
+from synth.sample import Provenance, Sample
 
 GOOD_IMAGES_TRIED = 5
 
@@ -23,10 +22,10 @@ GOOD_IMAGES_TRIED = 5
 class DrawnOnGoodImages:
     """Draws each request onto a good sample that the request's seed picks; another one where that has no room.
 
-    synthesizers: by the name of the defect that is asked for."""
+    kind: the generator's name; synthesizers: by the name of the defect that is asked for."""
 
-    def __init__(self, synthesizers: Mapping[str, DualSynthesizer]) -> None:
-        self._synthesizers = synthesizers
+    def __init__(self, kind: str, synthesizers: Mapping[str, DualSynthesizer]) -> None:
+        self._kind, self._synthesizers = kind, synthesizers
         shared = next(iter(synthesizers.values()))
         for one in synthesizers.values():
             one.share(shared)
@@ -64,21 +63,26 @@ class DrawnOnGoodImages:
             except GeneratorError as problem:
                 reason = str(problem)
                 continue
-            return self._named(drawn, good, request)
+            return self._named(drawn, request)
         empty = None if good.mask is None else np.zeros(good.mask.shape, bool)
-        return replace(good, id=request.id, mask=empty, defect=request.defect, meta={"why": reason})
+        failed = Provenance(self._kind, request.seed, request.index, origin_of(good), failure=reason)
+        return replace(good, id=request.id, mask=empty, defect=request.defect, provenance=failed, meta={})
 
-    def _named(self, drawn: Sample, good: Sample, request: Request) -> Sample:
+    def _named(self, drawn: Sample, request: Request) -> Sample:
         image, mask = drawn.image, drawn.mask
         if drawn.xyz is None and drawn.cloud is not None:
             image, mask = image_of_defect(drawn.cloud)
-        meta = {
-            "seed": request.seed,
-            "start": good.meta.get("sha256") or (None if good.image is None else content_hash(good.image)),
-            "start_file": good.meta.get("file"),
-            "dual": drawn.meta["dual"],
-        }
-        return replace(drawn, id=request.id, image=image, mask=mask, defect=request.defect, split="train", meta=meta)
+        assert drawn.provenance is not None
+        return replace(
+            drawn,
+            id=request.id,
+            image=image,
+            mask=mask,
+            defect=request.defect,
+            split="train",
+            provenance=replace(drawn.provenance, generator=self._kind, index=request.index),
+            meta={},
+        )
 
 
 class DualGenerator(DrawnOnGoodImages):
@@ -87,7 +91,7 @@ class DualGenerator(DrawnOnGoodImages):
     def __init__(self, config: DualConfig, folder: Path, seed: int) -> None:
         baseline = 1e-3 * config.baseline_mm
         specs = config.specs().items()
-        super().__init__({name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})
+        super().__init__("dual", {name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})
         self._region = None if config.legal_region is None else read_region(config.legal_region)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:

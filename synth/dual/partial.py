@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from synth.dual.arrays import unit
 from synth.dual.frame import tangent_frame
 from synth.errors import GeneratorError
-from synth.sample import Cloud, Sample
+from synth.sample import Cloud, Instance, InstanceMasks, Sample
 
 LEAST_COS = 0.1
 """Cosine between normal and line of sight from which a scanner gets a point back."""
@@ -23,11 +23,15 @@ SHOWN = 0.5
 
 def partial_view(sample: Sample, rng: np.random.Generator) -> Sample:
     """The sample's labelled cloud as seen from far away in a random direction from which the defect shows: labels,
-    colours and, in meta `dual`, instances and source indices stay with their points, `view` (3,) is the direction
-    towards the scanner. GeneratorError where the defect shows from nowhere."""
+    colours, numbers and sources stay with their points; each instance gets `view` (3,), the direction towards the
+    scanner. GeneratorError where the defect shows from nowhere."""
     cloud = sample.cloud
     if cloud is None or cloud.labels is None or cloud.normals is None:
         raise GeneratorError(f"{sample.id} has no labelled cloud with normals, of which a side could be shown")
+    made = sample.provenance
+    assert made is not None
+    assert made.masks is not None
+    assert made.masks.source is not None
     few = cloud.points[:: max(1, len(cloud.points) // 2000)]
     spacing = float(np.median(cKDTree(cloud.points).query(few, 2)[0][:, 1]))
     best, towards, kept = 0.0, np.zeros(3), np.zeros(len(cloud.points), bool)
@@ -40,15 +44,15 @@ def partial_view(sample: Sample, rng: np.random.Generator) -> Sample:
             break
     if best == 0:
         raise GeneratorError(f"{sample.id}: its defect shows from none of {VIEWS} directions")
-    dual = dict(sample.meta["dual"], view=[round(float(v), 6) for v in towards])
-    dual.update({name: dual[name][kept] for name in ("instances", "source_index")})
-    dual["defects"] = [
-        {**parameters, "points": int((dual["instances"] == number).sum())}
-        for number, parameters in enumerate(dual["defects"], start=1)
-    ]
+    masks = InstanceMasks(made.masks.number[kept], source=made.masks.source[kept])
+    view = [round(float(v), 6) for v in towards]
+    instances = tuple(
+        Instance(one.type, {**one.parameters, "points": int((masks.number == number).sum()), "view": view})
+        for number, one in enumerate(made.instances, start=1)
+    )
     colors = None if cloud.colors is None else cloud.colors[kept]
     side = Cloud(cloud.points[kept], cloud.normals[kept], colors, cloud.labels[kept])
-    return replace(sample, cloud=side, meta={**sample.meta, "dual": dual})
+    return replace(sample, cloud=side, provenance=replace(made, instances=instances, masks=masks))
 
 
 def visible(points: np.ndarray, normals: np.ndarray, view: np.ndarray, spacing: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from synth.dual.light import to_bytes
 from synth.dual.patch import Patch
 from synth.dual.profiles import Hinge
 from synth.dual.scene import Scene
+from synth.sample import Instance
 
 SLACK = 2
 """Pixels around a mask in which changes may stay; everything further away is put back."""
@@ -75,14 +76,13 @@ def put_back(
     return None
 
 
-def record(scene: Scene, patch: Patch, marks: Marks, number: int, parameters: dict[str, Any]) -> dict[str, Any]:
-    """What is told of one defect, in millimetres, degrees and pixels; plain types."""
+def record(scene: Scene, patch: Patch, marks: Marks, number: int, parameters: dict[str, Any]) -> Instance:
+    """What is known of one defect, in millimetres, degrees and pixels; plain types."""
     # A bend changes what lies beyond its patch.
     box = ... if isinstance(patch.profile, Hinge) else patch.box
     own = marks.instances[box] == number
     geo, rgb = bool((own & marks.geo[box]).any()), bool((own & marks.rgb[box]).any())
-    return {
-        "type": patch.spec.type,
+    parameters = {
         "amplitude_mm": round(1e3 * float(patch.profile.amplitude), 4),
         "reach_mm": round(1e3 * float(patch.profile.reach), 4),
         "snr": round(abs(float(patch.profile.amplitude)) / scene.sigma, 3) if scene.sigma else None,
@@ -93,6 +93,7 @@ def record(scene: Scene, patch: Patch, marks: Marks, number: int, parameters: di
         **patch.parameters,
         **parameters,
     }
+    return Instance(patch.spec.type, parameters)
 
 
 def _refusal(patch: Patch, mask: np.ndarray, geo: np.ndarray, xyz: np.ndarray) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,8 @@ from synth.dual.spec import DEFAULTS, DefectSpec
 from synth.dual.surface import Surface, prepare_surface
 from synth.dual.unorganised import CUTS, draw_on_cloud
 from synth.errors import GeneratorError, SampleError
-from synth.sample import Sample
+from synth.generators import origin_of
+from synth.sample import Instance, InstanceMasks, Provenance, Sample
 
 ATTEMPTS = 20
 BASELINE = 0.1
@@ -56,8 +56,8 @@ class DualSynthesizer:
         self._surfaces: Memory[Surface] = Memory(_prepared_surface)
 
     def draw(self, sample: Sample, seed: int) -> Sample:
-        """The sample with its defects: image, xyz or cloud, mask, and in meta `dual`: masks of each modality, core,
-        instances and a record of every defect. GeneratorError, with the last reason, where no draw succeeds."""
+        """The sample with its defects: image, xyz or cloud, mask; instances and their masks are in its provenance.
+        GeneratorError, with the last reason, where no draw succeeds."""
         if sample.xyz is None and sample.cloud is not None:
             # What takes material away or bends the part comes first: the others are laid on what is left.
             wanted = sorted(self._wanted(seed), key=lambda spec: spec.type not in CUTS)
@@ -80,10 +80,10 @@ class DualSynthesizer:
     def draw_on(self, scene: Scene, sample: Sample, seed: int) -> Sample:
         """`draw` on a scene that was prepared before."""
         image, cloud, marks = scene.image.copy(), scene.xyz.copy(), Marks.empty(scene.shape)
-        told: list[dict[str, Any]] = []
+        instances: list[Instance] = []
         for index, spec in enumerate(self._wanted(seed)):
-            told.append(self._add(scene, spec, seed, index, image, cloud, marks))
-        return finished(sample, image, cloud, marks, told, seed)
+            instances.append(self._add(scene, spec, seed, index, image, cloud, marks))
+        return finished(scene, sample, image, cloud, marks, instances, seed)
 
     def _wanted(self, seed: int) -> list[DefectSpec]:
         if all(low == high for low, high in (spec.count for spec in self.specs)):
@@ -100,8 +100,8 @@ class DualSynthesizer:
         image: np.ndarray,
         cloud: np.ndarray,
         marks: Marks,
-    ) -> dict[str, Any]:
-        """One more defect, written into image, cloud and marks (the sample's own); returns its record."""
+    ) -> Instance:
+        """One more defect, written into image, cloud and marks (the sample's own); returns what is known of it."""
         reason = "no attempt was made"
         for attempt in range(ATTEMPTS):
             try:
@@ -130,27 +130,29 @@ class DualSynthesizer:
 
 
 def finished(
-    sample: Sample, image: np.ndarray, cloud: np.ndarray, marks: Marks, told: list[dict[str, Any]], seed: int
+    scene: Scene,
+    sample: Sample,
+    image: np.ndarray,
+    cloud: np.ndarray,
+    marks: Marks,
+    instances: Sequence[Instance],
+    seed: int,
 ) -> Sample:
     """The defective version of a good sample."""
-    kinds = {parameters["type"] for parameters in told}
+    kinds = {instance.type for instance in instances}
     return replace(
         sample,
         image=image,
         xyz=cloud,
         mask=marks.any,
         defect=kinds.pop() if len(kinds) == 1 else "combined",
-        meta={
-            **sample.meta,
-            "seed": seed,
-            "dual": {
-                "mask_geo": marks.geo,
-                "mask_rgb": marks.rgb,
-                "mask_core": marks.core,
-                "instances": marks.instances,
-                "defects": told,
-            },
-        },
+        provenance=Provenance(
+            "dual",
+            seed,
+            start=origin_of(sample, xyz=sample.xyz, depth_noise=scene.sigma),
+            instances=tuple(instances),
+            masks=InstanceMasks(marks.instances, marks.geo, marks.rgb, marks.core),
+        ),
     )
 
 

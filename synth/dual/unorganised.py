@@ -22,7 +22,8 @@ from synth.dual.profiles import Face, Hinge, Profile, Spot, Stroke, draw_profile
 from synth.dual.spec import AREA, DefectSpec, Place
 from synth.dual.surface import Surface, prepare_surface
 from synth.errors import GeneratorError, SampleError
-from synth.sample import Cloud, Sample
+from synth.generators import origin_of
+from synth.sample import Cloud, Instance, InstanceMasks, Provenance, Sample
 
 ATTEMPTS = 20
 CUTS = ("chip", "cut", "bend")
@@ -81,16 +82,16 @@ def draw_on_cloud(sample: Sample, specs: Sequence[DefectSpec], seed: int, surfac
         instance=np.zeros(size, np.int16),
         height=np.zeros(size, np.float32),
     )
-    told = []
+    instances: list[Instance] = []
     for number, spec in enumerate(specs, start=1):
-        marked, parameters = _add(sample, surface, spec, seed, number, marked)
-        told.append(parameters)
-    return finished_cloud(sample, marked, told, seed)
+        marked, instance = _add(sample, surface, spec, seed, number, marked)
+        instances.append(instance)
+    return finished_cloud(sample, marked, instances, seed)
 
 
 def _add(
     sample: Sample, surface: Surface, spec: DefectSpec, seed: int, number: int, marked: Marked
-) -> tuple[Marked, dict[str, Any]]:
+) -> tuple[Marked, Instance]:
     factor = (surface.diagonal / 0.1 if spec.scale == "size" else 1.0) * (
         AREA[spec.difficulty] if spec.difficulty else 1.0
     )
@@ -376,9 +377,8 @@ def _thinned(points: np.ndarray, spacing: float) -> np.ndarray:
     return np.sort(np.unique(cells, axis=0, return_index=True)[1])
 
 
-def _parameters(spec: DefectSpec, profile: Profile, place: int, labels: int, attempt: int) -> dict[str, Any]:
-    parameters = {
-        "type": spec.type,
+def _parameters(spec: DefectSpec, profile: Profile, place: int, labels: int, attempt: int) -> Instance:
+    parameters: dict[str, Any] = {
         "amplitude_mm": round(1e3 * float(profile.amplitude), 4),
         "reach_mm": round(1e3 * float(profile.reach), 4),
         "visible_in": "geo" if spec.geometric else "rgb",
@@ -388,22 +388,24 @@ def _parameters(spec: DefectSpec, profile: Profile, place: int, labels: int, att
     }
     if not isinstance(profile, Face | Hinge):
         parameters["volume_mm3"] = round(1e9 * volume(profile), 4)
-    return parameters
+    return Instance(spec.type, parameters)
 
 
-def finished_cloud(sample: Sample, marked: Marked, told: list[dict[str, Any]], seed: int) -> Sample:
-    """The sample with the marked cloud; the records `told` are those of the instances, in their order."""
+def finished_cloud(sample: Sample, marked: Marked, instances: Sequence[Instance], seed: int) -> Sample:
+    """The sample with the marked cloud, in which instance k has number k + 1."""
     assert sample.cloud is not None
     colors = None if sample.cloud.colors is None else sample.cloud.colors[marked.source]
     if colors is not None:
         rng = np.random.default_rng([seed, 79])
-        for number, parameters in enumerate(told, start=1):
+        for number, instance in enumerate(instances, start=1):
             absorbed = np.array(ABSORPTIONS[rng.integers(len(ABSORPTIONS))])
-            where = (marked.instance == number) & (parameters["type"] == "stain")
+            where = (marked.instance == number) & (instance.type == "stain")
             colors[where] = np.rint(colors[where] * np.exp(-absorbed / 2.2))
     points, normals = (array.astype(np.float32, copy=False) for array in (marked.points, marked.normals))
     cloud = Cloud(points, normals, colors, labels=marked.instance > 0)
-    kinds = {parameters["type"] for parameters in told}
-    dual = {"instances": marked.instance, "source_index": marked.source, "defects": told}
+    kinds = {instance.type for instance in instances}
+    masks = InstanceMasks(marked.instance, source=marked.source)
+    start = origin_of(sample, cloud=sample.cloud)
+    provenance = Provenance("dual", seed, start=start, instances=tuple(instances), masks=masks)
     defect = kinds.pop() if len(kinds) == 1 else "combined"
-    return replace(sample, cloud=cloud, defect=defect, meta={**sample.meta, "seed": seed, "dual": dual})
+    return replace(sample, cloud=cloud, defect=defect, provenance=provenance)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from synth.io.images import read_image
 from synth.pipeline.folder import png_bytes
-from synth.sample import Cloud, Sample
+from synth.sample import Cloud, InstanceMasks, Sample
 
 
 def encoded_extras(sample: Sample) -> dict[str, tuple[str, bytes]]:
@@ -31,39 +31,36 @@ def encoded_extras(sample: Sample) -> dict[str, tuple[str, bytes]]:
         from synth.io.points import ply_bytes
 
         files["cloud"] = ("_cloud.ply", ply_bytes(sample.cloud))
-    dual = sample.meta.get("dual", {})
-    if "mask_geo" in dual:
-        files["masks"] = ("_masks.png", png_bytes(packed_masks(dual), even=True))
+    masks = None if sample.provenance is None else sample.provenance.masks
+    if masks is not None and masks.geometry is not None:
+        files["masks"] = ("_masks.png", png_bytes(packed_masks(masks), even=True))
     return files
 
 
-def packed_masks(dual: dict[str, np.ndarray]) -> np.ndarray:
-    """The masks of a synthesized sample as one image, uint8 (H, W, 3)."""
-    number = np.minimum(dual["instances"], 127).astype(np.uint8)
-    number[dual["mask_core"]] += 128
-    geo, rgb = (dual[name].view(np.uint8) * np.uint8(255) for name in ("mask_geo", "mask_rgb"))
-    return cv2.merge([geo, rgb, number])
+def packed_masks(masks: InstanceMasks) -> np.ndarray:
+    """The masks of an organised sample as one image, uint8 (H, W, 3)."""
+    assert masks.geometry is not None
+    assert masks.image is not None
+    assert masks.core is not None
+    number = np.minimum(masks.number, 127).astype(np.uint8)
+    number[masks.core] += 128
+    geometry, image = (mask.view(np.uint8) * np.uint8(255) for mask in (masks.geometry, masks.image))
+    return cv2.merge([geometry, image, number])
 
 
-def read_masks(path: Path) -> dict[str, np.ndarray]:
-    """mask_geo, mask_rgb, mask_core bool (H, W) and instances int16 (H, W) of a file of kind "masks"."""
-    with Image.open(path) as image:
-        geo, rgb, number = np.moveaxis(np.asarray(image), -1, 0)
-    return {
-        "mask_geo": geo > 127,
-        "mask_rgb": rgb > 127,
-        "mask_core": number > 127,
-        "instances": (number & 127).astype(np.int16),
-    }
+def read_masks(path: Path) -> InstanceMasks:
+    """What a file of kind "masks" holds."""
+    geometry, image, number = np.moveaxis(read_image(path), -1, 0)
+    return InstanceMasks((number & 127).astype(np.int16), geometry > 127, image > 127, number > 127)
 
 
 def read_extras(root: Path, extras: dict[str, tuple[str, str]]) -> tuple[np.ndarray | None, Cloud | None]:
     """xyz and cloud of a stored sample, None where it has none."""
     xyz = cloud = None
     if "xyz" in extras:
-        import tifffile
+        from synth.io.tiff import read_tiff
 
-        xyz = tifffile.imread(root / extras["xyz"][0])
+        xyz = read_tiff(root / extras["xyz"][0])
     if "cloud" in extras:
         from synth.io.points import read_ply
 

@@ -7,9 +7,7 @@ names the file, what is wrong with it and what to do.
 from __future__ import annotations
 
 import hashlib
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +16,22 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from synth.errors import SourceError
 from synth.io.atomic import replacing
+from synth.io.memory import machine_memory
+from synth.io.regular import regular_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
 """File names that are taken for images, in lower case."""
 
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
+"""What Pillow may take a file of a user for, whatever its name. Among its other formats are some that start another
+program, as Encapsulated PostScript does."""
+
+MOST_PIXELS = 89_478_485
+"""Pixels of the largest image that is read, where Pillow begins to warn."""
+BYTES_A_PIXEL = 30
+"""Memory that reading, hashing and inspecting an image of 8 bits and its mask takes at the most, measured."""
+
 HASH_SIDE = 32
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-"""What the decoders of Pillow raise for broken files."""
 MASK_REMEDY = "a mask is black (0) with the defect white (255 or 1), one file for each defect type"
 
 
@@ -37,14 +44,14 @@ def read_image(path: str | Path) -> np.ndarray:
 def read_levels(path: str | Path, white: int | None = None) -> tuple[np.ndarray, int | None]:
     """What `read_image` gives, with `white` as the value of white in deeper grey; and the value that was white, None
     for an image of 8 bits."""
-    with _opened(Path(path)) as image:
-        if image.mode == "F":
-            raise SourceError(f"{path} holds floating point numbers; export it with 8 or 16 bits")
-        if _is_deep(image):
-            values = np.asarray(image)
-            white = white or white_of(values)
-            return np.repeat(to_eight_bits(values, path, white)[..., None], 3, axis=-1), white
-        return np.array(image.convert("RGB")), None
+    image = decoded(path)
+    if image.mode == "F":
+        raise SourceError(f"{path} holds floating point numbers; export it with 8 or 16 bits")
+    if _is_deep(image):
+        values = np.asarray(image)
+        white = white or white_of(values)
+        return np.repeat(to_eight_bits(values, path, white)[..., None], 3, axis=-1), white
+    return np.array(_in_mode(image, "RGB")), None
 
 
 def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -53,8 +60,7 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarr
 
     Raises SourceError for another size, for several classes in one file (colours, or flat grey levels of which some
     lie below the threshold) and for a photograph."""
-    with _opened(Path(path)) as image:
-        values = _mask_channels(image, path)
+    values = _mask_channels(decoded(path), path)
     if size is not None and values.shape[:2] != tuple(size):
         raise SourceError(_size_differs(path, values.shape[:2], size))
     brightest = values.max(axis=-1)
@@ -110,7 +116,8 @@ def to_eight_bits(values: np.ndarray, path: str | Path = "the array", white: int
     if low < 0 or high > 65535:
         raise SourceError(f"{path} holds values from {low} to {high}; export it with 8 or 16 bits")
     white = white or white_of(values)
-    return np.round(np.minimum(values, white) * (255 / white)).astype(np.uint8)
+    scaled = np.round(np.minimum(np.arange(high + 1), white) * (255 / white)).astype(np.uint8)
+    return scaled[values]
 
 
 def white_of(values: np.ndarray) -> int:
@@ -120,23 +127,45 @@ def white_of(values: np.ndarray) -> int:
     return 255 if high <= 255 else 4095 if high <= 4095 else 65535
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The decoded image, upright. Every way in which a decoder can fail becomes a SourceError."""
-    if not path.is_file():
-        raise SourceError(f"{path} is not a file; check the name")
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty (0 bytes); copy or export it again")
+def decoded(path: str | Path) -> Image.Image:
+    """A still image with its pixels in memory, upright. Raises SourceError where the file is no regular one, of none of
+    FORMATS, of several pages or frames, beyond MOST_PIXELS or the machine's memory, or broken in any way."""
+    path = regular_file(path)
     try:
-        with Image.open(path) as image:
-            images = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            if images > 1:
-                raise SourceError(f"{path} holds {images} images (pages or frames); save the one you mean as PNG")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            opened = Image.open(path, formats=FORMATS)
+        with opened as image:
+            _check_pixels(path, image.size)
+            if image.format != "MPO" and getattr(image, "is_animated", False):
+                raise SourceError(f"{path} holds several images (pages or frames); save the one you mean as PNG")
             image.load()
-            yield ImageOps.exif_transpose(image)
-    except _UNREADABLE as problem:
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
+    except SourceError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as problem:
+        raise SourceError(f"{path} has more than {_LARGEST}") from problem
+    except Exception as problem:  # each decoder fails in its own ways; the file is what the user can mend
         why = "its format is unknown" if isinstance(problem, UnidentifiedImageError) else problem
         raise SourceError(f"{path} cannot be read as an image ({why}); copy it again or export it as PNG") from problem
+
+
+_LARGEST = f"{MOST_PIXELS // 10**6} million pixels, which is the most that is read; cut it into tiles or scale it down"
+
+
+def _check_pixels(path: Path, size: tuple[int, int]) -> None:
+    pixels = size[0] * size[1]
+    if pixels > MOST_PIXELS:
+        raise SourceError(f"{path} has more than {_LARGEST}")
+    memory = machine_memory()
+    if memory is not None and pixels * BYTES_A_PIXEL > memory // 2:
+        needed, half = (f"{n / 2**30:.1f} GiB" for n in (pixels * BYTES_A_PIXEL, memory // 2))
+        raise SourceError(f"{path} would take {needed}, more than half of the memory ({half}); scale it down")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -144,20 +173,27 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _mask_channels(image: Image.Image, path: str | Path) -> np.ndarray:
-    """uint8 (H, W, C) with C = 1 or 3, black where transparent."""
+    """uint8 (H, W, C), black where transparent: C = 1 where all is grey, else 3."""
     if image.mode == "F":
         raise SourceError(f"{path} holds floating point numbers, not a mask; {MASK_REMEDY}")
     if _is_deep(image):
         return to_eight_bits(np.asarray(image), path)[..., None]
     if image.mode in ("1", "L"):
-        return np.array(image.convert("L"))[..., None]
-    rgba = np.array(image.convert("RGBA"))
+        return np.array(_in_mode(image, "L"))[..., None]
+    if not image.has_transparency_data:
+        return _one_if_grey(np.array(_in_mode(image, "RGB")))
+    rgba = np.array(_in_mode(image, "RGBA"))
     colours, alpha = rgba[..., :3], rgba[..., 3:]
     if alpha.min() > 127:
-        return colours
+        return _one_if_grey(colours)
     # A mask painted on a transparent layer, be it in white or in black.
     visible = colours * (alpha > 127)
-    return visible if visible.any() else alpha
+    return _one_if_grey(visible) if visible.any() else alpha
+
+
+def _one_if_grey(colours: np.ndarray) -> np.ndarray:
+    grey = colours[..., :1]
+    return grey if (grey == colours).all() else colours
 
 
 def _size_differs(path: str | Path, mask: tuple[int, ...], size: tuple[int, int]) -> str:
@@ -168,8 +204,7 @@ def _size_differs(path: str | Path, mask: tuple[int, ...], size: tuple[int, int]
 
 def _refuse_photograph(path: str | Path, grey: np.ndarray) -> None:
     share = float(((grey >= 32) & (grey <= 223)).mean()) if grey.size else 0.0
-    flat = maximum_filter(grey, 3) == minimum_filter(grey, 3)
-    if share > 0.5 and flat.mean() < 0.5:
+    if share > 0.5 and (maximum_filter(grey, 3) == minimum_filter(grey, 3)).mean() < 0.5:
         raise SourceError(
             f"{path} does not look like a mask ({share:.0%} of it is neither black nor white): are the names of the "
             f"image and its mask swapped? {MASK_REMEDY}"
@@ -180,9 +215,7 @@ def _refuse_classes(path: str | Path, values: np.ndarray, brightest: np.ndarray)
     """Several classes in one file: lit pixels of different hue, or flat areas (3 x 3 and up) below the threshold."""
     lit = brightest > 127
     if values.shape[-1] == 3 and lit.any():
-        hue = values[lit] / brightest[lit][:, None]
-        foreign = np.abs(hue - np.median(hue, axis=0)).max(axis=-1) > 0.35
-        if foreign.sum() > max(8, 0.01 * len(hue)):
+        if _foreign_pixels(values[lit]) > max(8, 0.01 * np.count_nonzero(lit)):
             raise SourceError(f"{path} marks several classes in different colours; {MASK_REMEDY}")
     levels = np.unique(brightest[brightest > 0])
     if len(levels) > 32:
@@ -192,3 +225,19 @@ def _refuse_classes(path: str | Path, values: np.ndarray, brightest: np.ndarray)
     if dim.sum() > max(8, 0.1 * np.count_nonzero(brightest)):
         named = ", ".join(map(str, np.unique(brightest[dim])[:4]))
         raise SourceError(f"{path} has flat areas of value {named}, which look like class numbers; {MASK_REMEDY}")
+
+
+def _foreign_pixels(lit: np.ndarray) -> int:
+    """How many of the pixels (N, 3) uint8, none of them black, are of another hue than most."""
+    packed = lit[:, 0].astype(np.uint32) << 16
+    packed |= lit[:, 1].astype(np.uint32) << 8
+    packed |= lit[:, 2]
+    colours, count = np.unique(packed, return_counts=True)
+    channels = np.stack([colours >> shift & 255 for shift in (16, 8, 0)])
+    foreign = np.zeros(len(colours), bool)
+    for hue in channels / channels.max(axis=0):
+        order = np.argsort(hue)
+        so_far = np.cumsum(count[order])
+        median = hue[order[np.searchsorted(so_far, so_far[-1] / 2)]]
+        foreign |= np.abs(hue - median) > 0.35
+    return int(count[foreign].sum())

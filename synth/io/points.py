@@ -1,17 +1,20 @@
-"""Point clouds and meshes from and to files: PLY, PCD, XYZ/TXT, NPZ, STL, OBJ, OFF. Metres inside.
-
-Meshes are sampled evenly over their faces, with the faces' normals. open3d is not needed.
-"""
+"""Point clouds from and to files: PLY, PCD, XYZ/TXT, NPZ, and meshes (`synth.io.meshes`). Metres inside. open3d is not
+needed."""
 
 from __future__ import annotations
 
 import io
+import warnings
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
 
 from synth.errors import SourceError
+from synth.io.meshes import sample_mesh
+from synth.io.regular import MOST_BYTES, regular_file
 from synth.sample import Cloud
 
 MESHES = (".stl", ".obj", ".off", ".glb")
@@ -30,6 +33,8 @@ _PLY_TYPES = {
     **dict.fromkeys(("float", "float32"), "f4"),
     **dict.fromkeys(("double", "float64"), "f8"),
 }
+_LONGEST_LINE, _MOST_LINES = 4096, 1000
+"""Bytes of a line, and lines, of a header at most."""
 _PLY_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
@@ -38,28 +43,38 @@ def read_points(path: str | Path, count: int = 20_000, unit: Unit = "auto") -> C
     steps. `unit` is the file's; auto guesses it (`guess_unit`). Points with NaN, as scanners write them for no return,
     are left out. SourceError where a file is unreadable or empty, or where its unit makes no sense."""
     path = Path(path)
-    suffix = path.suffix.lower()
-    try:
-        if suffix in MESHES or (suffix == ".ply" and _has_faces(path)):
-            cloud = _with_trimesh(path, count)
-        else:
-            cloud = {".ply": read_ply, ".pcd": _read_pcd, ".npz": _read_npz}.get(suffix, _read_text)(path)
-    except SourceError:
-        raise
-    except Exception as problem:  # every parser fails in its own ways; the file is what the user can mend
-        raise SourceError(f"{path} cannot be read as points ({problem}); export it as PLY") from problem
+    cloud = _parsed(path, lambda file: _parse(file, count))
     finite = np.isfinite(cloud.points).all(1)
     if finite.sum() == 0:
         raise SourceError(f"{path} holds no finite point; scan or export it again")
     keep = np.flatnonzero(finite)
     keep = keep[np.linspace(0, len(keep) - 1, count).astype(int)] if len(keep) > count else keep
     cloud = Cloud(*(None if part is None else part[keep] for part in _parts(cloud)))  # type: ignore[arg-type]
+    # Some scanners' programs write normals of NaN where they found none: then none are known.
+    normals = cloud.normals if cloud.normals is not None and np.isfinite(cloud.normals).all() else None
     known = guess_unit(cloud.points) if unit == "auto" else unit
     points = cloud.points * np.float32(METRES[known])
     extent = float(np.ptp(points, axis=0).max())
     if extent and not SIZES[0] <= extent <= SIZES[1]:
         raise SourceError(f"{path} would be {extent:.3g} m across in {known}; set source.unit to the file's own unit")
-    return Cloud(points, cloud.normals, cloud.colors, cloud.labels)
+    return Cloud(points, normals, cloud.colors, cloud.labels)
+
+
+def _parse(path: Path, count: int) -> Cloud:
+    suffix = path.suffix.lower()
+    if suffix in MESHES or (suffix == ".ply" and _has_faces(path)):
+        return sample_mesh(path, count)
+    return {".ply": _read_ply, ".pcd": _read_pcd, ".npz": _read_npz}.get(suffix, _read_text)(path)
+
+
+def _parsed(path: Path, parse: Callable[[Path], Cloud]) -> Cloud:
+    """What `parse` reads from a regular file; SourceError, with its name, however it fails."""
+    try:
+        return parse(regular_file(path))
+    except SourceError:
+        raise
+    except Exception as problem:  # every parser fails in its own ways; the file is what the user can mend
+        raise SourceError(f"{path} cannot be read as points ({problem}); export it as PLY") from problem
 
 
 def guess_unit(points: np.ndarray) -> str:
@@ -87,8 +102,13 @@ def ply_bytes(cloud: Cloud) -> bytes:
 
 
 def read_ply(path: str | Path) -> Cloud:
-    """The vertices of a PLY, text or binary, that come first in it: points and what else is known of each."""
-    with Path(path).open("rb") as file:
+    """The vertices of a PLY, text or binary, that come first in it: points and what else is known of each. SourceError
+    where it cannot be read."""
+    return _parsed(Path(path), _read_ply)
+
+
+def _read_ply(path: Path) -> Cloud:
+    with path.open("rb") as file:
         lines = _ply_header(file)
         order = next(line[1] for line in lines if line[0] == "format")
         elements = [k for k, line in enumerate(lines) if line[0] == "element"] + [len(lines)]
@@ -98,18 +118,17 @@ def read_ply(path: str | Path) -> Cloud:
         fields = [(line[-1], _PLY_TYPES[line[1]]) for line in lines[elements[0] + 1 : elements[1]]]
         count = int(first[2])
         if order == "ascii":
-            rows = np.loadtxt(file, ndmin=2, max_rows=count)
+            rows = _rows(file, count)
             return _from_columns({name: rows[:, k] for k, (name, _) in enumerate(fields)})
-        kinds = np.dtype([(name, _PLY_ORDERS[order] + kind) for name, kind in fields])
-        values = np.frombuffer(file.read(count * kinds.itemsize), kinds, count)
+        values = _records(file, np.dtype([(name, _PLY_ORDERS[order] + kind) for name, kind in fields]), count)
         return _from_columns({name: values[name] for name, _ in fields})
 
 
 def _ply_header(file: IO[bytes]) -> list[list[str]]:
     """The words of each line of a PLY's header; the file is left where its body begins."""
     lines: list[list[str]] = []
-    for line in iter(file.readline, b""):
-        words = line.decode("ascii", "replace").split()
+    for _ in range(_MOST_LINES):
+        words = file.readline(_LONGEST_LINE).decode("ascii", "replace").split()
         if words == ["end_header"]:
             return lines
         if words and words[0] in ("format", "element", "property"):
@@ -134,8 +153,6 @@ def pcd_bytes(cloud: Cloud) -> bytes:
 
 def npz_bytes(cloud: Cloud) -> bytes:
     """The cloud's arrays under their own names; the same cloud gives the same bytes."""
-    import zipfile
-
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, values in zip(("points", "normals", "colors", "labels"), _parts(cloud), strict=True):
@@ -150,46 +167,12 @@ def _parts(cloud: Cloud) -> tuple[np.ndarray | None, ...]:
     return cloud.points, cloud.normals, cloud.colors, cloud.labels
 
 
-def _with_trimesh(path: Path, count: int) -> Cloud:
-    import trimesh
-
-    loaded = trimesh.load(path, process=False)
-    if isinstance(loaded, trimesh.Scene):
-        loaded = loaded.to_mesh()
-    if isinstance(loaded, trimesh.PointCloud):
-        return Cloud(np.asarray(loaded.vertices, np.float32))
-    if len(loaded.faces) == 0 or not float(loaded.area) > 0:
-        raise SourceError(f"{path} holds neither points nor faces with an area; export it again")
-    mesh = trimesh.Trimesh(loaded.vertices, loaded.faces, process=True)
-    trimesh.repair.fix_normals(mesh)
-    points, faces = _sampled(mesh, count)
-    return Cloud(points.astype(np.float32), mesh.face_normals[faces].astype(np.float32))
-
-
-def _sampled(mesh: object, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points (count, 3) spread evenly over a mesh, and their faces: four times as many at random, thinned in the order
-    in which each lies furthest from those before it within its own cell of a grid."""
-    import trimesh
-
-    points, faces = trimesh.sample.sample_surface(mesh, 4 * count, seed=0)
-    cell = float(np.sqrt(mesh.area / count))  # type: ignore[attr-defined]
-    places = np.floor((points - points.min(0)) / cell)
-    off_centre = ((points - points.min(0)) / cell - places - 0.5) ** 2
-    order = np.argsort(off_centre.sum(1), kind="stable")
-    _, first, rank = np.unique(places[order], axis=0, return_index=True, return_inverse=True)
-    place_in_cell = np.empty(len(order), int)
-    by_cell = np.argsort(rank.ravel(), kind="stable")
-    starts = np.searchsorted(rank.ravel()[by_cell], np.arange(len(first)))
-    place_in_cell[by_cell] = np.arange(len(order)) - starts[rank.ravel()[by_cell]]
-    kept = order[np.argsort(place_in_cell, kind="stable")[:count]]
-    return np.asarray(points)[kept], np.asarray(faces)[kept]
-
-
 def _read_text(path: Path) -> Cloud:
     """x y z, x y z label, x y z r g b or x y z nx ny nz in rows, separated by blanks or commas."""
-    with path.open() as file:
-        comma = "," in file.readline()
-    rows = np.loadtxt(path, delimiter="," if comma else None, ndmin=2)
+    with path.open("rb") as file:
+        comma = b"," in file.readline(_LONGEST_LINE)
+        file.seek(0)
+        rows = _rows(file, delimiter="," if comma else None)
     points = rows[:, :3].astype(np.float32)
     if rows.shape[1] == 4:
         return Cloud(points, labels=rows[:, 3] > 0.5)
@@ -199,6 +182,10 @@ def _read_text(path: Path) -> Cloud:
 
 
 def _read_npz(path: Path) -> Cloud:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MOST_BYTES:
+        raise ValueError(f"it unpacks to {size / 2**20:,.0f} MiB, read are at most {MOST_BYTES / 2**20:,.0f}")
     with np.load(path) as arrays:
         return _from_columns(dict(arrays)) if "points" not in arrays else Cloud(**{k: arrays[k] for k in arrays.files})
 
@@ -206,11 +193,13 @@ def _read_npz(path: Path) -> Cloud:
 def _read_pcd(path: Path) -> Cloud:
     words: dict[str, list[str]] = {}
     with path.open("rb") as file:
-        for line in iter(file.readline, b""):
-            key, *rest = line.decode("ascii", "replace").split() or [""]
+        for _ in range(_MOST_LINES):
+            key, *rest = file.readline(_LONGEST_LINE).decode("ascii", "replace").split() or [""]
             words[key] = rest
             if key == "DATA":
                 break
+        if "DATA" not in words:
+            raise ValueError("its PCD header has no DATA")
         kind, count = words["DATA"][0], int(words["POINTS"][0])
         if kind not in ("ascii", "binary"):
             raise SourceError(f"{path} is a compressed PCD; save it as binary or ascii PCD, or as PLY")
@@ -219,13 +208,30 @@ def _read_pcd(path: Path) -> Cloud:
         repeats = [int(n) for n in words.get("COUNT", ["1"] * len(names))]
         types = [f"<{kind.lower()}{size}" for kind, size in zip(words["TYPE"], words["SIZE"], strict=True)]
         if kind == "ascii":
-            rows = np.loadtxt(file, ndmin=2, max_rows=count)
+            rows = _rows(file, count)
             places = np.cumsum([0, *repeats])
             return _from_columns({n: rows[:, k].astype(t) for n, k, t in zip(names, places, types, strict=False)})
         columns = zip(names, types, repeats, strict=True)
-        fields = np.dtype([(name, form, (n,)[: n > 1]) for name, form, n in columns])
-        values = np.frombuffer(file.read(count * fields.itemsize), fields, count)
+        values = _records(file, np.dtype([(name, form, (n,)[: n > 1]) for name, form, n in columns]), count)
         return _from_columns({name: values[name] for name in names})
+
+
+def _rows(file: IO[bytes], count: int | None = None, delimiter: str | None = None) -> np.ndarray:
+    """The numbers in the lines that are left, or in the next `count`: float64 (N, columns). ValueError for fewer."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+        rows = np.loadtxt(file, ndmin=2, max_rows=count, delimiter=delimiter)
+    if rows.size == 0 or len(rows) < (count or 0):
+        raise ValueError(f"it holds {len(rows) if rows.size else 0} rows of numbers, wanted {count or 'some'}")
+    return rows
+
+
+def _records(file: IO[bytes], fields: np.dtype, count: int) -> np.ndarray:
+    """`count` binary records from where the file is. ValueError where it is too short for them."""
+    left = Path(file.name).stat().st_size - file.tell()
+    if not 0 < count * fields.itemsize <= left:
+        raise ValueError(f"it ends after {left:,} of {count * fields.itemsize:,} bytes")
+    return np.frombuffer(file.read(count * fields.itemsize), fields, count)
 
 
 def _from_columns(columns: dict[str, np.ndarray]) -> Cloud:

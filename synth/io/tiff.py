@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
+import math
 import zlib
 from pathlib import Path
 
@@ -11,34 +11,55 @@ import numpy as np
 import tifffile
 
 from synth.errors import SourceError
+from synth.io.images import MOST_PIXELS
+from synth.io.regular import regular_file
 
+LEAST_RETURNS = 100
+"""Pixels that have to have returned something: with fewer neither camera nor surface can be told."""
 _FLOATING_POINT = 3
 """TIFF predictor that tifffile leaves to an optional library."""
-_DEFLATE = (8, 32946)
+_PLAIN, _DEFLATE = 1, (8, 32946)
 
 
 def read_xyz(path: str | Path) -> np.ndarray:
     """float32 (H, W, 3) metres, (0, 0, 0) where nothing returned. Millimetres (a median depth of 50 to 5000) become
-    metres. SourceError for another shape, for NaN, and for depths that are neither."""
-    path = Path(path)
-    try:
-        values = _decoded(path)
-    except (OSError, ValueError, LookupError, struct.error, zlib.error, tifffile.TiffFileError) as problem:
-        raise SourceError(f"{path} cannot be read as a TIFF ({problem}); copy it again") from problem
-    if values.ndim != 3 or values.shape[-1] != 3:
-        raise SourceError(f"{path} is {values.shape}, wanted height x width x 3 coordinates")
-    xyz = values.astype(np.float32)
-    if not np.isfinite(xyz).all():
-        raise SourceError(f"{path} holds NaN or infinite coordinates; write (0, 0, 0) where nothing returned")
-    depth = xyz[..., 2][xyz[..., 2] != 0]
-    if depth.size == 0:
-        raise SourceError(f"{path} holds no point at all; scan it again or remove it")
-    middle = float(np.median(depth))
+    metres. SourceError for another shape, for NaN, for too few returns and for depths that are neither."""
+    values = read_tiff(path)
+    if values.ndim != 3 or values.shape[-1] != 3 or values.dtype.kind not in "fiu":
+        raise SourceError(f"{path} is {values.dtype} {values.shape}, wanted height x width x 3 coordinates")
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused
+        middle = checked_depth(path, xyz := values.astype(np.float32))
     if 50 <= middle <= 5000:
         return xyz / np.float32(1000)
     if not 0.05 <= middle <= 5:
         raise SourceError(f"{path}: a median depth of {middle:.4g} is neither metres nor millimetres; convert it")
     return xyz
+
+
+def checked_depth(path: str | Path, xyz: np.ndarray) -> float:
+    """The median of the depths of an organised cloud (H, W, 3). SourceError, naming its file, where it is not finite
+    or holds too few points in front of the camera."""
+    if not np.isfinite(xyz).all():
+        raise SourceError(f"{path} holds NaN or infinite coordinates; write (0, 0, 0) where nothing returned")
+    depth = xyz[..., 2][xyz[..., 2] > 0]
+    if depth.size == 0:
+        raise SourceError(f"{path} holds no point at all; scan it again or remove it")
+    if depth.size < LEAST_RETURNS:
+        raise SourceError(
+            f"{path} holds {depth.size} points, wanted at least {LEAST_RETURNS}; scan it again or remove it"
+        )
+    return float(np.median(depth))
+
+
+def read_tiff(path: str | Path) -> np.ndarray:
+    """The values of a TIFF of one page, not compressed or deflated. Raises SourceError for any other file."""
+    path = regular_file(path)
+    try:
+        return _decoded(path)
+    except SourceError:
+        raise
+    except Exception as problem:  # a broken header makes tifffile fail in many ways; the file is what can be mended
+        raise SourceError(f"{path} cannot be read as a TIFF ({problem}); copy it again") from problem
 
 
 def xyz_bytes(xyz: np.ndarray) -> bytes:
@@ -51,18 +72,45 @@ def xyz_bytes(xyz: np.ndarray) -> bytes:
 
 def _decoded(path: Path) -> np.ndarray:
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
-        if not isinstance(page, tifffile.TiffPage) or page.predictor != _FLOATING_POINT:
+        pages = file.series[0].pages
+        page = pages[0]
+        if len(pages) != 1 or not isinstance(page, tifffile.TiffPage):
+            raise ValueError(f"it has {len(pages)} pages")
+        if page.dtype is None or page.size > 3 * MOST_PIXELS:
+            raise ValueError(f"it has {page.size:,} values of type {page.dtype}, read are at most {3 * MOST_PIXELS:,}")
+        if page.compression == _PLAIN:
+            if page.nbytes > path.stat().st_size:
+                raise ValueError("it is cut short")
             return file.asarray()
-        if page.compression not in _DEFLATE or page.is_tiled or page.dtype != np.float32:
-            raise ValueError("a float predictor is understood for deflated strips of float32 alone")
-        channels = page.shape[-1]
-        strips = []
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
-            file.filehandle.seek(offset)
-            rows = np.frombuffer(zlib.decompress(file.filehandle.read(count)), np.uint8)
-            rows = rows.reshape(-1, page.shape[1] * 4, channels).cumsum(1, dtype=np.uint8)
-            # Each row holds all most significant bytes, then all second ones, and so on.
-            planes = rows.reshape(len(rows), 4, -1).transpose(0, 2, 1)
-            strips.append(np.ascontiguousarray(planes).view(">f4")[..., 0])
-        return np.concatenate(strips).reshape(page.shape).astype(np.float32)
+        if page.compression not in _DEFLATE:
+            raise ValueError(f"its compression is {page.compression}; save it deflated or without")
+        strips = _inflated(file, page)
+        return _unpredicted(page, strips) if page.predictor == _FLOATING_POINT else file.asarray()
+
+
+def _inflated(file: tifffile.TiffFile, page: tifffile.TiffPage) -> list[bytes]:
+    """The content of each strip or tile, of which none may hold more than it has room for: a few kilobytes can inflate
+    to gigabytes."""
+    room = math.prod(page.chunks) * page.dtype.itemsize
+    parts = []
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.filehandle.seek(offset)
+        part = zlib.decompressobj().decompress(file.filehandle.read(count), room + 1)
+        if len(part) > room:
+            raise ValueError("a strip holds more than its rows")
+        parts.append(part)
+    return parts
+
+
+def _unpredicted(page: tifffile.TiffPage, strips: list[bytes]) -> np.ndarray:
+    """float32 values of a page whose strips are stored as differences of bytes."""
+    if page.is_tiled or page.dtype != np.float32:
+        raise ValueError("a float predictor is understood for deflated strips of float32 alone")
+    channels = page.shape[-1]
+    found = []
+    for strip in strips:
+        rows = np.frombuffer(strip, np.uint8).reshape(-1, page.shape[1] * 4, channels).cumsum(1, dtype=np.uint8)
+        # Each row holds all most significant bytes, then all second ones, and so on.
+        planes = rows.reshape(len(rows), 4, -1).transpose(0, 2, 1)
+        found.append(np.ascontiguousarray(planes).view(">f4")[..., 0])
+    return np.concatenate(found).reshape(page.shape).astype(np.float32)

@@ -151,8 +151,3 @@ def read_png(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         pixels = np.asarray(image)
     return pixels > 127 if pixels.ndim == 2 else pixels
-
-
-def file_name(name: str) -> str:
-    """A name that every file system and archive takes; letters, digits, space, dot, dash and underscore stay."""
-    return re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"

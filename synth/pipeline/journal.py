@@ -26,7 +26,8 @@ class Record:
     """One candidate. `image` and `mask` are paths inside the run, set where something was kept (of a rejected
     candidate: small images). `window` is top, left, side in px; `start` the content hash of the good image.
     `extras` are further files of the sample, (path inside the run, sha256) by kind: "xyz", "cloud", "masks";
-    `parameters` tell its defects."""
+    `instances` tell its
+    defects, `unmeasured` names the scores that could not be measured."""
 
     id: str
     product: str
@@ -45,7 +46,8 @@ class Record:
     window: tuple[int, int, int] | None = None
     scores: dict[str, float] = field(default_factory=dict)
     extras: dict[str, tuple[str, str]] = field(default_factory=dict)
-    parameters: list[dict[str, Any]] = field(default_factory=list)
+    instances: list[dict[str, Any]] = field(default_factory=list)
+    unmeasured: list[str] = field(default_factory=list)
 
     @property
     def files(self) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 One row a sample, by product, defect and index: id, image and mask (paths inside the run), their sha256, product,
 defect, index, seed, window (top, left, side in px), start (content hash of the good image), start_file, one float
-column a score, and as JSON `extras` (further files) and `parameters` (what is known of each defect). The schema's
+column a score, and as JSON `extras` (further files) and `instances` (what is known of each defect). The schema's
 metadata carries the shortfalls. The same records give the same bytes.
 """
 
@@ -48,7 +48,7 @@ def write_manifest(path: Path, records: Sequence[Record], shortfalls: Sequence[S
     columns["seed"] = pa.array([r.seed for r in records], pa.int64())
     columns["window"] = pa.array([r.window for r in records], pa.list_(pa.int32()))
     columns |= {name: pa.array([r.scores.get(name) for r in records], pa.float64()) for name in SCORES}
-    for name in ("extras", "parameters"):
+    for name in ("extras", "instances"):
         values = [json.dumps(getattr(r, name), ensure_ascii=False) for r in records]
         columns[name] = pa.array(values, pa.string())
     missing = json.dumps([dataclasses.asdict(shortfall) for shortfall in shortfalls], ensure_ascii=False)
@@ -71,5 +71,5 @@ def _record(row: dict) -> Record:
     window = None if row["window"] is None else tuple(row["window"])
     fields = {name: row[name] for name in (*_TEXT, "index", "seed")}
     extras = {kind: tuple(file) for kind, file in json.loads(row.get("extras") or "{}").items()}
-    parameters = json.loads(row.get("parameters") or "[]")
-    return Record(**fields, status="accepted", window=window, scores=scores, extras=extras, parameters=parameters)
+    instances = json.loads(row.get("instances") or "[]")
+    return Record(**fields, status="accepted", window=window, scores=scores, extras=extras, instances=instances)

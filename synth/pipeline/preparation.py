@@ -5,80 +5,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from synth.baselines.oversample import OversampleGenerator
-from synth.baselines.painter import PaintGenerator
 from synth.checks.ledger import LedgerRow, build_ledger, check_leaks, read_ledger
-from synth.dual.config import DualConfig
-from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError, SourceError
-from synth.generators import Generator, Progress
+from synth.generators import GENERATORS, Generator, Progress
+from synth.io.names import file_name
 from synth.pipeline import environment
-from synth.pipeline.folder import RunFolder, file_name, write_whole
+from synth.pipeline.folder import RunFolder, write_whole
 from synth.pipeline.streams import Stream
 from synth.recipe import Recipe, differences, load_recipe
 from synth.sample import Sample
 from synth.sources import read_source
 from synth.sources.parts import PartFinding, settle_parts
 from synth.split import Split, make_split
-
-
-def _seas(config: Any, folder: Path, seed: int) -> Generator:
-    from synth.seas.base import check_base
-    from synth.seas.generator import SeasGenerator
-
-    check_base(config.base)
-    return SeasGenerator(config, folder, seed)
-
-
-def _dual(config: Any, folder: Path, seed: int) -> Generator:
-    from synth.dual.generator import DualGenerator
-
-    return DualGenerator(config, folder, seed)
-
-
-def _dual_preset(config: Any, folder: Path, seed: int) -> Generator:
-    from synth.dual.presets.generator import PresetGenerator
-
-    return PresetGenerator(config, folder, seed)
-
-
-def _cutpaste(config: Any, folder: Path, seed: int) -> Generator:
-    from synth.baselines.cutpaste import cutpaste
-
-    return PaintGenerator(config.kind, cutpaste(config))
-
-
-def _perlin(config: Any, folder: Path, seed: int) -> Generator:
-    from synth.baselines.perlin import perlin
-
-    return PaintGenerator(config.kind, perlin(config))
-
-
-def _copy_paste(config: Any, folder: Path, seed: int) -> Generator:
-    from synth.baselines.copy_paste import CopyPasteGenerator
-
-    return CopyPasteGenerator(config)
-
-
-def _oversample(config: Any, folder: Path, seed: int) -> Generator:
-    return OversampleGenerator()
-
-
-GENERATORS: dict[str, Callable[[Any, Path, int], Generator]] = {
-    "seas": _seas,
-    "dual": _dual,
-    "dual_preset": _dual_preset,
-    "cutpaste": _cutpaste,
-    "perlin": _perlin,
-    "copy_paste": _copy_paste,
-    "oversample": _oversample,
-}
-"""By the generator block's `kind`: (its config, a folder of its own, the run's seed) -> generator."""
 
 
 class Prepared(NamedTuple):
@@ -95,7 +38,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     for is missing, LeakError when an image has two roles."""
     request = recipe.request
     samples = _counted(read_source(recipe.source), progress)
-    learns = not isinstance(recipe.generator, DualConfig | DualPresetConfig)
+    learns = GENERATORS[recipe.generator.kind].needs_shots
     split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
     ledger = build_ledger(split.roles, split.hashes)
     check_leaks(ledger)
@@ -124,7 +67,7 @@ def placement_notes(recipe: Recipe, good_images: Sequence[Sample]) -> tuple[str,
 def open_generator(recipe: Recipe, folder: RunFolder) -> Generator:
     """The recipe's generator, not fitted yet; on the first call writes recipe.yaml and environment.json. RecipeError
     where this machine would draw other images than the one the run began on."""
-    generator = GENERATORS[recipe.generator.kind](recipe.generator, folder.model, recipe.seed)
+    generator = GENERATORS[recipe.generator.kind].open(recipe.generator, folder.model, recipe.seed)
     here = environment.describe()
     if not folder.environment.exists():
         write_whole(folder.environment, json.dumps(here, indent=1).encode())
@@ -148,11 +91,12 @@ def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] 
     quota = recipe.request.per_defect
     attempts = math.ceil(quota * recipe.request.max_attempts)
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
-    if isinstance(recipe.generator, DualConfig | DualPresetConfig):
-        types = [name for name in recipe.generator.types if _asked(name, recipe.request.defects)]
+    if not GENERATORS[recipe.generator.kind].needs_shots:
+        offered = getattr(recipe.generator, "types", ())
+        types = [name for name in offered if _asked(name, recipe.request.defects)]
         kinds = sorted({(str(good.product), name) for good in good_images for name in types})
         if not kinds:
-            raise SourceError(f"none of {recipe.request.defects} is among those drawn: {recipe.generator.types}")
+            raise SourceError(f"none of {recipe.request.defects} is among those drawn: {', '.join(offered)}")
     taken: dict[str, tuple[str, str]] = {}
     for product, defect in kinds:
         name = file_name(f"{product}-{defect}").casefold()
@@ -160,7 +104,8 @@ def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] 
             other = "/".join(taken[name])
             raise SourceError(f"{other} and {product}/{defect} are too alike to name files by; rename one of them")
         taken[name] = (product, defect)
-    return [Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed) for kind in kinds]
+    made_by = recipe.generator
+    return [Stream(*kind, quota, attempts, made_by.draw_batch, recipe.seed, made_by.kind) for kind in kinds]
 
 
 def run_folder(path: str | Path) -> RunFolder:

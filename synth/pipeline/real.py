@@ -17,7 +17,8 @@ from typing import Literal
 from synth.errors import SourceError
 from synth.io.geometry import encoded_extras
 from synth.io.images import SUFFIXES, content_hash
-from synth.pipeline.folder import RunFolder, file_name, png_bytes, write_whole
+from synth.io.names import file_name
+from synth.pipeline.folder import RunFolder, png_bytes, write_whole
 from synth.sample import Sample
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from synth.checks.ledger import read_ledger, validation_shots, write_ledger
 from synth.errors import RecipeError, RunError, WriterError
 from synth.generators import Progress
-from synth.io.geometry import read_extras
+from synth.io.geometry import read_extras, read_masks
 from synth.pipeline.folder import RunFolder, read_png
 from synth.pipeline.journal import Journal, Record, Yield
 from synth.pipeline.manifest import Shortfall, read_manifest, write_manifest
@@ -30,7 +30,7 @@ from synth.pipeline.preparation import (
 from synth.pipeline.real import keep_real, read_real
 from synth.pipeline.streams import Stream, draw_stream, shortfall
 from synth.recipe import Recipe, load_recipe
-from synth.sample import Sample
+from synth.sample import Instance, Origin, Provenance, Sample
 from synth.sources.parts import read_parts, write_parts
 from synth.split import Split
 from synth.writers import WRITERS, Dataset
@@ -99,19 +99,17 @@ class Run:
                 product=record.product,
                 defect=record.defect,
                 split="train",
-                meta={
-                    "seed": record.seed,
-                    "index": record.index,
-                    "window": record.window,
-                    "start": record.start,
-                    "start_file": record.start_file,
-                    "generator": self.recipe.generator.kind,
-                    "scores": record.scores,
-                    "file": str(image),
-                    "mask_file": str(mask),
-                    "defects": record.parameters,
-                    "files": {kind: str(self.path / name) for kind, (name, _) in record.extras.items()},
-                },
+                provenance=Provenance(
+                    self.recipe.generator.kind,
+                    record.seed,
+                    record.index,
+                    None if record.start is None else Origin("", record.start, record.start_file),
+                    record.window,
+                    record.scores,
+                    tuple(Instance(one["type"], one) for one in record.instances),
+                    read_masks(self.path / record.extras["masks"][0]) if "masks" in record.extras else None,
+                ),
+                meta={"file": str(image), "mask_file": str(mask)},
             )
 
 

@@ -19,9 +19,10 @@ from synth.checks import Reject
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import Judgement, judge
 from synth.errors import GeneratorError
-from synth.generators import Generator, Progress, Request
+from synth.generators import GENERATORS, Generator, Progress, Request
 from synth.io.geometry import encoded_extras
-from synth.pipeline.folder import RunFolder, file_name, png_bytes, write_whole
+from synth.io.names import file_name
+from synth.pipeline.folder import RunFolder, png_bytes, write_whole
 from synth.pipeline.journal import Journal, Record
 from synth.pipeline.manifest import Shortfall
 from synth.sample import Sample
@@ -42,6 +43,7 @@ class Stream:
     attempts: int
     batch: int
     run_seed: int
+    generator: str
 
     def requests(self, number: int) -> list[Request]:
         """The requests of batch `number`."""
@@ -66,13 +68,14 @@ def draw_stream(
     stage = f"drawing {stream.product}/{stream.defect}"
     result = journal.result(stream.product, stream.defect)
     surroundings = generator.surroundings(stream.product)
+    unmeasured = GENERATORS[stream.generator].unmeasured
     accepted, rejected = result.accepted, sum(result.reasons.values())
     progress(stage, accepted, stream.quota)
     while accepted < stream.quota and journal.closed(stream.product, stream.defect) < stream.batches:
         requests = stream.requests(journal.closed(stream.product, stream.defect))
         records = []
         for request, sample in zip(requests, draw(generator, requests), strict=True):
-            record = _record(request, sample, judge(sample, checks, surroundings), accepted < stream.quota)
+            record = _record(request, sample, judge(sample, checks, surroundings, unmeasured), accepted < stream.quota)
             records.append(_keep(folder, record, sample, rejected))
             accepted += record.status == "accepted"
             rejected += record.status == "rejected"
@@ -100,9 +103,12 @@ def shortfall(stream: Stream, journal: Journal) -> Shortfall | None:
 
 def _record(request: Request, sample: Sample, judged: Judgement, wanted: bool) -> Record:
     reject = judged.verdict if isinstance(judged.verdict, Reject) else None
-    window = sample.meta.get("window")
+    made = sample.provenance
+    if made is None:
+        raise GeneratorError(f"{sample.id} has no provenance: a generator tells how each sample was made")
+    start = made.start
     return Record(
-        parameters=sample.meta.get("dual", {}).get("defects", []),
+        instances=[{"type": one.type, **one.parameters} for one in made.instances],
         id=request.id,
         product=request.product,
         defect=request.defect,
@@ -111,10 +117,11 @@ def _record(request: Request, sample: Sample, judged: Judgement, wanted: bool) -
         status="rejected" if reject else "accepted" if wanted else "surplus",
         reason=reject.reason if reject else None,
         detail=reject.detail if reject else None,
-        start=sample.meta.get("start"),
-        start_file=None if sample.meta.get("start_file") is None else str(sample.meta["start_file"]),
-        window=None if window is None else (int(window[0]), int(window[1]), int(window[2])),
+        start=None if start is None else start.sha256,
+        start_file=None if start is None else start.file,
+        window=made.window,
         scores=judged.scores,
+        unmeasured=list(judged.unmeasured),
     )
 
 

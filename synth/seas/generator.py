@@ -7,7 +7,7 @@ model as saved on disk, so that a run that was interrupted ends like one that wa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from accelerate import Accelerator
 from synth.errors import GeneratorError
 from synth.generators import Progress, Request, sample_of, unplaced
 from synth.io.images import read_mask
+from synth.io.names import file_name
 from synth.io.user_masks import list_masks, read_region, stretch
-from synth.pipeline.folder import file_name
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
-from synth.seas.base import load_base
+from synth.seas.base import check_base, load_base
 from synth.seas.compose import certainty, change_level, join, neighbourhood, to_image, true_mask, visible_change
 from synth.seas.config import SeasConfig
 from synth.seas.drawing import Drawn, Start, draw_windows
@@ -125,6 +125,7 @@ class SeasGenerator:
     """One fine-tuned diffusion model a product, in folder/<product>/; keeps one of them in memory at a time."""
 
     def __init__(self, config: SeasConfig, folder: Path, seed: int) -> None:
+        check_base(config.base)
         self._config, self._folder, self._seed = config, folder, seed
         self._products: dict[str, Product] = {}
         self._loaded: tuple[str, Finetuned] | None = None
@@ -280,18 +281,17 @@ class SeasGenerator:
         else:
             everywhere, patch = np.ones(mask.shape, dtype=np.float32), plan.start.good.astype(np.float32)
             image = join(before, drawn.image, patch, plan.window, everywhere, product.grey)
-        return sample_of(
+        drawn_sample = sample_of(
             plan.request,
             "seas",
             plan.draft.good,
             image,
             mask,
             plan.draft.part,
-            window=[plan.window.top, plan.window.left, plan.window.side],
-            requested_mask=asked,
-            mask_score=found.certainty,
-            changed={"inside": found.change, "level": found.level},
+            window=(plan.window.top, plan.window.left, plan.window.side),
+            scores={"confidence": found.certainty, "change": found.change, "visible_from": found.level},
         )
+        return replace(drawn_sample, meta={"requested_mask": asked})
 
     def _laid_in(
         self, plan: Plan, drawn: Drawn, mask: np.ndarray, level: float, grey: bool

@@ -15,21 +15,24 @@ from pathlib import Path
 
 from synth.errors import SourceError
 from synth.io.points import CLOUDS, MESHES, Unit
+from synth.io.regular import regular_file
 from synth.sources.listing import (
     Entry,
     Listing,
     Problem,
     files_below,
-    is_hidden,
     is_image,
     limit_good_images,
     open_root,
 )
 from synth.sources.product_tree import divide, misplaced, product_folders
+from synth.sources.walk import is_hidden
 
 GOOD = ("good", "positive")
 PARTS = ("train", "test")
 TRUTH = ("gt", "GT")
+BEGINNING = 10_000
+"""Characters of a text that are looked at."""
 PLACES = "train or test in a class's folder"
 
 
@@ -52,10 +55,11 @@ def list_clouds(
     unit: Unit = "auto",
     good_limit: int | None = None,
     exclude: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> Listing:
     """The clouds below a folder; `points` and `unit` are those of `synth.io.points.read_points`."""
     root = open_root(root)
-    files, problems = files_below(root, exclude)
+    files, problems = files_below(root, exclude, follow_links)
     classes = product_folders(root, _is_class)
     own = product or root.resolve().name
     entries: list[Entry] = []
@@ -90,10 +94,11 @@ def _has_rows(file: Path) -> bool:
     """Whether a text begins with three numbers, as a cloud does and a readme does not. Also where it cannot be opened:
     reading it says why."""
     try:
-        with file.open(errors="replace") as lines:
-            first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    except OSError:
+        with regular_file(file).open(errors="replace") as text:
+            lines = text.read(BEGINNING).splitlines()
+    except (OSError, SourceError):
         return True
+    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     try:
         return len([float(word) for word in first.replace(",", " ").split()[:3]]) == 3
     except ValueError:

@@ -26,6 +26,11 @@ def _white() -> Any:
     return Field(None, description=help_text, ge=255, le=65535)
 
 
+def _follow_links() -> Any:
+    help_text = "Read links that lead out of root as well; without it they are refused, naming what they mean."
+    return Field(False, description=help_text)
+
+
 def _word(value: Any) -> Any:
     """auto and whole as words: a recipe makes every text of a field that takes a path absolute, these two as well."""
     path = Path(value) if isinstance(value, str | Path) else None
@@ -63,6 +68,7 @@ class FolderSource(BaseModel):
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     test_fraction: float = Field(
@@ -86,6 +92,7 @@ class MvtecAdSource(BaseModel):
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
 
@@ -103,6 +110,7 @@ class Mvtec3dSource(BaseModel):
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
 
@@ -119,6 +127,7 @@ class EyecandiesSource(BaseModel):
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
+    follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
 
 
@@ -143,6 +152,7 @@ class CloudSource(BaseModel):
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
+    follow_links: bool = _follow_links()
 
 
 class ProceduralSource(BaseModel):

@@ -10,15 +10,26 @@ defect type is the one of bumps, dents, colors and normals whose mask is not bla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
-from PIL import Image
 
 from synth.errors import SourceError
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_image, limit_good_images, open_root
+from synth.io.images import decoded
+from synth.io.regular import read_text
+from synth.io.yaml_text import YamlTextError, load_yaml
+from synth.sources.listing import (
+    Entry,
+    Listing,
+    Problem,
+    as_problem,
+    files_below,
+    is_image,
+    limit_good_images,
+    open_root,
+)
 from synth.sources.product_tree import divide, misplaced, product_folders
 
 FOCAL = 50 / 36
@@ -34,11 +45,16 @@ def is_eyecandies(root: Path) -> bool:
 
 
 def list_eyecandies(
-    root: str | Path, *, product: str | None = None, good_limit: int | None = None, exclude: Sequence[str] = ()
+    root: str | Path,
+    *,
+    product: str | None = None,
+    good_limit: int | None = None,
+    exclude: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> Listing:
     """Every class below root, or the one that root is. Test samples with a blank mask are good."""
     root = open_root(root)
-    files, problems = files_below(root, exclude)
+    files, problems = files_below(root, exclude, follow_links)
     folders = product_folders(root, _is_class)
     if not folders:
         raise SourceError(f"{root} is no Eyecandies tree; wanted <Class>/train/data/000_depth.png")
@@ -59,16 +75,12 @@ def list_eyecandies(
 
 
 def read_depth(path: Path) -> np.ndarray:
-    """The organised cloud float32 (H, W, 3) metres behind a depth image; (0, 0, 0) where the depth is 0."""
-    facts = path.with_name(path.name.replace("_depth.png", "_info_depth.yaml"))
-    if not facts.is_file():
-        raise SourceError(f"{path} has no {facts.name} beside it, which gives its range; copy it too")
-    try:
-        limits = yaml.safe_load(facts.read_text())["normalization"]
-        low, high = float(limits["min"]), float(limits["max"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as problem:
-        raise SourceError(f"{facts} does not give normalization: {{min, max}} in metres; copy it again") from problem
-    values = np.asarray(Image.open(path)).astype(np.float64)
+    """The organised cloud float32 (H, W, 3) metres behind a depth image; (0, 0, 0) where the depth is 0. SourceError
+    where the image or its range cannot be read, or gives no cloud to draw on."""
+    from synth.io.tiff import checked_depth
+
+    low, high = _range(path)
+    values = np.asarray(decoded(path)).astype(np.float64)
     if values.ndim != 2:
         raise SourceError(f"{path} is {values.shape}, wanted one channel of 16 bits; copy it again")
     depth = values / 65535 * (high - low) + low
@@ -77,7 +89,28 @@ def read_depth(path: Path) -> np.ndarray:
     focal = width * FOCAL
     rows, columns = np.indices(depth.shape)
     cloud = np.stack([(columns - width / 2) / focal * depth, (rows - height / 2) / focal * depth, depth], -1)
-    return cloud.astype(np.float32)
+    xyz = cloud.astype(np.float32)
+    middle = checked_depth(path, xyz)
+    if not 0.05 <= middle <= 5:
+        raise SourceError(f"{path}: a median depth of {middle:.4g} cannot be metres; copy its info_depth.yaml again")
+    return xyz
+
+
+def _range(depth: Path) -> tuple[float, float]:
+    """The least and largest depth in metres that a depth image stands for."""
+    facts = depth.with_name(depth.name.replace("_depth.png", "_info_depth.yaml"))
+    if not facts.exists():
+        raise SourceError(f"{depth} has no {facts.name} beside it, which gives its range; copy it too")
+    try:
+        limits = load_yaml(read_text(facts), facts)["normalization"]
+        low, high = float(limits["min"]), float(limits["max"])
+    except YamlTextError as problem:
+        raise SourceError(f"{problem}; copy it again") from problem
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
+        raise SourceError(f"{facts} does not give normalization: {{min, max}} in metres; copy it again") from problem
+    if not 0 <= low < high < math.inf:
+        raise SourceError(f"{facts} gives depths from {low:g} to {high:g}, wanted metres, rising; copy it again")
+    return low, high
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
@@ -102,8 +135,12 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
         if image not in known:
             yield Problem(str(file), f"has no image; wanted {image}", "add it")
             continue
-        marks = mask if mask in known and _marks(mask) else None
-        defect = _type(marks) if marks else None
+        try:
+            marks = mask if mask in known and _marks(mask) else None
+            defect = _type(marks, known) if marks else None
+        except SourceError as problem:
+            yield as_problem(problem, mask)
+            continue
         yield Entry(f"{product}/{split}/{stem}", image, product, defect, SPLITS[split], marks, xyz=file)
 
 
@@ -113,17 +150,16 @@ def _has_depth(file: Path, known: set[Path]) -> bool:
     return any(file.with_name(f"{'_'.join(words[:n])}_depth.png") in known for n in range(1, len(words)))
 
 
-def _type(mask: Path) -> str:
+def _type(mask: Path, known: set[Path]) -> str:
     """The defect type of a sample whose mask.png marks something."""
     stem = mask.name.removesuffix("mask.png")
     files = {kind: mask.with_name(f"{stem}{kind}_mask.png") for kind in TYPES}
-    kinds = [kind for kind, file in files.items() if file.is_file() and _marks(file)]
+    kinds = [kind for kind, file in files.items() if file in known and _marks(file)]
     return kinds[0] if len(kinds) == 1 else "combined" if kinds else "defect"
 
 
 def _marks(mask: Path) -> bool:
-    with Image.open(mask) as image:
-        return bool(np.asarray(image.convert("L")).any())
+    return bool(np.asarray(decoded(mask).convert("L")).any())
 
 
 def _is_class(folder: Path) -> bool:

@@ -81,11 +81,12 @@ def list_folder(
     product: str | None = None,
     good_limit: int | None = None,
     exclude: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> Listing:
     """All images below root with their masks, as one product. `split`: see FolderSource."""
     root = open_root(root)
     product = product or root.resolve().name
-    files, problems = files_below(root, exclude)
+    files, problems = files_below(root, exclude, follow_links)
     images, masks, collisions = _sort(root, [file for file in files if is_image(file)])
     entries: list[Entry] = []
     for file in sorted(images, key=lambda file: _place(root, file)[0] == "good"):

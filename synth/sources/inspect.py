@@ -16,10 +16,11 @@ from synth.checks.ledger import Duplicates, LedgerRow, find_duplicates
 from synth.errors import SourceError
 from synth.generators import Progress
 from synth.io.images import write_png
+from synth.io.names import check_names
 from synth.sample import Sample
 from synth.sources import list_tree
 from synth.sources.config import FolderSource
-from synth.sources.listing import Entry, Listing, Problem, differing_whites, files_below, is_image, load
+from synth.sources.listing import Entry, Listing, Problem, as_problem, differing_whites, files_below, is_image, load
 from synth.sources.parts import PartFinding, contact_sheet, settle_parts
 from synth.split import Split, keep_for_validation, likeness, roles_of
 
@@ -125,7 +126,7 @@ class _Seen:
         try:
             sample = load(entry)
         except SourceError as problem:
-            self.problems.append(_as_problem(problem, entry.file, entry.mask))
+            self.problems.append(as_problem(problem, entry.file, entry.mask))
             return
         assert sample.image is not None  # every layout gives one, of the points where there is no image
         assert sample.mask is not None
@@ -154,7 +155,7 @@ def inspect(
     try:
         listing = list_tree(path, layout)
     except SourceError as problem:
-        return Report(str(path), None, problems=(_as_problem(problem, Path(path)),))
+        return Report(str(path), None, problems=(as_problem(problem, Path(path)),))
     seen = _Seen()
     for done, entry in enumerate(listing.entries):
         if progress is not None:
@@ -170,6 +171,7 @@ def inspect(
         *_count_problems(listing, kinds),
         *_duplicate_problems(seen.rows, roles),
         *_name_problems(listing),
+        *_folder_problems(listing),
         *_colour_problems(listing, seen),
         *(differing_whites(files, "warning") for files in seen.whites.values() if len(files) > 1),
     ]
@@ -208,21 +210,12 @@ def _inferred(
         if overlay is not None:
             write_png(overlay, contact_sheet(settled, findings))
     except SourceError as problem:  # a file changed after it was inspected
-        seen.problems.append(_as_problem(problem, listing.root))
+        seen.problems.append(as_problem(problem, listing.root))
         return (), ()
     seen_as_images = [
         good for good in split.good_images if entries[good.id].cloud is None and entries[good.id].xyz is None
     ]
     return findings, turning_notes(seen_as_images)
-
-
-def _as_problem(problem: SourceError, *files: Path | None) -> Problem:
-    """An error's text as (file, what, remedy): it opens with the file at fault and ends in `; remedy`."""
-    text = str(problem)
-    named = [str(file) for file in files if file is not None]
-    fault = next((file for file in named if text.startswith(f"{file} ")), named[0])
-    what, _, remedy = text.rpartition("; ")
-    return Problem(fault, what.removeprefix(f"{fault} "), remedy)
 
 
 def _mask_problems(file: str, mask: np.ndarray) -> Iterator[Problem]:
@@ -301,6 +294,14 @@ def _name_problems(listing: Listing) -> Iterator[Problem]:
         if not entry.file.name.isascii():
             remedy = "rename it with plain letters if another program has to read it"
             yield Problem(str(entry.file), "has letters beyond ASCII in its name", remedy, "warning")
+
+
+def _folder_problems(listing: Listing) -> Iterator[Problem]:
+    """Products and defect types that would share a folder in what a run writes."""
+    try:
+        check_names((entry.product, entry.defect) for entry in listing.entries)
+    except SourceError as problem:
+        yield as_problem(problem, listing.root)
 
 
 def _colour_problems(listing: Listing, seen: _Seen) -> Iterator[Problem]:

@@ -18,8 +18,10 @@ import numpy as np
 
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
+from synth.io.names import is_utf8, printable
 from synth.io.points import Unit
 from synth.sample import Sample
+from synth.sources.walk import unlistable, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,15 @@ def differing_whites(files: Mapping[int, Path], severity: Literal["error", "warn
     (low, dark), (high, bright) = min(files.items()), max(files.items())
     what = f"is read with {low} as white, {bright} with {high}, as their brightest pixels suggest"
     return Problem(str(dark), what, f"say in the recipe what is white, such as source.white_level: {high}", severity)
+
+
+def as_problem(problem: SourceError, *files: Path | None) -> Problem:
+    """An error's text as (file, what, remedy): it opens with the file at fault and ends in `; remedy`."""
+    text = str(problem)
+    named = [str(file) for file in files if file is not None]
+    fault = next((file for file in named if text.startswith(f"{file} ")), named[0])
+    what, _, remedy = text.rpartition("; ")
+    return Problem(fault, what.removeprefix(f"{fault} "), remedy)
 
 
 def load(entry: Entry) -> Sample:
@@ -190,36 +201,30 @@ def reopen(sample: Sample) -> Sample:
 
 def open_root(root: str | Path) -> Path:
     """`root` as a folder that can be listed, or a SourceError."""
-    root = Path(root).expanduser()
     try:
+        root = Path(root).expanduser()
         if not root.exists():
             raise SourceError(
-                f"{root} does not exist; check the path, which in a recipe starts from the recipe's folder"
+                f"{printable(root)} does not exist; check the path, which in a recipe starts from the recipe's folder"
             )
         if not root.is_dir():
             raise SourceError(f"{root} is a file, wanted a folder of images; give the folder it lies in")
         os.scandir(root).close()
     except OSError as problem:
-        _refuse(problem)
-    return root
+        raise unlistable(problem) from problem
+    except RuntimeError as problem:
+        raise SourceError(f"{root}: {problem}; write the path out") from problem
+    return Path(root)
 
 
-def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], list[Problem]]:
+def files_below(
+    root: Path, exclude: Sequence[str] = (), follow_links: bool = False
+) -> tuple[list[Path], list[Problem]]:
     """Every file below root, sorted, without hidden ones, those in a run of ours and those that match a pattern of
-    `exclude`, which is an error where it matches nothing; so is a name that is not UTF-8. Folders that are links are
-    followed, once each."""
-    found: list[Path] = []
-    runs: list[Path] = []
-    seen: set[Path] = set()
-    for place, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
-        here = Path(place)
-        seen.add(here.resolve())
-        if here != root and _is_run(names):
-            runs.append(here)
-            folders.clear()
-            continue
-        folders[:] = sorted(f for f in folders if not is_hidden(f) and (here / f).resolve() not in seen)
-        found.extend(here / name for name in names if not is_hidden(name))
+    `exclude`, which is an error where it matches nothing; so is a name that is not UTF-8, and a link that leads out of
+    root, unless `follow_links`. SourceError for folders more than DEEPEST levels below root."""
+    tree = walk(root, _is_run, follow_links)
+    found = [*tree.files, *tree.leaving]
     matches = {pattern: {f for f in found if fnmatch(f.relative_to(root).as_posix(), pattern)} for pattern in exclude}
     problems = [
         Problem(str(root), f"no file matches {pattern!r} of source.exclude", "patterns start below this folder")
@@ -227,21 +232,25 @@ def files_below(root: Path, exclude: Sequence[str] = ()) -> tuple[list[Path], li
         if not files
     ]
     kept = sorted(set(found).difference(*matches.values()))
-    for wrong in dict.fromkeys(_misnamed(file) for file in kept if not _is_utf8(str(file))):
+    for wrong in dict.fromkeys(_misnamed(file) for file in kept if not is_utf8(str(file))):
         problems.append(Problem(str(wrong.parent / ascii(wrong.name)), "its name is not UTF-8", "rename it"))
-    for run in runs:
+    kept = [file for file in kept if is_utf8(str(file))]
+    for file in kept:
+        if file in tree.leaving:
+            what = f"is a link to {printable(tree.leaving[file])}, outside of {root}"
+            remedy = "copy what it means into the folder, leave it out with source.exclude, or say source.follow_links"
+            problems.append(Problem(str(file), what, remedy))
+    for link, target in tree.repeated.items():
+        what = f"is a link to {printable(target)}, which is read already, and is not followed"
+        problems.append(Problem(printable(link), what, "copy the folder if you mean it twice", "warning"))
+    for run in tree.skipped:
         what, remedy = "is a run of flawsmith and not read", "name its folder data as source.root if you mean that"
-        problems.append(Problem(str(run), what, remedy, "warning"))
-    return [file for file in kept if _is_utf8(str(file))], problems
+        problems.append(Problem(printable(run), what, remedy, "warning"))
+    return [file for file in kept if file not in tree.leaving], problems
 
 
 def is_image(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is the operating system's or a tool's own, and no data."""
-    return name.startswith(".") or name in ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")
 
 
 def limit_good_images(entries: Sequence[Entry], most: int | None) -> tuple[Entry, ...]:
@@ -257,10 +266,6 @@ def limit_good_images(entries: Sequence[Entry], most: int | None) -> tuple[Entry
     return tuple(kept)
 
 
-def _refuse(problem: OSError) -> None:
-    raise SourceError(f"{problem.filename} cannot be listed ({problem.strerror}); change its rights") from problem
-
-
 def _is_run(names: Sequence[str]) -> bool:
     """Whether a folder with files of these names is one that `synth.pipeline.folder` describes."""
     return "ledger.parquet" in names and ("run.lock" in names or "environment.json" in names)
@@ -268,9 +273,4 @@ def _is_run(names: Sequence[str]) -> bool:
 
 def _misnamed(file: Path) -> Path:
     """Which of the folders above a file, or else the file itself, has a name that is not UTF-8."""
-    return next(step for step in (*reversed(file.parents), file) if not _is_utf8(step.name))
-
-
-def _is_utf8(name: str) -> bool:
-    # Python keeps what it cannot decode of a name as surrogates, which no text can hold.
-    return name.encode(errors="ignore").decode() == name
+    return next(step for step in (*reversed(file.parents), file) if not is_utf8(step.name))

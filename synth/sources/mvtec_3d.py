@@ -35,6 +35,7 @@ def list_mvtec_3d(
     products: Literal["all"] | Sequence[str] = "all",
     good_limit: int | None = None,
     exclude: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> Listing:
     """Every product of the tree, or the named ones. `product` renames the only product."""
     return list_products(
@@ -49,6 +50,7 @@ def list_mvtec_3d(
         products=products,
         good_limit=good_limit,
         exclude=exclude,
+        follow_links=follow_links,
     )
 
 

@@ -34,6 +34,7 @@ def list_mvtec_ad(
     products: Literal["all"] | Sequence[str] = "all",
     good_limit: int | None = None,
     exclude: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> Listing:
     """Every product of the tree, or the named ones. `product` renames the only product."""
     return list_products(
@@ -48,6 +49,7 @@ def list_mvtec_ad(
         products=products,
         good_limit=good_limit,
         exclude=exclude,
+        follow_links=follow_links,
     )
 
 

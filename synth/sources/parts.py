@@ -18,12 +18,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from synth.errors import SourceError
 from synth.foreground import foreground
-from synth.io.images import SUFFIXES, content_hash, read_mask
+from synth.io.images import content_hash, read_mask
+from synth.io.json_text import JsonTextError, load_json
+from synth.io.regular import read_text
 from synth.io.user_masks import stretch
 from synth.placing.cache import Cache
 from synth.sample import Sample
 from synth.sources.config import SourceConfig
-from synth.sources.listing import reopen
+from synth.sources.listing import files_below, is_image, reopen
 from synth.split import Split
 
 MOST_LOOKED_AT = 24
@@ -169,12 +171,16 @@ def write_parts(
 
 
 def read_parts(path: Path) -> KeptParts | None:
-    """What `write_parts` kept, or None where the file does not exist, as in a run of an older version."""
+    """What `write_parts` kept, or None where the file does not exist, as in a run of an older version. SourceError
+    where it is damaged."""
     if not path.exists():
         return None
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    findings = tuple(PartFinding(**finding) for finding in kept["findings"])
-    return KeptParts(findings, tuple(ShownPart(**shown) for shown in kept["shown"]), tuple(kept.get("notes", ())))
+    try:
+        kept = load_json(read_text(path))
+        findings = tuple(PartFinding(**finding) for finding in kept["findings"])
+        return KeptParts(findings, tuple(ShownPart(**shown) for shown in kept["shown"]), tuple(kept.get("notes", ())))
+    except (JsonTextError, LookupError, TypeError, AttributeError) as problem:
+        raise SourceError(f"{path} is damaged ({problem}); copy the run again, or make it anew") from problem
 
 
 def contact_sheet(split: Split, findings: Sequence[PartFinding]) -> np.ndarray:
@@ -213,7 +219,8 @@ def _settle(
             product, "whole", 1.0, 1.0 if shots else None, f"{product}: the whole image counts as product"
         )
     if isinstance(choice, Path):
-        given = dict(_masks_of(samples, choice, Path(getattr(source, "root", "."))))
+        root, follow_links = Path(getattr(source, "root", ".")), getattr(source, "follow_links", False)
+        given = dict(_masks_of(samples, choice, root, follow_links))
         share, covered = _measured(shots, good_images, given)
         if covered is not None and covered < LEAST_COVERED:
             raise SourceError(
@@ -306,7 +313,7 @@ def _read_part(file: Path, shape: tuple[int, int]) -> np.ndarray:
     return stretch(mask, shape)
 
 
-def _masks_of(samples: Sequence[Sample], choice: Path, root: Path) -> Iterator[tuple[str, Path]]:
+def _masks_of(samples: Sequence[Sample], choice: Path, root: Path, follow_links: bool) -> Iterator[tuple[str, Path]]:
     """The mask of each sample, by id: `choice` itself or the file below it that is named like the image."""
     if choice.is_file():
         yield from ((sample.id, choice) for sample in samples)
@@ -315,7 +322,10 @@ def _masks_of(samples: Sequence[Sample], choice: Path, root: Path) -> Iterator[t
         raise SourceError(
             f"source.foreground: {choice} does not exist; name a mask or a folder of masks, or write auto or whole"
         )
-    masks = {p.relative_to(choice).with_suffix("").as_posix(): p for p in sorted(choice.rglob("*")) if _is_mask(p)}
+    files, problems = files_below(choice, follow_links=follow_links)
+    if wrong := [problem for problem in problems if problem.severity == "error"]:
+        raise SourceError(f"{wrong[0]} (of source.foreground)")
+    masks = {p.relative_to(choice).with_suffix("").as_posix(): p for p in files if is_image(p)}
     taken: dict[Path, str] = {}
     for sample in samples:
         file = Path(sample.meta["file"])
@@ -335,10 +345,6 @@ def _masks_of(samples: Sequence[Sample], choice: Path, root: Path) -> Iterator[t
             )
         taken[mask] = str(file)
         yield sample.id, mask
-
-
-def _is_mask(file: Path) -> bool:
-    return file.is_file() and file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
 
 
 def _drawn(sample: Sample) -> np.ndarray:

@@ -14,11 +14,11 @@ from synth.sources.listing import (
     Listing,
     Problem,
     files_below,
-    is_hidden,
     is_image,
     limit_good_images,
     open_root,
 )
+from synth.sources.walk import is_hidden
 
 Lister = Callable[[Path, str, Sequence[Path]], Iterable[Entry | Problem]]
 """(a product's folder, the product's name, the files below it) -> what they are."""
@@ -64,11 +64,12 @@ def list_products(
     products: Literal["all"] | Sequence[str],
     good_limit: int | None,
     exclude: Sequence[str],
+    follow_links: bool,
 ) -> Listing:
     """The listing of every product of a tree, or of the named ones. `product` renames the only product; `wanted` ends
     the sentence of the SourceError for a root without any; `places` says where the tree has images."""
     root = open_root(root)
-    files, problems = files_below(root, exclude)
+    files, problems = files_below(root, exclude, follow_links)
     found = product_folders(root, is_product)
     if not found:
         raise SourceError(f"{root} is no {tree} tree; {wanted}")

@@ -9,13 +9,15 @@ Names are file names, or paths below the folder where a name alone is not unique
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from synth.errors import SourceError
+from synth.io.json_text import JsonTextError, load_json
+from synth.io.names import printable
+from synth.io.regular import read_text
 from synth.sources.listing import Entry, Problem
 
 ROLES = {"shots": "train", "validation": "validation", "test": "test"}
@@ -24,16 +26,15 @@ WANTED = 'wanted {"shots": {"<type>": ["<file>", ...], "good": [...]}, "test": {
 
 def read_split_file(path: Path) -> dict[tuple[str, str, str], None]:
     """(split, type, name) of every image listed, in the file's order; a dict for its order and its uniqueness."""
-    if not path.is_file():
+    if not path.exists():
         raise SourceError(
             f"{path} does not exist; name a JSON file below source.root in source.split, or leave it away"
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as problem:
-        raise SourceError(f"{path}:{problem.lineno}: not valid JSON: {problem.msg}; {WANTED}") from problem
-    except (OSError, UnicodeDecodeError) as problem:
-        raise SourceError(f"{path} cannot be read as text ({problem}); {WANTED}") from problem
+        content = load_json(read_text(path))
+    except JsonTextError as problem:
+        place = path if problem.line is None else f"{path}:{problem.line}"
+        raise SourceError(f"{place}: not valid JSON: {problem}; {WANTED}") from problem
     if not isinstance(content, dict) or "shots" not in content:
         raise SourceError(f"{path} has no key 'shots'; {WANTED}")
     listed: dict[tuple[str, str, str], None] = {}
@@ -43,7 +44,10 @@ def read_split_file(path: Path) -> dict[tuple[str, str, str], None]:
             raise SourceError(f"{path}: {role} is {type(types).__name__}, not a mapping; {WANTED}")
         for name, files in types.items():
             if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
-                raise SourceError(f"{path}: {role}.{name} is not a list of file names; {WANTED}")
+                raise SourceError(f"{path}: {role}.{printable(name)} is not a list of file names; {WANTED}")
+            for text in (name, *files):
+                if printable(text) != text:
+                    raise SourceError(f"{path}: {printable(text)} is no name that a file can have; correct it")
             listed |= dict.fromkeys((split, name, file) for file in files)
     return listed
 

@@ -22,8 +22,9 @@ import numpy as np
 
 from synth.errors import WriterError
 from synth.io.geometry import read_extras
+from synth.io.names import file_name
 from synth.io.points import npz_bytes, pcd_bytes, ply_bytes
-from synth.pipeline.folder import file_name, read_png, write_whole
+from synth.pipeline.folder import read_png, write_whole
 from synth.pipeline.journal import Record
 from synth.pipeline.real import RealImage
 from synth.sample import Cloud

@@ -170,7 +170,7 @@ def _geometry(
 def _told(record: Record) -> dict[str, str]:
     """What is known of the defects of a synthesized sample, as text."""
     names = ("amplitude_mm", "reach_mm", "snr", "visible_in", "volume_mm3", "points")
-    lists = {name: [str(fact[name]) for fact in record.parameters if fact.get(name) is not None] for name in names}
+    lists = {name: [str(fact[name]) for fact in record.instances if fact.get(name) is not None] for name in names}
     return {name: ", ".join(values) for name, values in lists.items() if values}
 
 

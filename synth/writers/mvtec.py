@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from synth.pipeline.folder import file_name, link_or_copy, write_whole
+from synth.io.names import file_name
+from synth.pipeline.folder import link_or_copy, write_whole
 from synth.writers import Dataset
 
 _NOTE = """\

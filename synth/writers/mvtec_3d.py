@@ -14,7 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 from synth.errors import WriterError
-from synth.pipeline.folder import file_name, link_or_copy, write_whole
+from synth.io.names import file_name
+from synth.pipeline.folder import link_or_copy, write_whole
 from synth.pipeline.journal import Record
 from synth.pipeline.real import RealImage
 from synth.writers import Dataset

@@ -178,7 +178,7 @@ def _row(entry: Entry, root: Path, labels: tuple[list[str], list[str]]) -> dict[
     if isinstance(entry, Record):
         mask = (root / entry.files[1]).read_bytes()
         source = {name: getattr(entry, name) for name in ("index", "start", "start_file", "window", "image_sha256")}
-        seed, origin = entry.seed, {"kind": "synthetic", **source, "scores": entry.scores, "defects": entry.parameters}
+        seed, origin = entry.seed, {"kind": "synthetic", **source, "scores": entry.scores, "defects": entry.instances}
     else:
         mask = png_bytes(np.zeros(_size(image), bool))
         seed, origin = None, {"kind": "real", "file": entry.file, "sha256": entry.sha256}

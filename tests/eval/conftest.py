@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from synth.pipeline import preparation
+from synth import generators
 from synth.pipeline.runs import Run, run
 from synth.sources.config import FolderSource
-from tests.synth.blobs import BlobGenerator, recipe_for, write_source
+from tests.synth.blobs import BLOBS, recipe_for, write_source
 
 
 @pytest.fixture(scope="session")
@@ -19,5 +19,5 @@ def source(tmp_path_factory):
 def finished(source, tmp_path_factory) -> Run:
     block = FolderSource(root=source, product="tile", test_fraction=0.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        patch.setitem(generators.GENERATORS, "seas", BLOBS)
         return run(recipe_for(source).model_copy(update={"source": block}), tmp_path_factory.mktemp("eval") / "run")

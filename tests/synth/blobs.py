@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 
-from synth.generators import Progress, Request
-from synth.io.images import content_hash
-from synth.pipeline import preparation
+from synth import generators
+from synth.generators import Declaration, Generator, Progress, Request, origin_of
 from synth.pipeline.runs import Run, run
 from synth.recipe import Recipe
-from synth.sample import Sample
+from synth.sample import Provenance, Sample
 
 SIZE = (37, 53)
 DEFECTS = ("crack", "stain")
+
+
+def given(build: Callable[..., Generator]) -> SimpleNamespace:
+    """What the registry holds for a generator that a test brings along."""
+    return SimpleNamespace(open=build, needs_shots=True, unmeasured=frozenset())
 
 
 class BlobGenerator:
@@ -63,15 +68,13 @@ class BlobGenerator:
             product=request.product,
             defect=request.defect,
             split="train",
-            meta={
-                "seed": request.seed,
-                "start": content_hash(good.image),
-                "start_file": good.meta.get("file"),
-                "start_image": good.image,
-                "window": [0, 0, 53],
-                "mask_score": 0.9,
-            },
+            provenance=Provenance(
+                "blobs", request.seed, request.index, origin_of(good), (0, 0, 53), {"confidence": 0.9}
+            ),
         )
+
+
+BLOBS = Declaration("tests.synth.blobs:BlobGenerator")
 
 
 def write_source(root: Path, good_images: int = 5, shots: int = 2) -> Path:
@@ -129,6 +132,6 @@ def _save(path: Path, pixels: np.ndarray) -> None:
 
 def run_slowly(source: Path, out: Path, pause: float) -> None:
     """The blob recipe in a process of its own, slow enough to be killed at any step."""
-    preparation.GENERATORS["seas"] = BlobGenerator
+    generators.GENERATORS["seas"] = BLOBS
     BlobGenerator.pause = pause
     run_blobs(source, out)

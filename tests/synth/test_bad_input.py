@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from synth import generators
 from synth.cli.main import app
-from synth.pipeline import preparation
 from synth.sources.inspect import inspect
+from tests.synth.blobs import given
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
 CRACK = Path("defect/crack")
@@ -130,8 +131,8 @@ FOLDERS: dict[str, tuple[Break, str]] = {
     "mask of 0 bytes": (put("defect/pit/pit0_mask.png", b""), r"pit0_mask\.png is empty \(0 bytes\); copy or export"),
     "png cut short": (cut_short("defect/crack/crack2.png"), r"crack2\.png cannot be read .*; copy it again"),
     "jpeg cut short": (cut_short("good/good2.jpg"), r"good2\.jpg cannot be read .*; copy it again"),
-    "animated image": (frames("good/a.gif"), r"a\.gif holds 2 images .*; save the one you mean as PNG"),
-    "image of two pages": (frames("good/a.tif"), r"a\.tif holds 2 images .*; save the one you mean as PNG"),
+    "animated image": (frames("good/a.gif"), r"a\.gif holds several images .*; save the one you mean as PNG"),
+    "image of two pages": (frames("good/a.tif"), r"a\.tif holds several images .*; save the one you mean as PNG"),
     "one name for two photos": (
         both(put("good/a.jpg", lambda: random_image(60)), put("good/a.jpeg", lambda: random_image(61))),
         r"a\.jpg: has the same name as a\.jpeg; rename them",
@@ -221,7 +222,7 @@ class Unreached:
 
 @pytest.fixture(autouse=True)
 def _no_generator(monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", Unreached)
+    monkeypatch.setitem(generators.GENERATORS, "seas", given(Unreached))
 
 
 def snapshot(place: Path) -> dict[str, bytes | None]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synth import generators
 from synth.checks.ledger import build_ledger, check_leaks, read_ledger
 from synth.cli.summary import Summary
 from synth.errors import LeakError, SourceError
@@ -19,6 +20,7 @@ from synth.sources import read_source
 from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource, SourceConfig
 from synth.sources.inspect import inspect
 from synth.split import Split, make_split, roles_of
+from tests.synth import blobs
 from tests.synth.blobs import BlobGenerator, recipe_for, write_source
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
@@ -282,7 +284,7 @@ def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_t
             learnt.extend(sample.id for sample in [*shots, *good_images])
             super().fit(shots, good_images, progress)
 
-    monkeypatch.setitem(preparation.GENERATORS, "seas", Spy)
+    monkeypatch.setitem(generators.GENERATORS, "seas", blobs.given(Spy))
     root = write_source(tmp_path / "source", shots=12)
     source = FolderSource(root=root, product="tile", test_fraction=0.3)
     recipe = recipe_for(root).model_copy(update={"source": source})

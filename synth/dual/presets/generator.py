@@ -17,7 +17,7 @@ class PresetGenerator(DrawnOnGoodImages):
 
     def __init__(self, config: DualPresetConfig, folder: Path, seed: int) -> None:
         self._presets: dict[str, PresetSynthesizer] = {name: create(name, **config.of(name)) for name in config.schemes}
-        super().__init__(self._presets)
+        super().__init__("dual_preset", self._presets)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Keep the good images. GeneratorError for one that a scheme does not work on."""

@@ -21,7 +21,7 @@ from synth.dual.result import LEAST_AREA, Marks
 from synth.dual.scene import Scene
 from synth.dual.synthesizer import finished
 from synth.errors import GeneratorError
-from synth.sample import Sample
+from synth.sample import Instance, Sample
 
 ATTEMPTS = 20
 LEAST_DEPTH = 5e-5
@@ -158,15 +158,14 @@ def draw_on_scene(scheme: OrganisedScheme, scene: Scene, sample: Sample, seed: i
             continue
         cloud = with_depth(scene.xyz, settled.depth)
         marks = _marks(view, settled)
-        told = {
-            "type": scheme.name,
+        parameters = {
             "visible_in": _seen_in(settled),
             "area_px": area,
             "region_px": int(altered.region.sum()),
             "attempt": attempt,
             **altered.parameters,
         }
-        return finished(sample, settled.image, cloud, marks, [told], seed)
+        return finished(scene, sample, settled.image, cloud, marks, [Instance(scheme.name, parameters)], seed)
     raise GeneratorError(f"{scene.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")
 
 

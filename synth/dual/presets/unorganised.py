@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from synth.dual.surface import NEIGHBOURS, Surface
 from synth.dual.unorganised import LEAST_LABELS, SEEN, Marked, finished_cloud
 from synth.errors import GeneratorError
-from synth.sample import Sample
+from synth.sample import Instance, Sample
 
 ATTEMPTS = 20
 MOST_LABELS = 0.6
@@ -59,8 +59,8 @@ class CloudScheme(BaseModel):
 
 
 def draw_on_surface(scheme: CloudScheme, surface: Surface, sample: Sample, seed: int) -> Sample:
-    """The defective version of a good sample: points, normals, colours, labels, and in meta `dual` instances,
-    source_index and a record. GeneratorError, with the last reason, where no attempt succeeds."""
+    """A good sample made defective; its provenance has the instance and its mask. GeneratorError, with the last reason,
+    where no attempt succeeds."""
     reason = "no attempt was made"
     for attempt in range(ATTEMPTS):
         try:
@@ -74,15 +74,14 @@ def draw_on_surface(scheme: CloudScheme, surface: Surface, sample: Sample, seed:
         if labels < LEAST_LABELS or share > MOST_LABELS:
             reason = f"it covers {labels} points, {share:.0%} of the cloud"
             continue
-        told = {
-            "type": scheme.name,
+        parameters = {
             "visible_in": "geo",
             "points": labels,
             "largest_mm": round(1e3 * float(np.linalg.norm(changed.offset, axis=1).max()), 4),
             "attempt": attempt,
             **changed.parameters,
         }
-        return finished_cloud(sample, marked, [told], seed)
+        return finished_cloud(sample, marked, [Instance(scheme.name, parameters)], seed)
     raise GeneratorError(f"{sample.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")
 
 

@@ -11,7 +11,9 @@ from eval.features.network import BATCH, FeatureNetwork
 from eval.quality.faithfulness import faithfulness
 from eval.quality.report import describe
 from synth.cli.main import app
-from synth.sample import Sample
+from synth.sample import Origin, Provenance, Sample
+
+PROVENANCE = Provenance("seas", 1, start=Origin("g", "g"))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_faithfulness_falls_with_a_changed_background_and_a_misplaced_mask():
     drawn[mask] = 20
 
     def told(image, mask):
-        samples = [Sample(f"s{n}", image, mask, defect="dent", meta={"start": "g"}) for n in range(2)]
+        samples = [Sample(f"s{n}", image, mask, defect="dent", provenance=PROVENANCE) for n in range(2)]
         found = faithfulness(samples, {"g": start}.get)
         return found.background_change.value, found.background_untouched.value, found.alignment.value
 
@@ -72,7 +74,8 @@ def test_faithfulness_falls_with_a_changed_background_and_a_misplaced_mask():
     change, untouched, _ = told(noisy, mask)
     assert 0.5 < change < 3
     assert untouched < 0.8
-    assert faithfulness([Sample("x", drawn, mask, meta={"start": "other"})], {"g": start}.get) is None
+    other = Provenance("seas", 1, start=Origin("o", "other"))
+    assert faithfulness([Sample("x", drawn, mask, provenance=other)], {"g": start}.get) is None
 
 
 def test_no_more_than_two_batches_of_images_are_in_memory():

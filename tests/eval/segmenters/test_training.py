@@ -12,7 +12,7 @@ from eval.segmenters.feed import Feed, Pool, resize
 from eval.segmenters.segmenter import Segmenter
 from eval.segmenters.training import best_threshold, rate
 from synth.errors import EvalError
-from synth.sample import Sample
+from synth.sample import Provenance, Sample
 
 TINY = {"width": 0.25, "resolution": 32, "batch": 4, "validate_every": 4}
 
@@ -116,7 +116,7 @@ def test_half_of_a_batch_is_defective_and_every_image_comes_once_a_round():
 def test_types_take_turns_and_real_images_are_not_crowded_out():
     pits = [sample(seed) for seed in range(3)]
     dents = [sample(10 + seed, "dent") for seed in range(7)]
-    made = [replace(sample(50 + seed), meta={"generator": "seas"}) for seed in range(30)]
+    made = [replace(sample(50 + seed), provenance=Provenance("seas", seed)) for seed in range(30)]
     seen = [name for batch in rows([*pits, *dents, *made], 10, 8) for name in batch]
     kinds = {one.id: kind for kind, group in (("pit", pits), ("dent", dents), ("made", made)) for one in group}
     assert Counter(kinds[name] for name in seen) == {"dent": 40, "pit": 20, "made": 20}

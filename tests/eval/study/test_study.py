@@ -17,10 +17,10 @@ from eval.study.memory import free_memory, needed_bytes
 from eval.study.study import Study, run_study
 from eval.study.training_sets import build_training_sets, draw_baseline
 from eval.study.training_side import read_training_side
+from synth import generators
 from synth.checks.ledger import read_ledger, write_ledger
 from synth.cli.main import app
 from synth.errors import EvalError, LeakError
-from synth.pipeline import preparation
 from synth.pipeline.manifest import read_manifest, write_manifest
 from synth.pipeline.preparation import silent
 from synth.pipeline.real import read_real
@@ -29,7 +29,7 @@ from synth.sample import Sample
 from synth.sources.config import FolderSource
 from synth.sources.listing import reopen
 from synth.split import Split
-from tests.synth.blobs import BlobGenerator, recipe_for, run_blobs, write_source
+from tests.synth.blobs import BLOBS, given, recipe_for, run_blobs, write_source
 
 TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 2, "validate_every": 2}
 STUDY = Study({"lfd": TINY}, ("real", "copy_paste", "ours_real", "noise_control"), 2)
@@ -73,9 +73,10 @@ def test_generator_baselines_and_segmenters_learn_from_the_same_shots(finished, 
         image.id for image in read_real(finished.folder) if image.role == "shot"
     }
     learnt = []
-    for kind, make in training_sets.GENERATORS.items():
-        if kind in training_sets.BASELINES:
-            monkeypatch.setitem(training_sets.GENERATORS, kind, lambda *args, make=make: Spy(make(*args), learnt))
+    for kind in training_sets.BASELINES:
+        declared = generators.GENERATORS[kind]
+        spied = given(lambda *args, declared=declared: Spy(declared.open(*args), learnt))
+        monkeypatch.setitem(generators.GENERATORS, kind, spied)
     build_training_sets(side, training_sets.TRAINING_SETS, 32, silent)
     assert learnt == [[shot.id for shot in side.shots]] * len(training_sets.BASELINES)
 
@@ -97,6 +98,8 @@ def test_training_sets_hold_what_they_say(side):
     for training_set in built.values():
         assert not validation & {sample.id for sample in training_set.samples}
         assert {sample.image.shape for sample in training_set.samples} == {(32, 32, 3)}
+        assert all(s.provenance is None or s.provenance.start is None for s in training_set.samples)
+        assert sum(s.provenance is not None for s in training_set.samples) in (0, made)
 
 
 def test_shots_are_repeated_even_where_the_defect_is_a_missing_piece(finished, side):
@@ -200,14 +203,14 @@ def test_no_training_begins_before_wrong_words_are_told(finished, tmp_path):
 
 
 def test_a_run_without_test_images_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
     run = run_blobs(write_source(tmp_path / "source"), tmp_path / "run", request={"per_defect": 1})
     with pytest.raises(EvalError, match="has no defective test images; list some"):
         read_training_side(run.path, silent)
 
 
 def test_a_run_that_kept_no_validation_shots_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
     for name, shots, fraction, told in (
         ("few", 5, 0.25, r"no validation shots .*fewer than 4 shots .*list some as validation in a split file"),
         ("none", 8, 0, r"source\.validation_fraction=0, .*set it to 0\.25 and run the recipe again"),
@@ -232,7 +235,7 @@ def test_a_run_made_before_validation_was_a_role_is_refused_in_one_line(finished
 
 
 def test_a_type_without_validation_shots_takes_the_threshold_of_the_others_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
     root = write_source(tmp_path / "source", shots=8)
     for number in range(2, 8):
         (root / "stain" / f"stain{number}.png").unlink()

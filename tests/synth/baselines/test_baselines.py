@@ -10,8 +10,7 @@ from synth.baselines.perlin import noise, perlin
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import judge
 from synth.errors import GeneratorError, RecipeError
-from synth.generators import Request
-from synth.pipeline.preparation import GENERATORS
+from synth.generators import GENERATORS, Request
 from synth.pipeline.runs import run
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
@@ -37,7 +36,7 @@ SHOTS = [textured(f"s{n}", 10 + n, (47, 53 + n), "dent") for n in range(2)] + [t
 
 def fitted(kind: str, **choices):
     config = Recipe.model_validate({"generator": {"kind": kind, **choices}}).generator
-    generator = GENERATORS[kind](config, None, 0)
+    generator = GENERATORS[kind].open(config, None, 0)
     generator.fit(SHOTS, GOOD_IMAGES)
     return generator
 
@@ -54,7 +53,7 @@ def test_a_draw_depends_on_its_request_alone(kind):
 @pytest.mark.parametrize("kind", PAINTERS)
 def test_the_mask_is_where_the_good_part_was_changed(kind):
     for sample in fitted(kind).draw(ASKED):
-        changed = (sample.image != sample.meta["start_image"]).any(-1)
+        changed = (sample.image != sample.provenance.start.image).any(-1)
         assert sample.mask.any()
         assert changed[sample.mask].mean() > 0.7
         assert not (changed & ~ndimage.binary_dilation(sample.mask, iterations=6)).any()
@@ -78,13 +77,13 @@ def test_copy_paste_brings_the_defects_of_the_type_and_their_contrast():
     for sample in drawn:
         inside = sample.image[sample.mask].astype(float).mean()
         assert sample.mask.sum() == pytest.approx(8 * 13, abs=30)
-        assert inside < sample.meta["start_image"].mean() - 80
+        assert inside < sample.provenance.start.image.mean() - 80
 
 
 def test_copy_paste_tells_where_no_place_was_found():
     small = [textured("tiny", 30, (9, 11))]
     config = Recipe.model_validate({"generator": {"kind": "copy_paste"}}).generator
-    generator = GENERATORS["copy_paste"](config, None, 0)
+    generator = GENERATORS["copy_paste"].open(config, None, 0)
     generator.fit(SHOTS, small)
     (sample,) = generator.draw(ASKED[:1])
     assert not sample.mask.any()

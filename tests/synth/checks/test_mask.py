@@ -5,7 +5,7 @@ import pytest
 
 from synth.checks import Accept, Reject, mask
 from synth.checks.config import ChecksConfig
-from synth.sample import Cloud, Sample
+from synth.sample import Cloud, Instance, Origin, Provenance, Sample
 
 SIZE = (37, 53)
 BLOB = (slice(10, 20), slice(12, 26))
@@ -17,13 +17,21 @@ def good_image() -> np.ndarray:
     return np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
 
 
-def candidate(change=60, where=BLOB, masked=BLOB, **meta) -> Sample:
+def candidate(change=60, where=BLOB, masked=BLOB, confidence=None, part=None, parameters=None, failure=None) -> Sample:
     start = good_image()
     image = start.copy()
     image[where] += np.uint8(change)
     truth = np.zeros(SIZE, bool)
     truth[masked] = True
-    return Sample(id="a", image=image, mask=truth, meta={"start_image": start, **meta})
+    provenance = Provenance(
+        "blobs",
+        seed=1,
+        start=Origin("good", "sha", image=start, part=part),
+        scores={} if confidence is None else {"confidence": confidence},
+        instances=() if parameters is None else (Instance("dent", parameters),),
+        failure=failure,
+    )
+    return Sample(id="a", image=image, mask=truth, provenance=provenance)
 
 
 def reason(sample: Sample, surroundings=None, **thresholds) -> str:
@@ -32,7 +40,7 @@ def reason(sample: Sample, surroundings=None, **thresholds) -> str:
 
 
 def test_a_change_that_fills_its_mask_is_accepted_with_full_scores():
-    judged = mask.judge(candidate(mask_score=0.9, part=np.ones(SIZE, bool)), CONFIG)
+    judged = mask.judge(candidate(confidence=0.9, part=np.ones(SIZE, bool)), CONFIG)
     assert isinstance(judged.verdict, Accept)
     assert judged.scores["area"] == pytest.approx(140 / (37 * 53), abs=1e-6)
     assert judged.scores["on_product"] == 1
@@ -51,9 +59,9 @@ def test_a_change_that_fills_its_mask_is_accepted_with_full_scores():
         ("invisible", candidate(change=4)),
         ("misplaced", candidate(where=(slice(10, 30), slice(12, 26)), masked=(slice(27, 37), slice(12, 26)))),
         ("loose_mask", candidate(where=(slice(10, 17), slice(10, 20)), masked=(slice(5, 35), slice(4, 24)))),
-        ("low_confidence", candidate(mask_score=0.3)),
-        ("not_finite", candidate(mask_score=float("nan"))),
-        ("not_finite", candidate(changed={"inside": [1.0, float("inf")]})),
+        ("low_confidence", candidate(confidence=0.3)),
+        ("not_finite", candidate(confidence=float("nan"))),
+        ("not_finite", candidate(parameters={"inside": [1.0, float("inf")]})),
     ],
 )
 def test_each_fault_has_its_reason(wanted, sample):
@@ -108,7 +116,7 @@ def test_no_more_of_a_defect_has_to_lie_on_the_product_than_of_the_shots():
 
 def test_a_candidate_that_was_never_drawn_says_why():
     nothing = (slice(0, 0), slice(0, 0))
-    judged = mask.judge(candidate(masked=nothing, why="no place was found"), CONFIG)
+    judged = mask.judge(candidate(masked=nothing, failure="no place was found"), CONFIG)
     assert judged.verdict == Reject("no_place", "no place was found")
 
 
@@ -127,10 +135,10 @@ def test_a_mask_wider_than_its_defect_is_rejected():
 
 def test_masks_may_be_as_wide_as_the_shots_own():
     loose = thin_line(grown=2)
-    shots = [(loose.image, loose.meta["start_image"], loose.mask)]
+    shots = [(loose.image, loose.provenance.start.image, loose.mask)]
     assert reason(loose, Context(examples=shots), min_covered=0) == "accepted"
     tight = thin_line()
-    shots = [(tight.image, tight.meta["start_image"], tight.mask)]
+    shots = [(tight.image, tight.provenance.start.image, tight.mask)]
     assert reason(loose, Context(examples=shots), min_covered=0) == "wide_mask"
 
 
@@ -157,7 +165,7 @@ def test_generation_noise_around_the_mask_does_not_count_as_change():
 
 
 def test_without_a_start_image_or_score_only_the_mask_is_checked():
-    sample = dataclasses.replace(candidate(change=0), meta={})
+    sample = dataclasses.replace(candidate(change=0), provenance=None)
     judged = mask.judge(sample, CONFIG)
     assert isinstance(judged.verdict, Accept)
     assert set(judged.scores) == {"area"}
@@ -170,6 +178,6 @@ def test_scores_do_not_depend_on_left_and_right_or_up_and_down(flip):
         id="a",
         image=np.ascontiguousarray(flip(sample.image)),
         mask=np.ascontiguousarray(flip(sample.mask)),
-        meta={"start_image": np.ascontiguousarray(flip(good_image()))},
+        provenance=Provenance("blobs", 1, start=Origin("g", "s", image=np.ascontiguousarray(flip(good_image())))),
     )
     assert mask.judge(turned, CONFIG).scores == pytest.approx(mask.judge(sample, CONFIG).scores)

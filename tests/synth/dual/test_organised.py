@@ -71,10 +71,10 @@ def test_what_every_type_keeps(kind):
         assert not made.xyz[start.xyz[..., 2] == 0].any()
         lost = made.xyz[..., 2] == 0
         assert not made.xyz[lost].any()
-        marks = made.meta["dual"]
-        assert np.array_equal(made.mask, marks["mask_geo"] | marks["mask_rgb"])
-        assert np.array_equal(made.mask, marks["instances"] > 0)
-        assert (marks["mask_core"] <= made.mask).all()
+        marks = made.provenance.masks
+        assert np.array_equal(made.mask, marks.geometry | marks.image)
+        assert np.array_equal(made.mask, marks.number > 0)
+        assert (marks.core <= made.mask).all()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -156,13 +156,13 @@ def test_odd_sizes_and_a_scan_with_noise():
     for height, width in ((41, 79), (97, 38)):
         made = DualSynthesizer(spec("dent", amp_mm=(2, 3))).draw(good(height=height, width=width, sigma=2e-4), seed=2)
         assert made.mask.shape == (height, width)
-        assert made.meta["dual"]["defects"][0]["snr"] >= 3
+        assert made.provenance.instances[0].parameters["snr"] >= 3
 
 
 def _digest(seed):
     made = DualSynthesizer(spec("crack")).draw(plate(), seed)
-    marks = made.meta["dual"]
-    parts = (made.image, made.xyz, made.mask, marks["mask_geo"], marks["mask_rgb"], marks["instances"])
+    marks = made.provenance.masks
+    parts = (made.image, made.xyz, made.mask, marks.geometry, marks.image, marks.number)
     return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
@@ -178,7 +178,7 @@ def test_a_bulge_lit_from_the_left_is_brighter_on_its_left_flank():
     lit = Sample(id="lit", image=np.full_like(start.image, 120), xyz=start.xyz, meta={"light": ((-0.7, 0, -0.7), 0.3)})
     wide = spec("bulge", radius_mm=(12, 12), amp_mm=(3, 3), aspect=(1, 1), profile=("cosine",), ragged=0, skew=0)
     made = DualSynthesizer(wide, baseline=0).draw(lit, seed=5)
-    row, column = made.meta["dual"]["defects"][0]["seed_pixel"]
+    row, column = made.provenance.instances[0].parameters["seed_pixel"]
     left, right = made.image[row, column - 4 : column - 2].mean(), made.image[row, column + 3 : column + 5].mean()
     assert left > 125 > 115 > right
 
@@ -186,11 +186,11 @@ def test_a_bulge_lit_from_the_left_is_brighter_on_its_left_flank():
 def test_several_defects_keep_apart_and_are_counted():
     wide = plate(height=151, width=203)
     made = DualSynthesizer([spec("dent", radius_mm=(4, 5)), spec("stain", radius_mm=(4, 6))]).draw(wide, seed=4)
-    marks = made.meta["dual"]
+    marks = made.provenance.masks
     assert made.defect == "combined"
-    assert [one["type"] for one in marks["defects"]] == ["dent", "stain"]
-    assert set(np.unique(marks["instances"])) == {0, 1, 2}
-    assert marks["defects"][1]["visible_in"] == "rgb"
+    assert [one.type for one in made.provenance.instances] == ["dent", "stain"]
+    assert set(np.unique(marks.number)) == {0, 1, 2}
+    assert made.provenance.instances[1].parameters["visible_in"] == "rgb"
 
 
 def test_a_modality_that_is_dropped_does_not_change():
@@ -210,7 +210,7 @@ def test_harder_defects_are_smaller_and_nearer_to_the_noise():
         made = [
             DualSynthesizer(spec("dent", difficulty=level, radius_mm=(20, 30))).draw(noisy, seed) for seed in range(8)
         ]
-        records[level] = [one.meta["dual"]["defects"][0] for one in made]
+        records[level] = [one.provenance.instances[0].parameters for one in made]
     assert min(r["snr"] for r in records["easy"]) >= 11.9
     assert max(r["snr"] for r in records["hard"]) <= 6.1
     assert np.mean([r["reach_mm"] for r in records["hard"]]) < 0.5 * np.mean([r["reach_mm"] for r in records["easy"]])
@@ -279,11 +279,11 @@ def test_of_two_defects_in_one_scan_both_are_where_their_labels_say(first):
         except GeneratorError:  # no room for both
             continue
         drawn += 1
-        marks = made.meta["dual"]
+        marks = made.provenance.masks
         changed = (made.xyz != start.xyz).any(-1) | (made.image != start.image).any(-1)
         for number in (1, 2):
-            own = marks["instances"] == number
-            core = own & marks["mask_core"]
+            own = marks.number == number
+            core = own & marks.core
             assert changed[core if core.any() else own].mean() >= 0.9, (second, number)
         assert not (changed & ~ndimage.binary_dilation(made.mask, np.ones((3, 3)), iterations=3)).any(), second
     assert drawn >= len(DEFAULTS) - 2

@@ -19,7 +19,7 @@ SMALL = {"scale": "none", "radius_mm": (4, 5), "amp_mm": (0.5, 1)}
 
 def seed_points(sample: Sample, place: str, count: int = 20) -> np.ndarray:
     drawing = DualSynthesizer(DefectSpec.of("dent", place=place, **SMALL))
-    drawn = [drawing.draw(sample, seed).meta["dual"]["defects"][0]["seed_point"] for seed in range(count)]
+    drawn = [drawing.draw(sample, seed).provenance.instances[0].parameters["seed_point"] for seed in range(count)]
     return np.array(drawn)
 
 

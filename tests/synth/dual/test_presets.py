@@ -49,20 +49,20 @@ def test_a_scan_changes_exactly_where_its_masks_say(name):
         valid = start.xyz[..., 2] > 0
         for seed in range(25):
             made = preset(name).draw(start, seed)
-            marks = made.meta["dual"]
+            marks = made.provenance.masks
             moved = (made.xyz != start.xyz).any(-1)
             assert made.mask.any()
-            assert np.array_equal(moved, marks["mask_geo"])
-            assert np.array_equal((made.image != start.image).any(-1), marks["mask_rgb"])
-            assert np.array_equal(made.mask, marks["mask_geo"] | marks["mask_rgb"])
-            assert np.array_equal(made.mask, marks["instances"] == 1)
-            assert (marks["mask_core"] <= made.mask).all()
+            assert np.array_equal(moved, marks.geometry)
+            assert np.array_equal((made.image != start.image).any(-1), marks.image)
+            assert np.array_equal(made.mask, marks.geometry | marks.image)
+            assert np.array_equal(made.mask, marks.number == 1)
+            assert (marks.core <= made.mask).all()
             assert np.isfinite(made.xyz).all()
             assert not made.xyz[~valid].any()
             assert (made.xyz[valid][:, 2] > 0).all()
             ray = made.xyz[valid, :2] / made.xyz[valid, 2:] - start.xyz[valid, :2] / start.xyz[valid, 2:]
             assert np.abs(ray).max() < 1e-6
-            assert made.defect == marks["defects"][0]["type"] == name
+            assert made.defect == made.provenance.instances[0].type == name
         assert np.array_equal(start.image, image)
         assert np.array_equal(start.xyz, xyz)
 
@@ -75,7 +75,7 @@ def test_the_points_that_move_are_those_that_are_labelled(name):
         assert len(made.cloud.points) == len(start.cloud.points)
         assert made.cloud.labels.any()
         assert np.array_equal((made.cloud.points != start.cloud.points).any(1), made.cloud.labels)
-        assert np.array_equal(made.cloud.labels, made.meta["dual"]["instances"] == 1)
+        assert np.array_equal(made.cloud.labels, made.provenance.masks.number == 1)
         assert np.abs(np.linalg.norm(made.cloud.normals, axis=1) - 1).max() < 1e-5
 
 
@@ -100,7 +100,7 @@ def test_a_draw_repeats_and_seeds_differ(name):
         one, two, three = (getattr(made if name in ORGANISED else made.cloud, field) for made in (first, again, other))
         assert np.array_equal(one, two)
         assert one.shape != three.shape or (one != three).any() or field == "image"
-    assert first.meta["dual"]["defects"] == again.meta["dual"]["defects"]
+    assert first.provenance.instances == again.provenance.instances
 
 
 def test_normals_turn_with_the_surface():

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from synth.cli.main import app
 from synth.dual.presets import ORGANISED, UNORGANISED
 from synth.errors import GeneratorError, RecipeError
-from synth.io.geometry import read_masks
 from synth.io.points import ply_bytes, read_ply
 from synth.pipeline.regenerate import regenerate
 from synth.pipeline.runs import Run
@@ -63,10 +62,10 @@ def scans_run(tmp_path_factory):
 def test_the_command_makes_scans_by_every_scheme(scans_run):
     assert [kind.accepted for kind in scans_run.yields] == [2] * len(ORGANISED)
     for sample in scans_run.samples():
-        masks = read_masks(sample.meta["files"]["masks"])
-        assert np.array_equal(masks["mask_geo"] | masks["mask_rgb"], sample.mask)
+        masks = sample.provenance.masks
+        assert np.array_equal(masks.geometry | masks.image, sample.mask)
         assert sample.mask.any()
-        assert sample.meta["defects"][0]["type"] == sample.defect
+        assert sample.provenance.instances[0].type == sample.defect
     assert len(list((scans_run.folder.data / "plate" / "test" / "3dsr" / "xyz").glob("*.tiff"))) == 2
     for record in (scans_run.manifest[0], scans_run.manifest[-1]):
         assert regenerate(scans_run.path, record.id).equal

@@ -180,11 +180,11 @@ def test_a_crack_takes_what_the_inequalities_say():
 
 def test_the_survivors_of_a_crack_are_labelled_five_to_each_point_that_went():
     made = create("mpas_crack").draw(egg_cloud(), 4)
-    kept = made.meta["dual"]["source_index"]
+    kept = made.provenance.masks.source
     points = egg_cloud().cloud.points
     gone = np.setdiff1d(np.arange(len(points)), kept)
     assert np.array_equal(made.cloud.points, points[kept])
-    assert len(gone) == made.meta["dual"]["defects"][0]["removed"]
+    assert len(gone) == made.provenance.instances[0].parameters["removed"]
     wanted = set()
     for k in gone:
         wanted |= set(np.argsort(np.linalg.norm(points[kept] - points[k], axis=1))[:5].tolist())

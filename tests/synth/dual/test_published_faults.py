@@ -51,7 +51,7 @@ DRAWERS = {
 
 def outward(made, start, surface_normals):
     """How far original points came out along the normals of the good cloud; (n,), and the points' indices."""
-    source = made.meta["dual"]["source_index"]
+    source = made.provenance.masks.source
     falls = np.flatnonzero(np.diff(source) <= 0)
     count = falls[0] + 1 if len(falls) else len(source)
     source = source[:count]
@@ -160,7 +160,7 @@ def test_heights_do_not_depend_on_unit_or_density(name):
         start = scaled(ball_cloud(points), factor)
         drawer = own("bulge", amp_mm=(1.5, 1.5)) if name == "own bulge" else DRAWERS[name]()
         made = drawer.draw(start, 5)
-        source = made.meta["dual"]["source_index"]
+        source = made.provenance.masks.source
         peaks.append(np.linalg.norm(made.cloud.points - start.cloud.points[source], axis=1).max() / factor)
     assert peaks[1] == pytest.approx(peaks[0], rel=1e-3)
     assert peaks[2] == pytest.approx(peaks[0], rel=0.5)

@@ -16,6 +16,7 @@ from synth.io.tiff import read_xyz, xyz_bytes
 from synth.pipeline.regenerate import regenerate
 from synth.pipeline.runs import Run, export, run
 from synth.recipe import Recipe
+from synth.sample import InstanceMasks
 from synth.sources import read, recognise
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.trees import save
@@ -81,9 +82,9 @@ def test_a_run_makes_the_mvtec_3d_tree(finished):
 def test_samples_come_back_with_geometry_and_what_is_known(finished):
     for sample in finished.samples():
         assert sample.xyz.shape == (61, 83, 3)
-        masks = read_masks(sample.meta["files"]["masks"])
-        assert np.array_equal(masks["mask_geo"] | masks["mask_rgb"], sample.mask)
-        assert sample.meta["defects"][0]["type"] == sample.defect
+        masks = sample.provenance.masks
+        assert np.array_equal(masks.geometry | masks.image, sample.mask)
+        assert sample.provenance.instances[0].type == sample.defect
 
 
 def test_a_sample_regenerates_to_the_same_bytes(finished):
@@ -152,8 +153,9 @@ def test_an_organised_cloud_survives_its_file_and_millimetres_become_metres(tmp_
 
 def test_masks_survive_packing(tmp_path):
     rng = np.random.default_rng(0)
-    masks = {name: rng.random((7, 9)) > 0.5 for name in ("mask_geo", "mask_rgb", "mask_core")}
-    masks["instances"] = rng.integers(0, 5, (7, 9)).astype(np.int16)
+    geometry, image, core = rng.random((3, 7, 9)) > 0.5
+    masks = InstanceMasks(rng.integers(0, 5, (7, 9)).astype(np.int16), geometry, image, core)
     Image.fromarray(packed_masks(masks)).save(tmp_path / "m.png")
-    for name, values in read_masks(tmp_path / "m.png").items():
-        assert np.array_equal(values, masks[name])
+    read = read_masks(tmp_path / "m.png")
+    for name in ("number", "geometry", "image", "core"):
+        assert np.array_equal(getattr(read, name), getattr(masks, name))

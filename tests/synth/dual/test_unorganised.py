@@ -25,7 +25,7 @@ SEEN = 1.6e-7
 
 def untouched(made):
     """Points (n,) bool of a drawn cloud that were not added: they come first, in the order of the source."""
-    source = made.meta["dual"]["source_index"]
+    source = made.provenance.masks.source
     falls = np.diff(source) <= 0
     return np.arange(len(source)) <= (np.argmax(falls) if falls.any() else len(source))
 
@@ -48,7 +48,7 @@ def test_direction_and_labels_hold_for_a_thousand_seeds_on_a_closed_surface(kind
     for seed in range(1000):
         made = draw_on_cloud(sample, [spec(kind)], seed, surface)
         own, labels = untouched(made), made.cloud.labels
-        away = np.linalg.norm(made.cloud.points, axis=1) - before[made.meta["dual"]["source_index"]]
+        away = np.linalg.norm(made.cloud.points, axis=1) - before[made.provenance.masks.source]
         moved = np.abs(away) > SEEN
         assert labels.any()
         assert (labels | ~moved)[own].all()  # recall 1
@@ -66,7 +66,7 @@ def test_labels_do_not_depend_on_the_unit_of_the_cloud():
         for factor in (1.0, 0.01, 10.0):
             size = scaled(sample, factor)
             made = DualSynthesizer(spec("dent", scale="size")).draw(size, seed)
-            source = made.meta["dual"]["source_index"]
+            source = made.provenance.masks.source
             step = np.linalg.norm(made.cloud.points - size.cloud.points[source], axis=1)
             own, moved = untouched(made), step > SEEN * factor
             assert (made.cloud.labels[own] | ~moved[own]).all()
@@ -80,7 +80,7 @@ def test_the_push_follows_the_normal_and_not_its_absolute_value():
     cosines = []
     for seed in range(60):
         made = draw_on_cloud(sample, [spec("bulge")], seed, surface)
-        source = made.meta["dual"]["source_index"]
+        source = made.provenance.masks.source
         step = (made.cloud.points - sample.cloud.points[source]).astype(float)
         length = np.linalg.norm(step, axis=1)
         own = (length > 2e-4) & untouched(made)
@@ -116,7 +116,7 @@ def test_the_other_side_of_a_thin_wall_stays():
     sample = slab_cloud()
     for seed in range(10):
         made = DualSynthesizer(spec("dent", amp_mm=(0.5, 0.5))).draw(sample, seed)
-        source = made.meta["dual"]["source_index"][made.cloud.labels]
+        source = made.provenance.masks.source[made.cloud.labels]
         assert len(set(sample.cloud.normals[source, 2].tolist())) == 1
 
 
@@ -145,7 +145,7 @@ def test_the_volume_of_dents_and_bulges_is_that_of_their_profile():
     for kind, seed in (("dent", 1), ("bulge", 2), ("dent", 3)):
         made = DualSynthesizer(spec(kind, amp_mm=(1, 2))).draw(sample, seed)
         own = np.flatnonzero(untouched(made))
-        source = made.meta["dual"]["source_index"][own]
+        source = made.provenance.masks.source[own]
         sides = sample.cloud.normals[source, 2]
         side = sides[made.cloud.labels[own]][0]
         before = sample.cloud.points[source[sides == side]].astype(float)
@@ -154,7 +154,7 @@ def test_the_volume_of_dents_and_bulges_is_that_of_their_profile():
         a, b, c = (before[triangles[:, k], :2] for k in range(3))
         area = 0.5 * np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0])
         measured = 1e9 * (area * height[triangles].mean(1)).sum()
-        assert measured == pytest.approx(made.meta["dual"]["defects"][0]["volume_mm3"], rel=0.05)
+        assert measured == pytest.approx(made.provenance.instances[0].parameters["volume_mm3"], rel=0.05)
 
 
 @pytest.mark.parametrize("kind", ["pits", "hole", "through_hole", "crack", "scratch", "chip", "cut", "bend", "deposit"])
@@ -177,15 +177,15 @@ def test_a_draw_repeats_and_seeds_differ():
 def test_two_defects_keep_apart():
     sample, surface = ball()
     made = draw_on_cloud(sample, [spec("dent"), spec("bulge")], 3, surface)
-    assert set(np.unique(made.meta["dual"]["instances"])) == {0, 1, 2}
+    assert set(np.unique(made.provenance.masks.number)) == {0, 1, 2}
 
 
 def test_a_partial_view_keeps_what_one_side_shows_and_its_labels():
     sample, surface = ball()
     whole = draw_on_cloud(sample, [spec("bulge")], 4, surface)
     shown = DualSynthesizer(spec("bulge"), partial=True).draw(sample, 4)
-    dual = shown.meta["dual"]
-    view = np.array(dual["view"])
+    dual = shown.provenance.masks
+    view = np.array(shown.provenance.instances[0].parameters["view"])
     # On a ball it is known what is seen: the half that faces the scanner, less what grazes.
     facing = shown.cloud.points @ view / np.linalg.norm(shown.cloud.points, axis=1)
     assert facing.min() > 0
@@ -193,9 +193,9 @@ def test_a_partial_view_keeps_what_one_side_shows_and_its_labels():
     at = {tuple(point): k for k, point in enumerate(whole.cloud.points.tolist())}
     kept = np.array([at[tuple(point)] for point in shown.cloud.points.tolist()])
     assert np.array_equal(shown.cloud.labels, whole.cloud.labels[kept])
-    assert np.array_equal(dual["instances"], whole.meta["dual"]["instances"][kept])
+    assert np.array_equal(dual.number, whole.provenance.masks.number[kept])
     assert shown.cloud.labels.sum() >= 0.5 * whole.cloud.labels.sum()
-    assert dual["defects"][0]["points"] == shown.cloud.labels.sum()
+    assert shown.provenance.instances[0].parameters["points"] == shown.cloud.labels.sum()
     again = DualSynthesizer(spec("bulge"), partial=True).draw(sample, 4)
     assert np.array_equal(again.cloud.points, shown.cloud.points)
 
@@ -244,14 +244,14 @@ def test_bad_clouds_are_refused_with_a_remedy():
 def test_a_cloud_has_as_many_defects_as_are_asked_for(kind):
     small = {"radius_mm": (3, 5), "length_mm": (8, 12), "width_mm": (2, 3), "scale": "none"}
     made = DualSynthesizer(DefectSpec.of(kind, count=(3, 3), **small)).draw(ball()[0], 1)
-    instances = made.meta["dual"]["instances"]
+    instances = made.provenance.masks.number
     assert set(instances[instances > 0]) == {1, 2, 3}
-    assert len(made.meta["dual"]["defects"]) == 3
+    assert len(made.provenance.instances) == 3
     assert np.array_equal(instances > 0, made.cloud.labels)
 
 
 def test_cuts_and_bends_of_a_cloud_come_first_and_only_once():
     made = DualSynthesizer([spec("dent"), DefectSpec.of("bend")]).draw(ball()[0], 3)
-    assert [told["type"] for told in made.meta["dual"]["defects"]] == ["bend", "dent"]
+    assert [one.type for one in made.provenance.instances] == ["bend", "dent"]
     with pytest.raises(GeneratorError, match="a cloud takes one of chip, cut, bend"):
         DualSynthesizer(DefectSpec.of("bend", count=(2, 2))).draw(ball()[0], 3)

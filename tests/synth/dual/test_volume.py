@@ -63,7 +63,7 @@ def prepared(name: str, unit: str) -> tuple[trimesh.Trimesh, Sample, Surface]:
 
 def moved(made: Sample, before: np.ndarray) -> np.ndarray:
     """The source's points (n, 3) after the defect, without those that were added; they come first, in order."""
-    source = made.meta["dual"]["source_index"]
+    source = made.provenance.masks.source
     falls = np.flatnonzero(np.diff(source) <= 0)
     own = slice(0, falls[0] + 1 if len(falls) else len(source))
     after = before.copy()
@@ -83,13 +83,13 @@ def test_a_closed_mesh_loses_or_gains_the_volume_of_the_profile(name, unit, kind
     assert len(drawn) >= 2
     for made in drawn:
         (volume, start) = (trimesh.Trimesh(p, mesh.faces, process=False).volume for p in (moved(made, before), before))
-        wanted = made.meta["dual"]["defects"][0]["volume_mm3"]
+        wanted = made.provenance.instances[0].parameters["volume_mm3"]
         assert sign * wanted > 0
         assert 1e9 * (volume - start) == pytest.approx(wanted, rel=0.05)
 
 
 def within_a_face(surface: Surface, made: Sample) -> bool:
-    parameters = made.meta["dual"]["defects"][0]
+    parameters = made.provenance.instances[0].parameters
     members, _ = surface.around(parameters["seed_point"], 1.2e-3 * parameters["reach_mm"])
     return bool((surface.normals[members] @ surface.normals[parameters["seed_point"]]).min() > 0.6)
 
@@ -121,7 +121,7 @@ def test_dents_and_bulges_of_real_parts_have_the_volume_of_their_profile(file):
                 continue
             if not within_a_face(surface, made):
                 continue
-            parameters = made.meta["dual"]["defects"][0]
+            parameters = made.provenance.instances[0].parameters
             after = moved(made, surface.points)
             measured = 1e9 * swept(surface, parameters["seed_point"], 1e-3 * parameters["reach_mm"], after)
             ratios.append(measured / parameters["volume_mm3"])

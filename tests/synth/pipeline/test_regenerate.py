@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synth import generators
 from synth.errors import RecipeError
-from synth.pipeline import preparation
 from synth.pipeline.journal import Journal
 from synth.pipeline.regenerate import regenerate
-from tests.synth.blobs import BlobGenerator, run_blobs, tree, write_source
+from tests.synth.blobs import BLOBS, BlobGenerator, run_blobs, tree, write_source
 
 
 @pytest.fixture(autouse=True)
 def _blobs(monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
 
 
 @pytest.fixture

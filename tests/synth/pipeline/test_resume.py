@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synth import generators
 from synth.errors import RunError
-from synth.pipeline import preparation
 from synth.pipeline.journal import Journal, Record
 from synth.pipeline.runs import Run
-from tests.synth.blobs import BlobGenerator, run_blobs, run_slowly, tree, write_source
+from tests.synth.blobs import BLOBS, run_blobs, run_slowly, tree, write_source
 
 KILLS = 10
 
@@ -17,7 +17,7 @@ KILLS = 10
 def test_a_run_killed_at_ten_random_moments_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
     source, out = write_source(tmp_path / "source"), tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        patch.setitem(generators.GENERATORS, "seas", BLOBS)
         expected = run_blobs(source, tmp_path / "whole")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "tests.synth.blobs", "synth.writers.gallery", "pyarrow.parquet"])

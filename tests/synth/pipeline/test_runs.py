@@ -9,18 +9,20 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from synth import generators
 from synth.checks.ledger import read_ledger
 from synth.errors import GeneratorError, LeakError, RecipeError, RunError, SourceError, WriterError
+from synth.generators import Declaration
 from synth.pipeline import preparation, streams
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.journal import Journal
 from synth.pipeline.runs import Run, export, run
-from tests.synth.blobs import DEFECTS, BlobGenerator, recipe_for, run_blobs, tree, write_source
+from tests.synth.blobs import BLOBS, DEFECTS, BlobGenerator, given, recipe_for, run_blobs, tree, write_source
 
 
 @pytest.fixture(autouse=True)
 def _blobs(monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(source, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        patch.setitem(generators.GENERATORS, "seas", BLOBS)
         return run_blobs(source, tmp_path_factory.mktemp("runs") / "blobs")
 
 
@@ -51,7 +53,8 @@ def test_samples_come_back_as_they_were_drawn(finished, source):
         (drawn,) = generator.draw([streams.Request("tile", record.defect, record.index, 3)])
         assert np.array_equal(sample.image, drawn.image)
         assert np.array_equal(sample.mask, drawn.mask)
-        assert (sample.id, sample.meta["seed"], sample.meta["start"]) == (drawn.id, drawn.meta["seed"], record.start)
+        made, wanted = sample.provenance, drawn.provenance
+        assert (sample.id, made.seed, made.start.sha256) == (drawn.id, wanted.seed, record.start)
 
 
 def test_what_passes_beyond_the_quota_is_journaled_and_not_written(finished):
@@ -212,7 +215,7 @@ def test_a_wrong_base_leaves_the_folder_free_for_the_mended_recipe(source, tmp_p
     out, recipe = tmp_path / "out", recipe_for(source)
     wrong = recipe.model_copy(update={"generator": recipe.generator.model_copy(update={"base": str(tmp_path / "no")})})
     with monkeypatch.context() as patch:
-        patch.setitem(preparation.GENERATORS, "seas", preparation._seas)
+        patch.setitem(generators.GENERATORS, "seas", Declaration("synth.seas.generator:SeasGenerator"))
         with pytest.raises(GeneratorError, match="no Stable Diffusion"):
             run(wrong, out)
     assert run(recipe, out).shortfalls == []
@@ -223,7 +226,7 @@ def test_a_generator_that_draws_something_else_is_refused(source, tmp_path, monk
         def draw(self, requests):
             return super().draw(requests)[::-1]
 
-    monkeypatch.setitem(preparation.GENERATORS, "seas", Wrong)
+    monkeypatch.setitem(generators.GENERATORS, "seas", given(Wrong))
     with pytest.raises(GeneratorError, match="asked for tile-crack-00000"):
         run_blobs(source, tmp_path / "out")
 

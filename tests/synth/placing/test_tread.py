@@ -43,7 +43,7 @@ def test_defects_land_on_the_tread_of_a_tyre_and_keep_their_size():
             if isinstance(judge(sample, ChecksConfig(), generator.surroundings("tire")).verdict, Reject):
                 continue
             accepted.setdefault(defect, []).append(sample.mask.sum())
-            outline = np.array(TREAD[Path(sample.meta["start_file"]).name], np.int32)
+            outline = np.array(TREAD[Path(sample.provenance.start.file).name], np.int32)
             tread = cv2.fillPoly(np.zeros(sample.mask.shape, np.uint8), [outline], 1) > 0
             # The outline is sure to 5 px where the shoulder fades into the shadow.
             on_tread.append(ndimage.binary_dilation(tread, iterations=5)[sample.mask].mean() >= 0.8)

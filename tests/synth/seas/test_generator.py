@@ -81,13 +81,13 @@ def test_fitting_again_takes_the_finished_model_and_draws_the_same(folder: Path,
 def test_a_sample_names_its_request_its_start_and_has_the_starts_size(drawn: list[Sample]) -> None:
     by_hash = {content_hash(good.image): good for good in GOOD_IMAGES}
     for request, sample in zip(REQUESTS, drawn, strict=True):
-        start = by_hash[sample.meta["start"]]
+        start = by_hash[sample.provenance.start.sha256]
         assert sample.id == request.id
         assert sample.image.shape == start.image.shape
-        assert np.array_equal(sample.meta["start_image"], start.image)
-        assert sample.meta["start_file"] == start.meta["file"]
-        assert sample.meta["seed"] == request.seed
-        assert 0 <= sample.meta["mask_score"] <= 1
+        assert np.array_equal(sample.provenance.start.image, start.image)
+        assert sample.provenance.start.file == start.meta["file"]
+        assert sample.provenance.seed == request.seed
+        assert 0 <= sample.provenance.scores["confidence"] <= 1
         assert sample.meta["requested_mask"].any()
 
 
@@ -96,15 +96,15 @@ def test_away_from_the_mask_every_bit_is_the_good_parts(folder: Path, mode: str)
     samples = _open(folder, mask_mode=mode).draw(REQUESTS)
     assert any(sample.mask.any() for sample in samples)
     for sample in samples:
-        reach = max(3.0, 0.02 * sample.meta["window"][2]) + RIM
+        reach = max(3.0, 0.02 * sample.provenance.window[2]) + RIM
         far = neighbourhood(sample.mask, reach) == 0
-        assert np.array_equal(sample.image[far], sample.meta["start_image"][far])
-        assert sample.mask.any() == (sample.image != sample.meta["start_image"]).any()
+        assert np.array_equal(sample.image[far], sample.provenance.start.image[far])
+        assert sample.mask.any() == (sample.image != sample.provenance.start.image).any()
 
 
 def test_a_mask_stays_close_to_the_request(drawn: list[Sample]) -> None:
     for sample in drawn:
-        near = ndimage.distance_transform_edt(~sample.meta["requested_mask"]) <= 0.15 * sample.meta["window"][2] + 2
+        near = ndimage.distance_transform_edt(~sample.meta["requested_mask"]) <= 0.15 * sample.provenance.window[2] + 2
         assert not (sample.mask & ~near).any()
 
 
@@ -115,7 +115,7 @@ def test_the_same_batch_is_bit_equal_and_alone_differs_by_the_last_float_bit(fol
         assert np.array_equal(first.image, second.image)
         assert np.array_equal(first.mask, second.mask)
     assert alone.id == drawn[1].id
-    assert alone.meta["window"] == drawn[1].meta["window"]
+    assert alone.provenance.window == drawn[1].provenance.window
     assert np.abs(alone.image.astype(int) - drawn[1].image).max() <= 1
     assert (alone.mask != drawn[1].mask).mean() < 0.001
 
@@ -142,7 +142,7 @@ def test_masks_and_changes_stay_in_the_legal_region(folder: Path, tmp_path: Path
     for sample in _open(folder, legal_region=tmp_path / "region.png").draw(REQUESTS):
         border = int(np.ceil(sample.image.shape[0] * 25 / 60))
         assert not sample.mask[border + 1 :].any()
-        assert np.array_equal(sample.image[border + 1 :], sample.meta["start_image"][border + 1 :])
+        assert np.array_equal(sample.image[border + 1 :], sample.provenance.start.image[border + 1 :])
 
 
 def test_a_legal_region_is_not_taken_for_the_part(folder: Path, tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_parity_draws_the_whole_square_from_noise_and_takes_the_mask_as_read(fol
     generator._products["plate"] = room.Product(SHOTS, GOOD_IMAGES)
     sample = generator.draw(REQUESTS[:1])[0]
     assert sample.meta["requested_mask"] is None
-    assert sample.meta["window"][2] == min(sample.image.shape[:2])
-    assert (sample.image != sample.meta["start_image"]).mean() > 0.3
+    assert sample.provenance.window[2] == min(sample.image.shape[:2])
+    assert (sample.image != sample.provenance.start.image).mean() > 0.3
 
 
 def test_the_start_holds_as_much_of_the_shots_defect_as_the_sketch_weight_says(folder: Path) -> None:

@@ -148,14 +148,6 @@ def test_a_folder_that_may_not_be_listed_is_not_skipped(tmp_path, monkeypatch):
         read(root, layout="folder")
 
 
-def test_linked_folders_are_followed(tmp_path):
-    folder_tree(tmp_path / "store")
-    (tmp_path / "tile").mkdir()
-    for name in ("good", "defect"):
-        (tmp_path / "tile" / name).symlink_to(tmp_path / "store" / name, target_is_directory=True)
-    assert len(list(read(tmp_path / "tile"))) == 10
-
-
 def test_a_split_file_decides_and_what_it_leaves_out_is_left_out(tmp_path):
     root = folder_tree(tmp_path)
     shots = {"crack": ["crack0.png"], "pit": ["defect/pit/pit2.png"], "good": ["good0.jpg", "good1.jpg"]}

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synth import generators
 from synth.errors import SourceError
-from synth.pipeline import preparation
 from synth.recipe.starter import write_starter
 from synth.sources import list_tree, read, read_source
 from synth.sources.config import FolderSource
 from synth.sources.inspect import inspect
 from synth.sources.listing import open_root
-from tests.synth.blobs import BlobGenerator, run_blobs, write_source
+from tests.synth.blobs import BLOBS, run_blobs, write_source
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree
 from tests.synth.sources.test_rgbd_trees import eyecandies_tree, mvtec_3d_tree
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save
@@ -58,7 +58,7 @@ def test_a_run_below_the_root_is_told_and_not_read(tmp_path, name, mark):
 
 
 def test_a_run_in_the_folder_it_learns_from_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
     source = write_source(tmp_path / "tiles")
     made = run_blobs(source, source / "outputs" / "tiles")
     made.folder.manifest.unlink()

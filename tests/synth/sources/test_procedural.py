@@ -248,14 +248,14 @@ def test_a_product_carries_a_defect_in_image_and_depth_alike(product):
     assert error < 0.01
     assert good.meta["camera"] == pytest.approx((camera.fx, camera.fy, camera.cx, camera.cy), abs=0.05)
     made = DualSynthesizer("dent").draw(good, seed=1)
-    dual = made.meta["dual"]
-    assert dual["mask_geo"].any()
+    dual = made.provenance.masks
+    assert dual.geometry.any()
     assert not (made.mask & ~good.meta["foreground"]).any()
     far = ~ndimage.binary_dilation(made.mask, iterations=3)
     np.testing.assert_array_equal(made.xyz[far], good.xyz[far])
     np.testing.assert_array_equal(made.image[far], good.image[far])
     deeper = made.xyz[..., 2] - good.xyz[..., 2]
-    assert (deeper[dual["mask_core"] & (made.xyz[..., 2] > 0)] > 0).mean() > 0.9
+    assert (deeper[dual.core & (made.xyz[..., 2] > 0)] > 0).mean() > 0.9
 
 
 def test_the_demo_in_3d_makes_rgbd_pairs_of_at_least_four_types(tmp_path):

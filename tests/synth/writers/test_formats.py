@@ -6,20 +6,20 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from synth import generators
 from synth.errors import WriterError
 from synth.io.images import read_image
-from synth.pipeline import preparation
 from synth.pipeline.real import read_real
 from synth.sources import read
 from synth.writers import WRITERS, Dataset
 from synth.writers.parquet import boxes, write
-from tests.synth.blobs import BlobGenerator, run_blobs, tree, write_source
+from tests.synth.blobs import BLOBS, run_blobs, tree, write_source
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        patch.setitem(generators.GENERATORS, "seas", BLOBS)
         folder = tmp_path_factory.mktemp("formats")
         return run_blobs(write_source(folder / "source"), folder / "out", output={"format": ["mvtec", "parquet"]})
 
@@ -66,8 +66,8 @@ def test_parquet_is_opened_by_datasets_with_decoded_images_and_named_labels(fini
         assert np.array_equal(np.asarray(row["image"]), sample.image)
         assert np.array_equal(np.asarray(row["mask"]) > 0, sample.mask)
         assert rows.features["defect"].int2str(row["defect"]) == sample.defect
-        assert row["seed"] == sample.meta["seed"]
-        assert json.loads(row["provenance"])["start"] == sample.meta["start"]
+        assert row["seed"] == sample.provenance.seed
+        assert json.loads(row["provenance"])["start"] == sample.provenance.start.sha256
         left, top, width, height = row["bbox"][0]
         assert sample.mask[top : top + height, left : left + width].all()
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-from synth.pipeline import preparation
+from synth import generators
 from synth.pipeline.runs import show
 from synth.writers import gallery
-from tests.synth.blobs import BlobGenerator, run_blobs, write_source
+from tests.synth.blobs import BLOBS, run_blobs, write_source
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = (
@@ -21,7 +21,7 @@ QUIET = (
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        patch.setitem(generators.GENERATORS, "seas", BLOBS)
         folder = tmp_path_factory.mktemp("gallery")
         # A name that would break out of markup, were it not escaped.
         source = write_source(folder / "source")

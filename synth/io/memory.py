@@ -1,0 +1,22 @@
+"""How much memory there is. POSIX and Linux say so; elsewhere nothing is known, and nothing is refused for it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux keeps what a container may use, by versions of its control groups."""
+
+
+def machine_memory() -> int | None:
+    """Bytes that this process may use at most: the machine's memory, or less in a container with a limit; None where
+    the system does not say."""
+    found = []
+    with suppress(AttributeError, ValueError, OSError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for place in _LIMITS:
+        with suppress(OSError, ValueError):
+            found.append(int(Path(place).read_text(encoding="ascii")))
+    return min(found, default=None)

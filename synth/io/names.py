@@ -1,0 +1,64 @@
+"""Names of files and folders: which are safe on every system, and which of them would meet in one place."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from synth.errors import SourceError
+
+GOOD = "good"
+"""The folder of good images in every layout that is written."""
+
+
+def file_name(name: str) -> str:
+    """A name that every file system and archive takes; letters, digits, space, dot, dash and underscore stay."""
+    return re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"
+
+
+def printable(name: object) -> str:
+    """The text of a name or path, escaped where it holds a NUL or what is not UTF-8: any stream takes it then."""
+    text = str(name)
+    return text if is_utf8(text) and "\0" not in text else ascii(text)
+
+
+def is_utf8(name: str) -> bool:
+    """Whether text can hold the name: what Python cannot decode of one it keeps as surrogates."""
+    return name.encode(errors="ignore").decode() == name
+
+
+def check_names(pairs: Iterable[tuple[str, str | None]]) -> None:
+    """Raise SourceError where two products, or two defect types of a product, would share a folder on some system:
+    their names are equal after `file_name`, without capitals and in one Unicode form. `pairs`: (product, defect),
+    None = good; the name of the good images' folder is taken."""
+    products: dict[str, str] = {}
+    defects: dict[tuple[str, str], str] = {}
+    for product, defect in sorted(set(pairs), key=lambda pair: (pair[0], pair[1] or "")):
+        first = products.setdefault(_folder(product), product)
+        if first != product:
+            raise SourceError(_share("products", first, product))
+        if defect is None:
+            continue
+        if _folder(defect) == GOOD:
+            raise SourceError(
+                f"defect type {defect!r} of {product!r} would share the folder {GOOD} with the good images; rename its "
+                "folder"
+            )
+        first = defects.setdefault((product, _folder(defect)), defect)
+        if first != defect:
+            raise SourceError(_share(f"defect types of {product!r},", first, defect))
+
+
+def _folder(name: str) -> str:
+    cleaned = file_name(unicodedata.normalize("NFC", name))
+    return unicodedata.normalize("NFC", cleaned.casefold())
+
+
+def _share(what: str, first: str, second: str) -> str:
+    alike = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
+    one, other = (ascii(name) if alike else repr(name) for name in (first, second))
+    return (
+        f"two {what} {one} and {other} would share one folder: their names differ only in capitals, accents' encoding, "
+        "signs that file names cannot have, or dots and blanks at an end; rename one of their folders"
+    )
