@@ -22,9 +22,9 @@ def section(folder: Path, command: str, images: Path) -> str:
     images.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "verdict.svg", plot)
     cost = told["training"]
-    waiting = 100 * cost["largest_share_of_time_waiting_for_images"]
+    waiting = 100 * cost["data_wait_fraction"]
     took = f"{cost['trainings']} trainings took {cost['minutes']:.0f} minutes"
-    busy = f"{cost['mean_cpu_cores_in_use']:.1f} CPU cores on average"
+    busy = f"{cost['cpu_cores']:.1f} CPU cores on average"
     parts = [
         f"## {folder.name}",
         f"```\n{command}\n```",

@@ -1,8 +1,13 @@
-"""Roles, fixed before anything trains: shots and good images may be learnt from, test images only measured with.
+"""Roles, fixed before anything trains: generators and segmenters learn from shots and good images, a verdict chooses
+thresholds on validation shots and measures on test images.
 
-A sample that the source marks "test" stays test and one marked "train" is a shot or a good, except where a defect type
-has no training images at all, as in MVTec AD: then the first third of its test images, sorted by id and at least
-one, are its shots (the protocol of SeaS). What a split file lists stays where it is listed.
+A sample that the source marks "test" stays test and one marked "train" is a shot or a good image, except where a defect
+type has no training images at all, as in MVTec AD: then the first third of its test images, sorted by id and at least
+one, are its shots (the protocol of SeaS). Of the shots of a type some become validation shots (`keep_for_validation`).
+What a split file lists stays where it is listed.
+
+What is kept, for testing or validation, is drawn type by type from the ids and the seed alone, so that a new type or a
+new image leaves the other types as they were.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 
+from synth.checks.ledger import LedgerRow, find_duplicates, ledger_row
 from synth.errors import SourceError
 from synth.io.images import content_hash, perceptual_hash
 from synth.sample import Sample
@@ -25,6 +31,12 @@ from synth.suggest import did_you_mean
 Wanted = Literal["all"] | Sequence[str]
 Kind = tuple[str, str | None]
 """(product, defect type); None = good."""
+
+CLOSED = ("validation", "test")
+"""Roles whose pixels no generator sees."""
+
+LEAST_SHOTS_TO_KEEP_ONE = 4
+"""Different shots of a type below which none is kept for validation: each is worth more to learn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +52,20 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Split:
-    """Every real sample in exactly one role, sorted by id. `test` samples read from files carry no pixels (see
-    `synth.sources.listing.reopen`); `hashes` holds the perceptual hash of each sample by id."""
+    """Every real sample in exactly one role, sorted by id. `test` and `validation` samples read from files carry no
+    pixels (see `synth.sources.listing.reopen`); `hashes` holds the perceptual hash of each sample by id."""
 
     shots: list[Sample]
     good_images: list[Sample]
     test: list[Sample]
     dropped: list[Dropped] = field(default_factory=list)
     hashes: dict[str, np.ndarray] = field(default_factory=dict)
+    validation: list[Sample] = field(default_factory=list)
+
+    @property
+    def roles(self) -> dict[str, list[Sample]]:
+        """The samples by the role that they have in a ledger."""
+        return {"shot": self.shots, "good": self.good_images, "validation": self.validation, "test": self.test}
 
 
 def make_split(
@@ -59,11 +77,34 @@ def make_split(
     learns: bool = True,
 ) -> Split:
     """Give every sample its role. Samples are taken one at a time, and the pixels of test samples let go at once, so an
-    iterator of thousands needs memory for shots and good images only. The seed draws what source.test_fraction keeps
-    back. `learns` False: the generator needs no shots, only good images.
+    iterator of thousands needs memory for shots and good images only. The seed draws what source.test_fraction and
+    source.validation_fraction keep. `learns` False: the generator needs no shots, only good images, and nothing is kept
+    for validation.
 
     Raises SourceError, with the remedy, where an asked-for product has no good images or a defect type too few
     shots."""
+    read, hashes, blank = _read(samples)
+    roles = _roles(read, getattr(source, "test_fraction", 0.0), seed)
+    lost = {sample.id for sample in read if sample.id in blank and roles[sample.id] != "test"}
+    kept = [sample for sample in read if sample.id not in lost]
+    rows = [ledger_row(roles[sample.id], sample, hashes[sample.id]) for sample in kept]
+    fraction = source.validation_fraction if learns else 0.0
+    validation = keep_for_validation(rows, fraction, seed, getattr(source, "min_shots", 1))
+    parts: dict[str, list[Sample]] = {"shot": [], "good": [], "validation": [], "test": []}
+    for sample in kept:
+        role = "validation" if sample.id in validation else roles[sample.id]
+        parts[role].append(_without_pixels(sample) if role in CLOSED else reopen(sample))
+    dropped = [_dropped(sample) for sample in read if sample.id in lost]
+    split = Split(parts["shot"], parts["good"], parts["test"], dropped, hashes, parts["validation"])
+    if learns:
+        _check_enough(split, read, source, products, defects)
+    elif not split.good_images:
+        raise SourceError("the source holds no good samples to draw defects onto; name a folder that has some")
+    return split
+
+
+def _read(samples: Iterable[Sample]) -> tuple[list[Sample], dict[str, np.ndarray], set[str]]:
+    """The samples by id, without the pixels that are not needed; their perceptual hashes; ids of blank defects."""
     kept: list[Sample] = []
     blank: set[str] = set()
     hashes: dict[str, np.ndarray] = {}
@@ -77,27 +118,10 @@ def make_split(
             blank.add(sample.id)
         hashed = {"sha256": content_hash(sample.image), "labels": _label_hash(sample)}
         known = replace(sample, meta={**hashed, **sample.meta})
-        kept.append(_without_pixels(known) if sample.split == "test" else known)
+        kept.append(_without_pixels(known) if sample.split in CLOSED else known)
     if not kept:
         raise SourceError("the source holds no samples; name a folder with images of good and of defective parts")
-    kept.sort(key=lambda sample: sample.id)
-    test_ids = _test_ids(kept, getattr(source, "test_fraction", 0.0), seed)
-    parts: dict[str, list[Sample]] = {"shots": [], "good_images": [], "test": []}
-    dropped: list[Dropped] = []
-    for sample in kept:
-        if sample.id in test_ids:
-            parts["test"].append(_without_pixels(sample))
-        elif sample.id in blank:
-            reason = "its mask is blank: nothing to learn from"
-            dropped.append(Dropped(sample.id, sample.meta.get("file"), str(sample.product), str(sample.defect), reason))
-        else:
-            parts["good_images" if sample.defect is None else "shots"].append(reopen(sample))
-    split = Split(**parts, dropped=dropped, hashes=hashes)
-    if learns:
-        _check_enough(split, kept, source, products, defects)
-    elif not split.good_images:
-        raise SourceError("the source holds no good samples to draw defects onto; name a folder that has some")
-    return split
+    return sorted(kept, key=lambda sample: sample.id), hashes, blank
 
 
 def likeness(sample: Sample) -> np.ndarray:
@@ -115,29 +139,77 @@ def _label_hash(sample: Sample) -> str:
 
 
 def roles_of(kinds: Sequence[tuple[Kind, str]], listed: bool = False) -> list[str]:
-    """The role, "train" or "test", of each sample of a sorted sequence of ((product, defect), split). listed: a split
-    file gave the splits, so that each is the role."""
+    """The role, "shot", "good", "validation" or "test", of each sample of a sorted sequence of ((product, defect),
+    split). listed: a split file gave the splits, so that each is the role."""
     by_kind: dict[Kind, list[int]] = defaultdict(list)
     for index, (kind, _) in enumerate(kinds):
         by_kind[kind].append(index)
-    roles = ["test" if split == "test" else "train" for _, split in kinds]
+    learnt = ["good" if defect is None else "shot" for (_, defect), _ in kinds]
+    roles = [split if split in CLOSED else role for (_, split), role in zip(kinds, learnt, strict=True)]
     for (_, defect), members in by_kind.items():
         if defect is not None and not listed and all(roles[index] == "test" for index in members):
             for index in members[: max(1, len(members) // 3)]:
-                roles[index] = "train"
+                roles[index] = "shot"
     return roles
 
 
-def _test_ids(samples: Sequence[Sample], test_fraction: float, seed: int) -> set[str]:
-    """Ids of the samples, sorted by id, that are for measuring only."""
+def keep_for_validation(rows: Sequence[LedgerRow], fraction: float, seed: int, least: int) -> set[str]:
+    """Ids of the shots among `rows` (each with its role before) that become validation shots: of every type with test
+    images and LEAST_SHOTS_TO_KEEP_ONE different shots, `fraction` of the shots, at least one, but so that `least` are
+    left to learn from. None where rows with the role "validation" are there already, from a split file.
+
+    Copies of one image stay together; what has a copy in another type is not kept."""
+    if not fraction or any(row.role == "validation" for row in rows):
+        return set()
+    shots = [row for row in rows if row.role == "shot"]
+    tested = {(row.product, row.defect) for row in rows if row.role == "test"}
+    images = _different(shots)
+    chosen: set[str] = set()
+    for kind in {(row.product, row.defect) for row in shots} & tested:
+        own = [image for image in images if {(row.product, row.defect) for row in image} == {kind}]
+        number = sum(map(len, own))
+        wanted = min(max(1, round(fraction * number)), number - least)
+        if len(own) < LEAST_SHOTS_TO_KEEP_ONE:
+            continue
+        kept: list[str] = []
+        for image in sorted(own, key=lambda image: _rank(seed, "validation", image[0].id)):
+            if len(kept) + len(image) <= wanted:
+                kept += [row.id for row in image]
+        chosen.update(kept)
+    return chosen
+
+
+def _different(rows: Sequence[LedgerRow]) -> list[list[LedgerRow]]:
+    """The rows of each different image: those that are copies of each other, directly or through others, together."""
+    group = {row.id: [row] for row in rows}
+    for pair in find_duplicates(rows):
+        one, other = group[pair.first.id], group[pair.second.id]
+        if one is not other:
+            one.extend(other)
+            group.update(dict.fromkeys((row.id for row in other), one))
+    return [sorted(group[row.id], key=lambda row: row.id) for row in rows if group[row.id][0] is row]
+
+
+def _rank(seed: int, purpose: str, sample_id: str) -> bytes:
+    """Where a sample stands in an order that depends on nothing but the seed, the purpose and its id."""
+    return hashlib.sha256(f"{seed}/{purpose}/{sample_id}".encode()).digest()
+
+
+def _roles(samples: Sequence[Sample], test_fraction: float, seed: int) -> dict[str, str]:
+    """The role of each sample, by id, before some shots are kept for validation; samples are sorted by id."""
     kinds: list[tuple[Kind, str]] = [((str(s.product), s.defect), str(s.split)) for s in samples]
-    rng = np.random.default_rng(seed)
-    for kind in sorted({kind for kind, _ in kinds}, key=str):
-        free = [index for index, (own, split) in enumerate(kinds) if own == kind and split != "test"]
-        for index in rng.permutation(free)[: int(len(free) * test_fraction)].tolist():
+    for kind in {kind for kind, _ in kinds}:
+        free = [index for index, (own, split) in enumerate(kinds) if own == kind and split not in CLOSED]
+        free.sort(key=lambda index: _rank(seed, "test", samples[index].id))
+        for index in free[: int(len(free) * test_fraction)]:
             kinds[index] = kind, "test"
     roles = roles_of(kinds, any(sample.meta["entry"].listed for sample in samples if "entry" in sample.meta))
-    return {sample.id for sample, role in zip(samples, roles, strict=True) if role == "test"}
+    return {sample.id: role for sample, role in zip(samples, roles, strict=True)}
+
+
+def _dropped(sample: Sample) -> Dropped:
+    file, reason = sample.meta.get("file"), "its mask is blank: nothing to learn from"
+    return Dropped(sample.id, file, str(sample.product), str(sample.defect), reason)
 
 
 def _without_pixels(sample: Sample) -> Sample:

@@ -1,12 +1,14 @@
 """Metrics under their standard names. Scores: high = anomalous; masks and labels: True = defect.
 
-Every curve is exact: it has a point at each distinct score and no list of thresholds. Where only one class is present a
-metric is undefined and NaN, with a warning.
+Every curve is exact: it has a point at each distinct score and no list of thresholds. `ScoreHistogram` gives the same
+figures of any number of images in fixed memory, to about 1e-3. Where only one class is present a metric is undefined
+and NaN, with a warning.
 """
 
 from __future__ import annotations
 
 from eval.metrics.bootstrap import Interval, bootstrap, paired_gain
+from eval.metrics.histogram import ScoreHistogram, logit
 from eval.metrics.overlap import best_dice, best_iou, dice, iou
 from eval.metrics.ranking import auroc, average_precision, f1_max
 from eval.metrics.region_overlap import area_under, aupro, pro_curve
@@ -15,6 +17,7 @@ from eval.metrics.size import SIZE_BINS, size_bin
 __all__ = [
     "SIZE_BINS",
     "Interval",
+    "ScoreHistogram",
     "area_under",
     "aupro",
     "auroc",
@@ -25,6 +28,7 @@ __all__ = [
     "dice",
     "f1_max",
     "iou",
+    "logit",
     "paired_gain",
     "pro_curve",
     "size_bin",

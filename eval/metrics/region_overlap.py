@@ -48,7 +48,7 @@ def pro_curve(maps: Maps, masks: Maps, limit: float = 1.0) -> tuple[np.ndarray, 
     of them in a straight line where good pixels tie with it."""
     _check(limit)
     scores, labels = pool(maps, masks)
-    weights = _region_weights(masks)
+    weights = region_weights(masks)
     good, defect = scores[~labels], scores[labels]
     if not good.size or not defect.size:
         return np.empty(0), np.empty(0)
@@ -69,7 +69,7 @@ def _check(limit: float) -> None:
         raise EvalError(f"limit is {limit}, wanted a false-positive rate above 0 and up to 1, such as 0.3")
 
 
-def _region_weights(masks: Maps) -> np.ndarray:
+def region_weights(masks: Maps) -> np.ndarray:
     """1 / size of the connected defect that each defect pixel belongs to, (P,): all masks in turn, row by row."""
     weights = [np.empty(0)]
     for mask in masks:

@@ -14,7 +14,7 @@ flagged when it is nearer to a shot than half of what all but the nearest fiftie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -65,19 +65,48 @@ class CopyAudit:
         return copies / len(self.flags), float(interval.low), float(interval.high)
 
 
-def audit_copies(generated: Sequence[Pair], shots: Sequence[Pair]) -> CopyAudit:
+@dataclass(frozen=True)
+class Looks:
+    """What is compared of N images: `whole_image` (N, 64, 64) and `defect_alone` (N, 2, 32, 32) of each, and the hashes
+    by which an image saved twice is found."""
+
+    whole: np.ndarray
+    defect: np.ndarray
+    rows: list[LedgerRow]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def look_at(images: Iterable[Pair]) -> Looks:
+    """The looks of images with their masks, which may be read while they are asked for: none is kept."""
+    whole, defect, rows = [], [], []
+    for number, (image, mask) in enumerate(images):
+        whole.append(whole_image(image))
+        defect.append(defect_alone(image, mask))
+        hashes = content_hash(image), perceptual_hash(image).tobytes()
+        rows.append(LedgerRow(str(number), None, "shot", "", None, *hashes))
+    if not rows:
+        return Looks(np.empty((0, _WHOLE, _WHOLE)), np.empty((0, 2, _DEFECT, _DEFECT)), [])
+    return Looks(np.stack(whole), np.stack(defect), rows)
+
+
+def audit_copies(generated: Looks, shots: Looks) -> CopyAudit:
     """Compare every generated image with every shot. EvalError for fewer than four different shots or
     none generated."""
-    duplicates = _duplicates(shots)
+    groups = [[int(row.id) for row in group] for group in duplicate_groups(shots.rows)]
+    duplicates = [pair for group in groups for pair in combinations(group, 2)]
     different = len(shots) - len({second for _, second in duplicates})
-    if different < _LEAST or not generated:
+    if different < _LEAST or not len(generated):
         raise EvalError(
             f"there are {len(generated)} generated images and {different} different shots; the audit needs at least "
             f"one and {_LEAST}: it learns from the shots how much two real ones differ"
         )
     found: list[np.ndarray | float] = []
-    for describe, distance in ((whole_image, whole_distances), (defect_alone, defect_distances)):
-        theirs, ours = (np.stack([describe(*image) for image in images]) for images in (shots, generated))
+    for theirs, ours, distance in (
+        (shots.whole, generated.whole, whole_distances),
+        (shots.defect, generated.defect, defect_distances),
+    ):
         between = distance(theirs, theirs)
         np.fill_diagonal(between, np.inf)
         for pair in duplicates:
@@ -88,27 +117,15 @@ def audit_copies(generated: Sequence[Pair], shots: Sequence[Pair]) -> CopyAudit:
     return CopyAudit(*found)  # type: ignore[arg-type]
 
 
-def _duplicates(shots: Sequence[Pair]) -> list[tuple[int, int]]:
-    """Pairs of shots that are one image saved twice: they tell nothing of how shots differ."""
-    rows = [
-        LedgerRow(str(number), None, "shot", "", None, content_hash(image), perceptual_hash(image).tobytes())
-        for number, (image, _) in enumerate(shots)
-    ]
-    groups = [[int(row.id) for row in group] for group in duplicate_groups(rows)]
-    return [pair for group in groups for pair in combinations(group, 2)]
-
-
-def near_duplicates(generated: Sequence[Pair], limit: float) -> list[tuple[int, int]]:
+def near_duplicates(generated: Looks, limit: float) -> list[tuple[int, int]]:
     """Pairs of generated images whose defects are nearer to each other than the audit's limit for defects."""
-    described = np.stack([defect_alone(*image) for image in generated])
-    near = defect_distances(described, described) < limit
+    near = defect_distances(generated.defect, generated.defect) < limit
     first, second = np.nonzero(np.triu(near, 1))
     return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
-def whole_image(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Fine structure of the image, (64, 64) float32, of zero mean and unit length; the mask plays no part."""
-    del mask
+def whole_image(image: np.ndarray) -> np.ndarray:
+    """Fine structure of the image, (64, 64) float32, of zero mean and unit length."""
     grey = Image.fromarray(image).convert("L").resize((_WHOLE, _WHOLE), Image.Resampling.BOX)
     values = np.asarray(grey, np.float32)
     return _unit(values - ndimage.gaussian_filter(values, 4, mode="reflect"))

@@ -3,7 +3,7 @@ changed? Both by the change map of `synth.checks.change`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,15 +28,16 @@ class Faithfulness:
     alignment: Interval
 
 
-def faithfulness(samples: Sequence[Sample], good_images: Mapping[str, np.ndarray | None]) -> Faithfulness | None:
-    """Compare samples with the good images that they began from; good images maps a content hash to uint8 (H, W, 3).
+def faithfulness(samples: Iterable[Sample], good_image: Callable[[str], np.ndarray | None]) -> Faithfulness | None:
+    """Compare samples with the good images that they began from; `good_image` gives the one of a content hash, uint8
+    (H, W, 3), or None. One sample and one good image are in memory at a time.
 
     Samples whose start is not among the good images (repeated shots) are left out; None where fewer than two are
     left."""
     measured = []
     for sample in samples:
         made = sample.provenance
-        start = None if made is None or made.start is None else good_images.get(made.start.sha256)
+        start = None if made is None or made.start is None else good_image(made.start.sha256)
         if start is not None and sample.image is not None and sample.mask is not None:
             measured.append(_one(sample.image, sample.mask, start))
     if len(measured) < 2:

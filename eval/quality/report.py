@@ -1,22 +1,24 @@
 """What `flawsmith eval quality` measures on a finished run: all of `eval.quality`, by defect type and in all.
 
-Everything is read from the run's own folder: its synthetic samples, the shots it learnt from and the good images that
-were drawn onto. Test images are not needed and not touched.
+Everything is read from the run's own folder, a few images at a time: its synthetic samples, the shots it learnt from
+and the good images that were drawn onto. Test images are not needed and not touched.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eval.features import FeatureNetwork, create, embed
+from eval.features.network import BATCH
 from eval.metrics.bootstrap import Interval
-from eval.quality.copies import CopyAudit, Pair, audit_copies, near_duplicates
+from eval.quality.copies import CopyAudit, Looks, Pair, audit_copies, look_at, near_duplicates
 from eval.quality.distances import frechet_distance, kid
 from eval.quality.diversity import intra_cluster_diversity, standardised
 from eval.quality.faithfulness import Faithfulness, faithfulness
@@ -67,43 +69,65 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     """Measure the finished run at `path` with a feature network by name. EvalError where it holds too little."""
     run = Run(path)
     network = create(features)
-    samples = list(run.samples())
-    shots = _real(run, "shot")
-    if len(samples) < 4 or len(shots) < 4:
-        raise EvalError(f"{path} has {len(samples)} samples and {len(shots)} shots; quality needs at least 4 of each")
-    generated = [_image(sample) for sample in samples]
-    real = [_image(shot) for shot in shots]
     progress("measuring quality", 0, 3)
+    generated, real = (describe(samples, network) for samples in (run.samples(), _shots(run)))
+    if len(generated.ids) < 4 or len(real.ids) < 4:
+        counts = f"{len(generated.ids)} samples and {len(real.ids)} shots"
+        raise EvalError(f"{path} has {counts}; quality needs at least 4 of each")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        figures = distances_and_diversity(generated, real, network)
+        figures = distances_and_diversity(generated, real, network.name)
     told = sorted({str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)})
     progress("measuring quality", 1, 3)
-    kept = faithfulness(samples, {good.meta["sha256"]: good.image for good in _real(run, "good")})
-    figures |= _named(kept)
+    figures |= _named(faithfulness(run.samples(), _good_images(run)))
     progress("measuring quality", 2, 3)
-    audit = audit_copies(generated, real)
-    duplicates = near_duplicates(generated, audit.defect_limit)
-    pairs = [(samples[i].id, samples[j].id) for i, j in duplicates]
+    audit = audit_copies(generated.looks, real.looks)
+    duplicates = near_duplicates(generated.looks, audit.defect_limit)
+    pairs = [(generated.ids[i], generated.ids[j]) for i, j in duplicates]
     progress("measuring quality", 3, 3)
-    if min(len(samples), len(shots)) < SMALL:
-        told.append(f"{len(samples)} generated images and {len(shots)} shots are few: mind the intervals")
-    return Quality(str(path), len(samples), len(shots), figures, _copies(audit, samples, shots), pairs, told)
+    made, shots = len(generated.ids), len(real.ids)
+    if min(made, shots) < SMALL:
+        told.append(f"{made} generated images and {shots} shots are few: mind the intervals")
+    return Quality(str(path), made, shots, figures, _copies(audit, generated.ids, real.ids), pairs, told)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is compared of N images: feature vectors (N, D) by where they look, "whole" or "in mask", and looks."""
+
+    ids: list[str]
+    features: dict[str, np.ndarray]
+    looks: Looks
+
+
+def describe(samples: Iterable[Sample], network: FeatureNetwork) -> Described:
+    """Describe images with their masks, BATCH at a time: none is kept."""
+    ids: list[str] = []
+    features: dict[str, list[np.ndarray]] = {"whole": [], "in mask": []}
+
+    def pairs() -> Iterator[Pair]:
+        rest = iter(samples)
+        while batch := list(islice(rest, BATCH)):
+            shown = [_image(sample) for sample in batch]
+            images, masks = [image for image, _ in shown], [mask for _, mask in shown]
+            features["whole"].append(embed(network, images))
+            features["in mask"].append(embed(network, images, masks))
+            ids.extend(sample.id for sample in batch)
+            yield from shown
+
+    looks = look_at(pairs())
+    return Described(ids, {where: np.concatenate(found) for where, found in features.items() if found}, looks)
 
 
 def distances_and_diversity(
-    generated: Sequence[Pair], real: Sequence[Pair], network: FeatureNetwork, seed: int = 0
+    generated: Described, real: Described, network: str, seed: int = 0
 ) -> dict[str, float | Interval]:
     """Figures of feature vectors, standardised by the shots, of whole images and inside the masks. "KID of two real
     halves" is what KID gives for no difference at all at half of the shots' number."""
     figures: dict[str, float | Interval] = {}
-    for where in ("whole", "in mask"):
-        ours, theirs = (
-            embed(network, [image for image, _ in images], [mask for _, mask in images] if where != "whole" else None)
-            for images in (generated, real)
-        )
-        theirs, ours = standardised(theirs, ours)
-        label = f"{network.name}, {where}"
+    for where in real.features:
+        theirs, ours = standardised(real.features[where], generated.features[where])
+        label = f"{network}, {where}"
         precision, recall = precision_recall(ours, theirs)
         figures |= {
             f"KID ({label})": kid(ours, theirs),
@@ -129,7 +153,7 @@ def _named(kept: Faithfulness | None) -> dict[str, float | Interval]:
     }
 
 
-def _copies(audit: CopyAudit, samples: Sequence[Sample], shots: Sequence[Sample]) -> dict[str, Any]:
+def _copies(audit: CopyAudit, samples: Sequence[str], shots: Sequence[str]) -> dict[str, Any]:
     rate, low, high = audit.rate
     flags = []
     for index in np.flatnonzero(audit.flags).tolist():
@@ -137,8 +161,8 @@ def _copies(audit: CopyAudit, samples: Sequence[Sample], shots: Sequence[Sample]
         nearest = int((audit.whole_nearest if whole else audit.defect_nearest)[index])
         flags.append(
             {
-                "id": samples[index].id,
-                "shot": shots[nearest].id,
+                "id": samples[index],
+                "shot": shots[nearest],
                 "how": "the whole image" if whole else "the defect",
                 "distance": float((audit.whole if whole else audit.defect)[index]),
             }
@@ -153,16 +177,19 @@ def _copies(audit: CopyAudit, samples: Sequence[Sample], shots: Sequence[Sample]
     return {"rate": rate, "interval": [low, high], **limits, **medians, "flags": flags}
 
 
-def _real(run: Run, role: str) -> list[Sample]:
-    """The real images of a role that the run keeps, with their content hash as meta["sha256"]."""
-    found = []
+def _shots(run: Run) -> Iterator[Sample]:
+    """The shots that the run keeps, read one at a time."""
     for entry in read_real(run.folder):
-        if entry.role == role:
+        if entry.role == "shot":
             image = read_png(run.path / entry.image)
             mask = None if entry.mask is None else read_png(run.path / entry.mask)
-            meta = {"sha256": entry.sha256}
-            found.append(Sample(entry.id, image, mask, product=entry.product, defect=entry.defect, meta=meta))
-    return found
+            yield Sample(entry.id, image, mask, product=entry.product, defect=entry.defect)
+
+
+def _good_images(run: Run) -> Callable[[str], np.ndarray | None]:
+    """What reads the good image of a content hash, or gives None."""
+    places = {entry.sha256: entry.image for entry in read_real(run.folder) if entry.role == "good"}
+    return lambda sha256: read_png(run.path / places[sha256]) if sha256 in places else None
 
 
 def _image(sample: Sample) -> Pair:

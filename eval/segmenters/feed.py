@@ -1,8 +1,8 @@
 """Training images: resized once, kept in memory, augmented through albumentations one batch ahead of the optimiser.
 
 Half of every batch shows a defect: types take turns, so that a rare one weighs as much as a common one, and within a
-type real and synthetic images take turns, so that no number of synthetic ones crowds the real ones out. TrainingSets of
-a verdict then differ in their images alone, and not in how often they show a defect.
+type real and synthetic images take turns, so that no number of synthetic ones crowds the real ones out. The training
+sets of a verdict then differ in their images alone, and not in how often they show a defect.
 
 Batch k is always the same, whatever happened before: the images of a group come from an endless row of shuffled
 rounds, and each place's augmentation is seeded by (seed, its number).

@@ -18,7 +18,8 @@ class SegmenterReport:
     measured: Measured
 
     def rows(self) -> list[dict[str, Any]]:
-        """Segmenter, training set, mean IoU over types at the validation's threshold, and how training went."""
+        """Segmenter, training set, mean IoU over types at the threshold chosen on validation shots, and how training
+        went."""
         types = np.array(self.measured.defects)
         rows = []
         for name in self.study.segmenters:
@@ -39,14 +40,20 @@ class SegmenterReport:
                         "pixel_ap": float(self.measured.table("pixel_ap", name, training_set).mean()),
                         "aupro_30": float(self.measured.table("aupro_30", name, training_set).mean()),
                         "seconds": sum(t["seconds"] for t in trained),
-                        "waiting": max(t["data_wait"] for t in trained),
-                        "cores": float(np.mean([t["cores"] for t in trained])),
+                        "data_wait_fraction": max(t["data_wait"] for t in trained),
+                        "cpu_cores": float(np.mean([t["cores"] for t in trained])),
                     }
                 )
         return rows
 
     def to_json(self) -> dict[str, Any]:
-        return {"segmenters": self.study.segmenters, "seeds": self.study.seeds, "rows": self.rows()}
+        study, validation = self.study, self.measured.validation
+        return {
+            "segmenters": study.segmenters,
+            "seeds": study.seeds,
+            "validation_shots": validation,
+            "rows": self.rows(),
+        }
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -57,6 +64,6 @@ class SegmenterReport:
         for row in self.rows():
             types = ", ".join(f"{kind} {value:.3f}" for kind, value in row["iou"].items())
             lines.append(f"{row['segmenter']} on {row['training_set']}: mean IoU {row['mean_iou']:.3f} ({types})")
-            busy = f"{row['cores']:.1f} CPU cores, {row['waiting']:.0%} of the time waiting for images"
+            busy = f"{row['cpu_cores']:.1f} CPU cores, {row['data_wait_fraction']:.0%} of the time waiting for images"
             lines.append(f"  pixel AP {row['pixel_ap']:.3f}, AUPRO@30% {row['aupro_30']:.3f}; {busy}")
         return lines

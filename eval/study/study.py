@@ -1,11 +1,11 @@
 """Trainings of every segmenter on every training set with every seed, then one look at the test images for all of them.
 
 FOLDER/
-  study.json                                   what is compared; another study needs another folder
-  trained/<segmenter>/<training set>/<seed>/               a segmenter, or the checkpoint of one that is being trained
-  measured.json                                   what each of them did on each test image; written last
+  study.json                                  what is compared; another study needs another folder
+  trained/<segmenter>/<training set>/<seed>/  a segmenter, or the checkpoint of one that is being trained
+  measured.json                               what each of them did on each test image; written last
 
-A killed study resumes the training it was in. Test images are opened once, when all trainings are complete.
+A killed study resumes the training it was in. Test images are opened when all trainings are complete.
 """
 
 from __future__ import annotations
@@ -13,20 +13,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eval.metrics import aupro, auroc, average_precision, best_iou, iou, size_bin
-from eval.metrics.pooled import pool
-from eval.metrics.ranking import count
 from eval.segmenters import configure
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.segmenter import Segmenter
-from eval.study.training_sets import CONTROL_SEED, build_training_sets, check_training_sets
+from eval.study.measuring import measure
+from eval.study.memory import check_memory
+from eval.study.training_sets import (
+    CONTROL_SEED,
+    SYNTHETIC,
+    build_training_sets,
+    check_training_sets,
+    resized,
+)
 from eval.study.training_side import TrainingSide, read_training_side
 from eval.study.trainings import Training, run_all
 from synth.errors import EvalError
@@ -62,13 +67,15 @@ class Study:
 
 @dataclass(frozen=True)
 class Measured:
-    """Test images, defective ones first, and what every training did on them. `iou` and `best_iou` have one value a
-    defective image, `false_area` (share of the image that is marked) one a good image."""
+    """Test images, as in `eval.study.measuring`, and what every training did on them. `iou` and `best_iou` have one
+    value a defective image, `false_area` (share of the image that is marked) one a good image. `validation`: validation
+    shots of each defect type."""
 
     defects: list[str]
     sizes: list[str]
     good_images: int
     blank: list[str]
+    validation: dict[str, int]
     results: list[dict[str, Any]]
 
     def table(self, key: str, segmenter: str, training_set: str) -> np.ndarray:
@@ -77,15 +84,51 @@ class Measured:
         return np.array(rows, float)
 
 
+@dataclass(frozen=True)
+class _Material:
+    """What a study needs of a run: samples to train on by training set, and to validate with, both at the segmenters'
+    resolution; test samples, still closed; validation shots of each type; and a hash of all images and labels."""
+
+    pools: dict[str, list[Sample]]
+    validation: list[Sample]
+    test: list[Sample]
+    validation_counts: dict[str, int]
+    recipe: str
+    images: str
+
+
 def run_study(
     run: str | Path, study: Study, folder: Path, progress: Progress, workers: int = 1, least_images: int = 1
 ) -> Measured:
     """Do what is left of the study in its folder, `workers` trainings at once; returns at once what is already
-    measured. LeakError where a test image was seen in any training, EvalError where the folder holds another
-    study or no defect type has `least_images` test images."""
+    measured. LeakError where a validation or test image was seen in any training, EvalError where the folder holds
+    another study, no defect type has `least_images` test images or the images to train on do not fit into memory."""
     check_training_sets(study.training_sets)
     for training in study.trainings():
         study.config(*training)
+    material = _read(run, study, progress, workers, least_images)
+    _claim(folder, {**asdict(study), "recipe": material.recipe, "images": material.images})
+    if (folder / "measured.json").exists():
+        return Measured(**json.loads((folder / "measured.json").read_text(encoding="utf-8")))
+    trainings = [
+        Training(
+            name,
+            study.config(name, training_set, seed),
+            material.pools[training_set],
+            material.validation,
+            _place(folder, name, training_set, seed),
+        )
+        for name, training_set, seed in study.trainings()
+    ]
+    run_all(trainings, workers, progress)
+    measured = _measure(material, study, folder, progress)
+    with replacing(folder / "measured.json") as temporary:
+        temporary.write_text(json.dumps(asdict(measured)), encoding="utf-8")
+    return measured
+
+
+def _read(run: str | Path, study: Study, progress: Progress, workers: int, least_images: int) -> _Material:
+    """Read the run, check that it can be judged, and build the training sets. Images at their own size are not kept."""
     side = read_training_side(run, progress)
     most = max(Counter(sample.defect for sample in side.test if sample.defect is not None).values())
     if most < least_images:
@@ -96,35 +139,27 @@ def run_study(
     resolutions = {study.config(name, "real", 0).resolution for name in study.segmenters}
     if len(resolutions) > 1:
         raise EvalError(f"segmenters have resolutions {sorted(resolutions)}; give all of them the same one")
-    training_sets = build_training_sets(side, study.training_sets, resolutions.pop(), progress)
-    _claim(folder, study, side)
-    if (folder / "measured.json").exists():
-        return Measured(**json.loads((folder / "measured.json").read_text(encoding="utf-8")))
-    pools = {training_set.name: training_set.samples for training_set in training_sets}
-    trainings = [
-        Training(
-            name,
-            study.config(name, training_set, seed),
-            pools[training_set],
-            side.validation,
-            _place(folder, name, training_set, seed),
-        )
-        for name, training_set, seed in study.trainings()
-    ]
-    run_all(trainings, workers, progress)
-    measured = _measure(side.test, study, folder, progress)
-    with replacing(folder / "measured.json") as temporary:
-        temporary.write_text(json.dumps(asdict(measured)), encoding="utf-8")
-    return measured
+    resolution = resolutions.pop()
+    real, synthetic = len(side.shots) + len(side.good_images), len(side.run.manifest)
+    check_memory(real, [synthetic * (name in SYNTHETIC) for name in study.training_sets], resolution, workers)
+    built = build_training_sets(side, study.training_sets, resolution, progress)
+    return _Material(
+        {training_set.name: training_set.samples for training_set in built},
+        [resized(reopen(sample), resolution) for sample in side.validation],
+        side.test,
+        side.validation_counts,
+        side.run.recipe.sha256,
+        _hash(side),
+    )
 
 
 def _place(folder: Path, segmenter: str, training_set: str, seed: int) -> Path:
     return folder / "trained" / segmenter / training_set / str(seed)
 
 
-def _claim(folder: Path, study: Study, side: TrainingSide) -> None:
+def _claim(folder: Path, compared: dict[str, Any]) -> None:
     """Write what is compared, or see that the folder holds the same."""
-    wanted = json.loads(json.dumps({**asdict(study), "recipe": side.run.recipe.sha256, "images": _hash(side)}))
+    wanted = json.loads(json.dumps(compared))
     path = folder / "study.json"
     if not path.exists():
         with replacing(path) as temporary:
@@ -136,56 +171,28 @@ def _claim(folder: Path, study: Study, side: TrainingSide) -> None:
 
 
 def _hash(side: TrainingSide) -> str:
-    """Of every real image, its role and its labels, and of every synthetic one."""
-    real = [(row.id, row.role, row.sha256, row.labels) for row in side.real]
-    made = [(record.id, record.image_sha256, record.mask_sha256) for record in side.run.manifest]
-    return hashlib.sha256(json.dumps([real, made]).encode()).hexdigest()[:16]
+    """Of every real image, its role and its labels, and of the run's manifest, which names every synthetic one."""
+    real = json.dumps([(row.id, row.role, row.sha256, row.labels) for row in side.real])
+    return hashlib.sha256(real.encode() + side.run.folder.manifest.read_bytes()).hexdigest()[:16]
 
 
-def _measure(closed: Sequence[Sample], study: Study, folder: Path, progress: Progress) -> Measured:
-    test = [reopen(sample) for sample in closed]
-    defective = [s for s in test if s.defect is not None and s.mask is not None and s.mask.any()]
-    good_images = [sample for sample in test if sample.defect is None]
-    blank = [sample.id for sample in test if sample.defect is not None and sample not in defective]
-    results = []
-    trainings = study.trainings()
-    for done, (name, training_set, seed) in enumerate(trainings):
-        progress("measuring", done, len(trainings))
-        segmenter = Segmenter.load(_place(folder, name, training_set, seed))
-        results.append(
-            {
-                "segmenter": name,
-                "training_set": training_set,
-                "seed": seed,
-                **measure(segmenter, defective, good_images),
-            }
-        )
-    progress("measuring", len(trainings), len(trainings))
-    sizes = [size_bin(sample.mask) for sample in defective if sample.mask is not None]
-    return Measured([str(sample.defect) for sample in defective], sizes, len(good_images), blank, results)
+def _measure(material: _Material, study: Study, folder: Path, progress: Progress) -> Measured:
+    """Test images are read once for each kind of segmenter, all trainings of which are in memory meanwhile."""
+    results: list[dict[str, Any]] = []
+    for number, name in enumerate(study.segmenters):
+        trainings = [training for training in study.trainings() if training[0] == name]
+        trained = [Segmenter.load(_place(folder, *training)) for training in trainings]
+        images = _opened(material.test, number, len(study.segmenters), progress)
+        seen, tallies = measure([(segmenter, segmenter.trained.threshold) for segmenter in trained], images)
+        for (_, training_set, seed), segmenter, tally in zip(trainings, trained, tallies, strict=True):
+            row = {"segmenter": name, "training_set": training_set, "seed": seed}
+            results.append(row | tally.figures() | {"trained": segmenter.trained.to_json()})
+    return Measured(**asdict(seen), validation=material.validation_counts, results=results)
 
 
-def measure(segmenter: Segmenter, defective: Sequence[Sample], good_images: Sequence[Sample]) -> dict[str, Any]:
-    """Everything about one trained segmenter on the test images, at their own size: `iou` at the threshold chosen on
-    validation, `best_iou` at each image's best one, `false_area` of good images, and figures over all pixels and
-    over images, whose score is their highest probability."""
-    maps = segmenter.predict([*defective, *good_images])
-    masks = [sample.mask for sample in defective if sample.mask is not None]
-    masks += [np.zeros(found.shape, bool) for found in maps[len(defective) :]]
-    threshold, split = segmenter.trained.threshold, len(defective)
-    pairs = list(zip(maps[:split], masks[:split], strict=True))
-    pixels = count(*pool(maps, masks))
-    figures: dict[str, Any] = {
-        "iou": [iou(m >= threshold, mask) for m, mask in pairs],
-        "best_iou": [best_iou(m, mask)[0] for m, mask in pairs],
-        "false_area": [float((m >= threshold).mean()) for m in maps[split:]],
-        "pixel_auroc": pixels.auroc(),
-        "pixel_ap": pixels.average_precision(),
-        "pixel_f1_max": pixels.f1_max(),
-        "aupro_30": aupro(maps, masks, 0.3),
-        "trained": segmenter.trained.to_json(),
-    }
-    if good_images:
-        scores, truth = [float(m.max()) for m in maps], [True] * split + [False] * len(good_images)
-        figures |= {"image_auroc": auroc(scores, truth), "image_ap": average_precision(scores, truth)}
-    return figures
+def _opened(closed: Sequence[Sample], number: int, rounds: int, progress: Progress) -> Iterator[Sample]:
+    """The samples with their pixels, one after the other, in round `number` of some."""
+    for done, sample in enumerate(closed, start=number * len(closed)):
+        progress("measuring", done, rounds * len(closed))
+        yield reopen(sample)
+    progress("measuring", (number + 1) * len(closed), rounds * len(closed))

@@ -1,19 +1,18 @@
 """The training sets of a verdict: what a segmenter is trained on, all else being equal.
 
-| training set           | trained on                                                             |
-|---------------|------------------------------------------------------------------------|
-| real          | shots and good images                                                  |
-| oversample    | the same, and as many repeated shots as ours has synthetic samples     |
-| perlin        | the same, and as many Perlin blots                                     |
-| cutpaste      | the same, and as many CutPaste images                                |
-| copy_paste    | the same, and as many pasted defects of the shots                      |
-| ours          | the run's synthetic samples and good images                            |
-| ours_real     | the same, and the shots                                                |
-| noise_control | what `real` is trained on, with other seeds: a gain here is chance     |
+| training set  | trained on                                                         |
+|---------------|--------------------------------------------------------------------|
+| real          | shots and good images                                              |
+| oversample    | the same, and as many repeated shots as ours has synthetic samples |
+| perlin        | the same, and as many Perlin blots                                 |
+| cutpaste      | the same, and as many CutPaste images                              |
+| copy_paste    | the same, and as many pasted defects of the shots                  |
+| ours          | the run's synthetic samples and good images                        |
+| ours_real     | the same, and the shots                                            |
+| noise_control | what `real` is trained on, with other seeds: a gain here is chance |
 
-Baselines draw from the training shots only and, the repeated shots aside, pass the checks that ours passed. The run
-itself has learnt from all shots, those that validation is made of too: its validation figures flatter it, and what it
-knows of a third more shots is part of its gain, which with few shots may be much of it.
+The run's generator and the baselines have learnt from the same shots, which are those of `real`; validation shots are
+in no training set. What baselines draw passes the checks that ours passed, the repeated shots aside.
 """
 
 from __future__ import annotations
@@ -32,13 +31,15 @@ from synth.errors import EvalError
 from synth.generators import GENERATORS, Progress, Request
 from synth.io.images import content_hash, perceptual_hash
 from synth.recipe import Recipe
-from synth.sample import Sample
+from synth.sample import Provenance, Sample
 from synth.suggest import did_you_mean
 
 BASELINES = ("oversample", "perlin", "cutpaste", "copy_paste")
 TRAINING_SETS = ("real", *BASELINES, "ours", "ours_real", "noise_control")
+SYNTHETIC = (*BASELINES, "ours", "ours_real")
+"""Those that hold as many synthetic samples as the run."""
 CONTROL_SEED = 1_000_000
-"""What the seeds of the noise control are moved by."""
+"""What is added to the seeds of the noise control."""
 _MOST_ATTEMPTS = 20
 
 
@@ -62,15 +63,15 @@ def check_training_sets(names: Sequence[str]) -> tuple[str, ...]:
 def build_training_sets(
     side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress
 ) -> list[TrainingSet]:
-    """The training sets of these names. LeakError, naming both files, where a test image was seen in any of them."""
+    """The training sets of these names. LeakError, naming both files, where a validation or test image is in one."""
     real = [*side.shots, *side.good_images]
-    small = {sample.id: _small(sample, resolution) for sample in real}
+    small = {sample.id: resized(sample, resolution) for sample in real}
     training_sets = []
     for done, name in enumerate(names):
         progress("building training sets", done, len(names))
         made = list(_made(side, name))
         kept = side.good_images if name == "ours" else real
-        samples = [small[sample.id] for sample in kept] + [_small(sample, resolution) for sample in made]
+        samples = [small[sample.id] for sample in kept] + [resized(sample, resolution) for sample in made]
         training_sets.append(TrainingSet(name, samples, [_row(name, sample) for sample in made]))
     progress("building training sets", len(names), len(names))
     check_leaks([*map(as_training, side.real), *(row for training_set in training_sets for row in training_set.made)])
@@ -110,10 +111,12 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
             )
 
 
-def _small(sample: Sample, resolution: int) -> Sample:
+def resized(sample: Sample, resolution: int) -> Sample:
+    """The sample with image and mask of (resolution, resolution) px and nothing else but whether it is synthetic."""
     image, mask = resize(sample, resolution)
-    origin = {key: value for key, value in sample.meta.items() if key == "generator"}  # real ones name none
-    return replace(sample, image=image, mask=mask, xyz=None, cloud=None, meta=origin)
+    made = sample.provenance
+    origin = None if made is None else Provenance(made.generator, made.seed, made.index)
+    return replace(sample, image=image, mask=mask, xyz=None, cloud=None, provenance=origin, meta={})
 
 
 def _row(training_set: str, sample: Sample) -> LedgerRow:

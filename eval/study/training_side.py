@@ -1,31 +1,29 @@
-"""What a finished run lets be learnt from and what it must be judged on.
+"""What a finished run lets be learnt from, chosen with and judged on: the roles of its split, fixed before training.
 
-The training side is the run's shots, good images and synthetic samples. A validation part is cut from the shots before
-anything trains; test samples stay closed, without pixels, until everything that could be chosen has been chosen.
+Generator, baselines and segmenters learn from the same shots and good images. Validation shots, which none of them
+learns from, choose a segmenter's weights and threshold. Validation and test samples stay closed, without pixels, until
+they are needed.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from synth.checks.ledger import LedgerRow, find_duplicates
+from synth.checks.ledger import LedgerRow, read_ledger
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.pipeline.preparation import check_same_source, prepare
 from synth.pipeline.runs import Run
 from synth.sample import Sample
-
-VALIDATION_SHARE = 0.25
+from synth.split import LEAST_SHOTS_TO_KEEP_ONE
 
 
 @dataclass(frozen=True)
 class TrainingSide:
-    """Shots to train on and shots kept back to choose with, good images, and the test samples, still closed; `real` is
-    the ledger of all of them."""
+    """Shots and good images to train on; validation and test samples, still closed; `real` is the ledger of all."""
 
     run: Run
     shots: list[Sample]
@@ -34,13 +32,19 @@ class TrainingSide:
     test: list[Sample]
     real: list[LedgerRow]
 
+    @property
+    def validation_counts(self) -> dict[str, int]:
+        """Validation shots of each defect type that is learnt; 0 where thresholds are chosen on the other types."""
+        kept = Counter(sample.defect for sample in self.validation)
+        return {defect: kept[defect] for defect in sorted({str(shot.defect) for shot in self.shots})}
+
 
 def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
     """The training side of the run at `path`. LeakError where an image has two roles, SourceError where the source is
-    no longer what the run was made from, EvalError where it has no shots or nothing was kept for testing."""
+    no longer what the run was made from, EvalError where it has no shots, no validation shots or no test images, or was
+    made before validation shots were kept from the generator."""
     run = Run(path)
     split, ledger, _ = prepare(run.recipe, progress)
-    check_same_source(run.folder, ledger)
     if not split.shots:
         raise EvalError(
             f"{path} was drawn without real defects (generator: {run.recipe.generator.kind}), so there are none to "
@@ -54,36 +58,31 @@ def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
             f"the source of {path} has no defective test images; list some in a split file, put them into a folder "
             "test, or set source.test_fraction, and run the recipe again"
         )
-    again = _seen_twice(ledger)
-    shots, validation = hold_back([s for s in split.shots if s.id not in again], VALIDATION_SHARE, run.recipe.seed)
-    return TrainingSide(run, shots, validation, split.good_images, test, ledger)
+    _check_validation(run, split.validation, ledger)
+    check_same_source(run.folder, ledger)
+    return TrainingSide(run, split.shots, split.validation, split.good_images, test, ledger)
 
 
-def hold_back(shots: list[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """(to train on, kept back): of every product and defect type `share` of the shots, at least one, drawn by the seed.
-    EvalError for a type with a single shot."""
-    by_kind: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-    for shot in sorted(shots, key=lambda shot: shot.id):
-        by_kind[str(shot.product), str(shot.defect)].append(shot)
-    rng = np.random.default_rng(seed)
-    kept: set[str] = set()
-    for (product, defect), members in sorted(by_kind.items()):
-        if len(members) < 2:
-            raise EvalError(f"{product}/{defect} has one shot, wanted two: one to train on, one to choose with")
-        chosen = rng.permutation(len(members))[: max(1, round(share * len(members)))]
-        kept |= {members[index].id for index in chosen}
-    return [shot for shot in shots if shot.id not in kept], [shot for shot in shots if shot.id in kept]
-
-
-def _seen_twice(ledger: list[LedgerRow]) -> set[str]:
-    """Ids of shots that show the image of another shot of their type: one to learn from, its twin to choose with."""
-    kinds: dict[tuple[str, str | None], list[LedgerRow]] = defaultdict(list)
-    for row in ledger:
-        if row.role == "shot":
-            kinds[row.product, row.defect].append(row)
-    return {pair.second.id for rows in kinds.values() for pair in find_duplicates(rows)}
+def _check_validation(run: Run, validation: Sequence[Sample], ledger: Sequence[LedgerRow]) -> None:
+    """EvalError where there is nothing to choose thresholds with that the generator has not learnt from."""
+    if any(row.role == "validation" for row in ledger):
+        if not any(row.role == "validation" for row in read_ledger(run.folder.ledger)):
+            raise EvalError(
+                f"{run.path} was made by an earlier version, whose generator learnt from the validation shots too, so "
+                "that a verdict would favour it; run the recipe again with another --out"
+            )
+    if validation:
+        return
+    if not run.recipe.source.validation_fraction:
+        why = "was made with source.validation_fraction=0, so no shots are left to choose thresholds with"
+        raise EvalError(f"{run.path} {why}; set it to 0.25 and run the recipe again with another --out")
+    raise EvalError(
+        f"{run.path} has no validation shots to choose thresholds with: none is kept of a type with fewer than "
+        f"{LEAST_SHOTS_TO_KEEP_ONE} shots or without test images; add shots, or list some as validation in a split "
+        "file, and run the recipe again with another --out"
+    )
 
 
 def as_training(row: LedgerRow) -> LedgerRow:
-    """The row with the one role that a verdict tells apart from "test"."""
-    return replace(row, role="test" if row.role == "test" else "training")
+    """The row with the one role that a verdict tells apart from "validation" and "test"."""
+    return replace(row, role=row.role if row.role in ("validation", "test") else "training")

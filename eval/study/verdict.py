@@ -28,8 +28,8 @@ LEAST_IMAGES = 3
 
 @dataclass(frozen=True)
 class Gain:
-    """How much training set `training set` lies above training set `over` on the images of `what`: "all types" (the
-    mean over types), a defect type, or a size bin. `interval` is None where there are too few images to tell."""
+    """How far `training_set` lies above the training set `over` on the images of `what`: "all types" (the mean over
+    types), a defect type, or a size bin. `interval` is None where there are too few images to tell."""
 
     segmenter: str
     training_set: str
@@ -61,10 +61,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Standings of all training sets, gains over `real`, and of ours_real over each baseline."""
+    """Standings of all training sets, gains over `real`, and of ours_real over each baseline. `images` and
+    `validation`: test images and validation shots of each defect type."""
 
     run: str
     study: Study
+    validation: dict[str, int]
     images: dict[str, int]
     good_images: int
     blank: list[str]
@@ -84,7 +86,8 @@ class Verdict:
             "training_sets": self.study.training_sets,
             "seeds": self.study.seeds,
             "test_images": self.images,
-            "test_goods": self.good_images,
+            "test_good_images": self.good_images,
+            "validation_shots": self.validation,
             "left_out_blank_masks": self.blank,
             "standings": [standing.to_json() for standing in self.standings],
             "gains": [gain.to_json() for gain in self.gains],
@@ -102,9 +105,9 @@ class Verdict:
 
 
 def verdict(run: str | Path, study: Study, out: str | Path, progress: Progress, workers: int = 1) -> Verdict:
-    """Carry the study out on a finished run, `workers` trainings at once, and judge it; writes verdict.json,
-    verdict.md and verdict.svg into `out`. Goes on after an interruption. EvalError for fewer than three seeds
-    or test images, LeakError where a test image was seen in training, with both names."""
+    """Run the study on a finished run, `workers` trainings at once, and judge it; writes verdict.json, verdict.md and
+    verdict.svg into `out`. Resumes after an interruption. EvalError for fewer than three seeds or test images, and for
+    a run without validation shots; LeakError where a validation or test image was seen in training, with both names."""
     from eval.study.verdict_page import write_pages
 
     if study.seeds < LEAST_SEEDS:
@@ -125,7 +128,9 @@ def judge(run: str, study: Study, measured: Measured) -> Verdict:
     standings = [_standing(measured, s, training_set) for s in study.segmenters for training_set in study.training_sets]
     images = dict(sorted(Counter(measured.defects).items()))
     training = _training(measured)
-    return Verdict(run, study, images, measured.good_images, measured.blank, standings, gains, training)
+    return Verdict(
+        run, study, measured.validation, images, measured.good_images, measured.blank, standings, gains, training
+    )
 
 
 def _gains(measured: Measured, segmenter: str, training_set: str, over: str) -> list[Gain]:
@@ -171,11 +176,12 @@ def _mean_over(table: np.ndarray, strata: Sequence[str]) -> float:
 
 
 def _training(measured: Measured) -> dict[str, float]:
-    """Minutes of all trainings, and how busy they kept the machine."""
+    """Minutes of all trainings, the largest share of its time that one waited for images, and CPU cores in use on
+    average."""
     trained = [result["trained"] for result in measured.results]
     return {
         "trainings": len(trained),
         "minutes": sum(t["seconds"] for t in trained) / 60,
-        "largest_share_of_time_waiting_for_images": max(t["data_wait"] for t in trained),
-        "mean_cpu_cores_in_use": float(np.mean([t["cores"] for t in trained])),
+        "data_wait_fraction": max(t["data_wait"] for t in trained),
+        "cpu_cores": float(np.mean([t["cores"] for t in trained])),
     }

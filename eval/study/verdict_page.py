@@ -36,7 +36,7 @@ def as_text(judged: Verdict) -> str:
                 gain = judged.gain(name, standing.training_set)
                 told = f"  gain {gain.interval} {gain.verdict}" if gain.interval else f"  {gain.verdict}"
             lines.append(f"  {LABELS[standing.training_set]:<20} {standing.iou}{told}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_notes(judged)])
 
 
 def as_markdown(judged: Verdict) -> str:
@@ -44,7 +44,10 @@ def as_markdown(judged: Verdict) -> str:
     hundredths."""
     images = ", ".join(f"{count} {in_markdown(kind)}" for kind, count in judged.images.items())
     trainings = f"{judged.study.seeds} trainings of each training set"
+    kept = ", ".join(f"{count} {in_markdown(kind)}" for kind, count in judged.validation.items() if count)
     lines = [f"Test images: {images}; {judged.good_images} good. {trainings}. IoU in hundredths, 95 % intervals."]
+    lines.append(f"\nThresholds were chosen on validation shots, from which nothing was learnt: {kept}.")
+    lines += [f"\n{note}" for note in _notes(judged)]
     if judged.blank:
         lines.append(f"\nLeft out, since their masks are blank: {', '.join(map(in_markdown, judged.blank))}.")
     for name, settings in judged.study.segmenters.items():
@@ -95,6 +98,14 @@ def in_markdown(text: str) -> str:
 def in_svg(text: str) -> str:
     """Text in an element of SVG, in which even escaped control characters would be no XML."""
     return escape(printable(text))
+
+
+def _notes(judged: Verdict) -> list[str]:
+    """How the threshold was chosen for types without validation shots of their own."""
+    lacking = ", ".join(in_markdown(kind) for kind, count in judged.validation.items() if not count)
+    if not lacking:
+        return []
+    return [f"No validation shots: {lacking}. The threshold for them is the best one for the other types."]
 
 
 def _standings(judged: Verdict, segmenter: str) -> list[str]:

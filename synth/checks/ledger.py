@@ -15,8 +15,8 @@ for a part photographed twice alike, and 6.1 or more for all other pairs, among 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from synth.io.atomic import replacing
 from synth.io.images import HASH_SIDE, content_hash, hash_distances, perceptual_hash
 from synth.io.regular import reason, regular_file
 from synth.sample import Sample
-from synth.split import Split
 
 SAME_IMAGE = 1.0
 SAME_DETAIL = 0.35
@@ -42,8 +41,9 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One real image. role: "shot", "good" or "test"; file: None for a rendered one; perceptual_hash: the 32 x 32
-    bytes of `synth.io.images.perceptual_hash`; labels: sha256 of mask and coordinates, None in ledgers without them."""
+    """One real image. role: "shot", "good", "validation" or "test"; file: None for a rendered one; perceptual_hash: the
+    32 x 32 bytes of `synth.io.images.perceptual_hash`; labels: sha256 of mask and coordinates, None in ledgers without
+    them."""
 
     id: str
     file: str | None
@@ -77,10 +77,38 @@ class Duplicates:
         return f"{self.first.role} {self.first.name} and {self.second.role} {self.second.name} {how}"
 
 
-def build_ledger(split: Split) -> list[LedgerRow]:
-    """One row for each sample with a role, by id."""
-    roles = (("shot", split.shots), ("good", split.good_images), ("test", split.test))
-    return sorted((_row(split, role, s) for role, samples in roles for s in samples), key=lambda row: row.id)
+def build_ledger(roles: Mapping[str, Sequence[Sample]], hashes: Mapping[str, np.ndarray]) -> list[LedgerRow]:
+    """One row for each sample with a role, by id: the `roles` and `hashes` of a split."""
+    rows = (ledger_row(role, sample, hashes.get(sample.id)) for role, samples in roles.items() for sample in samples)
+    return sorted(rows, key=lambda row: row.id)
+
+
+def ledger_row(role: str, sample: Sample, thumbnail: np.ndarray | None = None) -> LedgerRow:
+    """The row of a sample; its pixels are needed where the perceptual hash or meta["sha256"] is missing."""
+    if thumbnail is None:
+        thumbnail = perceptual_hash(_pixels(sample))
+    return LedgerRow(
+        id=sample.id,
+        file=sample.meta.get("file"),
+        role=role,
+        product=str(sample.product),
+        defect=sample.defect,
+        sha256=sample.meta.get("sha256") or content_hash(_pixels(sample)),
+        perceptual_hash=thumbnail.tobytes(),
+        labels=sample.meta.get("labels"),
+    )
+
+
+def validation_shots(ledger: Sequence[LedgerRow], kinds: Collection[tuple[str, str]]) -> dict[str, int]:
+    """How many shots of each (product, defect type) of `kinds` that has some are kept for validation, by
+    "product/type"."""
+    kept = [row for row in ledger if row.role == "validation" and (row.product, row.defect) in kinds]
+    return dict(sorted(Counter(f"{row.product}/{row.defect}" for row in kept).items()))
+
+
+def told_by_type(counts: Mapping[str, int]) -> str:
+    """As in "2 of tile/crack, 3 of tile/pit"; "none" for nothing."""
+    return ", ".join(f"{count} of {kind}" for kind, count in counts.items()) or "none"
 
 
 def check_leaks(ledger: Sequence[LedgerRow]) -> list[Duplicates]:
@@ -193,22 +221,6 @@ def _is_whole(row: LedgerRow) -> bool:
         and row.role in ROLES
         and isinstance(row.perceptual_hash, bytes)
         and len(row.perceptual_hash) == HASH_SIDE**2
-    )
-
-
-def _row(split: Split, role: str, sample: Sample) -> LedgerRow:
-    thumbnail = split.hashes.get(sample.id)
-    if thumbnail is None:
-        thumbnail = perceptual_hash(_pixels(sample))
-    return LedgerRow(
-        id=sample.id,
-        file=sample.meta.get("file"),
-        role=role,
-        product=str(sample.product),
-        defect=sample.defect,
-        sha256=sample.meta.get("sha256") or content_hash(_pixels(sample)),
-        perceptual_hash=thumbnail.tobytes(),
-        labels=sample.meta.get("labels"),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from synth.checks.ledger import told_by_type
+
 if TYPE_CHECKING:
     from synth.pipeline.runs import Run
 
@@ -25,6 +27,8 @@ class Summary:
             lines.append(f"{kind:<32} {result.accepted:>5} accepted of {result.attempts} drawn  {rejected}".rstrip())
         lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
         lines += self.run.inferred
+        if self.run.validation:
+            lines.append(f"shots kept for validation: {told_by_type(self.run.validation)}")
         pairs = len(self.run.manifest)
         lines.append(f"{pairs} pairs of image and mask in {self.minutes:.1f} minutes: {self.run.path}")
         lines.append(f"look at them: {self._page}")
@@ -48,6 +52,7 @@ class Summary:
             "accepted": len(self.run.manifest),
             "yields": yields,
             "inferred": self.run.inferred,
+            "validation": self.run.validation,
             "shortfalls": [str(missing) for missing in self.run.shortfalls],
         }
 

@@ -223,8 +223,10 @@ def _change(old: LedgerRow | None, new: LedgerRow | None) -> str:
     """What became of an image; nothing where it is as it was."""
     if old is None or new is None:
         return "is new" if old is None else "is gone"
-    if (old.sha256, old.role) != (new.sha256, new.role):
+    if old.sha256 != new.sha256:
         return "has changed"
+    if old.role != new.role:
+        return f"has become a {new.role} image (it was a {old.role} image)"
     return "has another mask or other coordinates" if old.labels and old.labels != new.labels else ""
 
 

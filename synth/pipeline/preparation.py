@@ -32,7 +32,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     learns = GENERATORS[recipe.generator.kind].needs_shots
     split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
     check_names({(str(s.product), s.defect) for s in (*split.shots, *split.good_images, *split.test)})
-    ledger = build_ledger(split)
+    ledger = build_ledger(split.roles, split.hashes)
     check_leaks(ledger)
     if learns:
         shots = [s for s in split.shots if asked(s.product, request.products) and asked(s.defect, request.defects)]
@@ -40,7 +40,10 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
         good_images = [good for good in split.good_images if good.product in products]
     else:
         shots, good_images = [], [good for good in split.good_images if asked(good.product, request.products)]
-    settled, findings = settle_parts(replace(split, shots=shots, good_images=good_images), recipe.source)
+    kinds = {(s.product, s.defect) for s in shots}
+    validation = [s for s in split.validation if (s.product, s.defect) in kinds]
+    wanted = replace(split, shots=shots, good_images=good_images, validation=validation)
+    settled, findings = settle_parts(wanted, recipe.source)
     return Prepared(settled, ledger, findings)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from synth.checks.ledger import told_by_type, validation_shots
 from synth.generators import Progress
 from synth.pipeline.folder import png_bytes
 from synth.pipeline.preparation import placement_notes, plan, prepare
@@ -27,12 +28,14 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A run before it is run. disk_mb: images and masks in every format asked for, without the model.
-    parts: where each product is, one finding a product; notes: what else is taken for granted."""
+    """A run before it is run. validation: shots kept from the generator, by product/type. disk_mb: images and masks in
+    every format asked for, without the model. parts: where each product is, one finding a product; notes: what else is
+    taken for granted."""
 
     recipe: str
     planned: tuple[Planned, ...]
     good_images: dict[str, int]
+    validation: dict[str, int]
     test: int
     disk_mb: float
     parts: tuple[PartFinding, ...]
@@ -52,6 +55,8 @@ class Preview:
             lines.append(f"  {name:<32} {kind.wanted:>5} from {kind.shots} shots, drawing {kind.most_drawn} at most")
         good_images = ", ".join(f"{count} of {product}" for product, count in self.good_images.items())
         lines.append(f"onto good images: {good_images}; {self.test} test images are left alone")
+        if self.test:
+            lines.append(f"shots kept for validation: {told_by_type(self.validation)}")
         lines.extend(finding.text for finding in self.parts)
         lines.extend(self.notes)
         lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
@@ -60,7 +65,7 @@ class Preview:
 
 def preview(recipe: Recipe, progress: Progress) -> Preview:
     """Read the source and plan the run; nothing is written. Raises what reading and splitting raise."""
-    split, _, findings = prepare(recipe, progress)
+    split, ledger, findings = prepare(recipe, progress)
     notes = placement_notes(recipe, split.good_images)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(
@@ -73,9 +78,9 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     copies = 1 + ("parquet" in recipe.output.formats)
     size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
     size += sum(count * _bytes(first[product]) for product, count in good_images.items())
-    return Preview(
-        recipe.name, planned, dict(sorted(good_images.items())), len(split.test), size / 1e6, findings, notes
-    )
+    counted = dict(sorted(good_images.items()))
+    kept = validation_shots(ledger, {(kind.product, kind.defect) for kind in planned})
+    return Preview(recipe.name, planned, counted, kept, len(split.test), size / 1e6, findings, notes)
 
 
 def _bytes(sample: Sample) -> int:

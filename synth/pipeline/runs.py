@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from synth.checks.ledger import read_ledger, validation_shots
 from synth.errors import RecipeError, RunError, WriterError
 from synth.generators import Progress
 from synth.io.atomic import remove, write_whole
@@ -75,6 +76,12 @@ class Run:
         """What the run took for granted about its products without being told, as sentences."""
         kept = read_parts(self.folder.parts)
         return [] if kept is None else kept.lines
+
+    @property
+    def validation(self) -> dict[str, int]:
+        """Shots that were kept from the generator to choose thresholds with, by "product/type"."""
+        kinds = {(record.product, record.defect) for record in self.manifest}
+        return validation_shots(read_ledger(self.folder.ledger), kinds)
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels, each file compared with its hash."""

@@ -41,13 +41,13 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
     if isinstance(source, ProceduralSource):
         from synth.sources.procedural import read_procedural  # renders: not needed for a folder
 
-        return read_procedural(**source.model_dump(exclude={"kind"}))
+        return read_procedural(**source.model_dump(exclude={"kind", "validation_fraction"}))
     return samples(list_source(source))
 
 
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any image is opened."""
-    ours = {"kind", "test_fraction", "min_shots", "white_level", "foreground"}
+    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "white_level", "foreground"}
     listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(

@@ -12,6 +12,15 @@ def _count(default: int | None, help_text: str, unit: str = "images", at_least: 
     return Field(default, description=help_text, json_schema_extra={"unit": unit}, ge=at_least)
 
 
+def _validation() -> Any:
+    help_text = (
+        "Share of the shots of each defect type that is kept from the generator, at least one, to choose thresholds "
+        "with in a verdict. Only of types with 4 shots or more and with test images; a split file that lists "
+        "validation decides instead; 0 = none."
+    )
+    return Field(0.25, description=help_text, json_schema_extra={"unit": "share"}, ge=0, lt=1)
+
+
 def _white() -> Any:
     help_text = "Value of white in images of more than 8 bits, as 4095 of a 12-bit camera; none = by what they show."
     return Field(None, description=help_text, ge=255, le=65535)
@@ -48,13 +57,16 @@ class FolderSource(BaseModel):
     kind: Literal["folder"] = "folder"
     root: Path = Field(description="The folder; its tree is drawn in `synth.sources.folder`.")
     split: str | None = Field(
-        None, description="JSON file in root that lists shots and test; split.json is taken where there is one."
+        None,
+        description="JSON file in root that lists shots, test and perhaps validation; split.json is taken where there "
+        "is one.",
     )
     product: str | None = Field(
         None, description="Name of the product; the folder's own name by default.", min_length=1
     )
     good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
+    validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
@@ -78,6 +90,7 @@ class MvtecAdSource(BaseModel):
     products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
     good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
+    validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
@@ -95,6 +108,7 @@ class Mvtec3dSource(BaseModel):
     products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
     good_limit: int | None = _count(None, "Good scans used at most of each product, the first by name.", "scans")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
+    validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
@@ -111,6 +125,7 @@ class EyecandiesSource(BaseModel):
     product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
     good_limit: int | None = _count(None, "Good samples used at most of each product, the first by name.", "samples")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
+    validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
@@ -135,6 +150,7 @@ class CloudSource(BaseModel):
     )
     good_limit: int | None = _count(None, "Good parts used at most of each product, the first by name.", "parts")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
+    validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
 
@@ -148,8 +164,9 @@ class ProceduralSource(BaseModel):
     products: tuple[str, ...] = Field(("flange", "cap", "cloth"), description="Products to render.", min_length=1)
     good_images: int = _count(40, "Good parts of each product.")
     shots_per_defect: int = _count(
-        8, "Defective parts of each type that a generator may learn from; 0 for one that learns nothing.", at_least=0
+        8, "Shots, defective parts of each type to learn from; 0 for a generator that learns nothing.", at_least=0
     )
+    validation_fraction: float = _validation()
     test_per_defect: int = _count(8, "Defective parts of each type kept for measuring.", at_least=0)
     test_good_images: int = _count(20, "Good parts of each product kept for measuring.", at_least=0)
     size: int | tuple[int, int] = Field(

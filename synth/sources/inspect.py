@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,7 +22,7 @@ from synth.sources import list_tree
 from synth.sources.config import FolderSource
 from synth.sources.listing import Entry, Listing, Problem, as_problem, differing_whites, files_below, is_image, load
 from synth.sources.parts import PartFinding, contact_sheet, settle_parts
-from synth.split import Split, likeness, roles_of
+from synth.split import Split, keep_for_validation, likeness, roles_of
 
 MANY = 0.6
 """Share of an image from which a mask is suspicious."""
@@ -32,6 +32,7 @@ FEW_GOOD_IMAGES, FEW_SHOTS = 20, 3
 LEAST_SHOTS = FolderSource.model_fields["min_shots"].default
 FEW_NAMES = 5
 """Copies of an image that are named."""
+VALIDATION = FolderSource.model_fields["validation_fraction"].default
 SHOWN = 20
 """Problems of one severity in the text; all are in `to_json`."""
 
@@ -39,12 +40,13 @@ SHOWN = 20
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The readable images of one defect type of a product; defect None = good. A shot with a blank mask counts as
-    none, as in a run. coverage: smallest, median and largest
-    share of the image that a mask covers, None where no mask marks anything."""
+    none, as in a run. validation: shots that a run keeps from its generator unless told otherwise. coverage: smallest,
+    median and largest share of the image that a mask covers, None where no mask marks anything."""
 
     product: str
     defect: str | None
     train: int
+    validation: int
     test: int
     coverage: tuple[float, float, float] | None
 
@@ -87,7 +89,9 @@ class Report:
             if kind.coverage is not None:
                 low, middle, high = kind.coverage
                 masks = f", masks cover {low:.2%} to {high:.2%} (median {middle:.2%})"
-            lines.append(f"  {kind.product}/{kind.defect or 'good'}: {kind.train} {role}, {kind.test} test{masks}")
+            kept = f", {kind.validation} kept for validation" if kind.validation else ""
+            name = f"{kind.product}/{kind.defect or 'good'}"
+            lines.append(f"  {name}: {kind.train} {role}{kept}, {kind.test} test{masks}")
         lines.extend(f"  {finding.text}" for finding in self.parts)
         lines.extend(f"  {note}" for note in self.notes)
         if self.sizes:
@@ -160,7 +164,7 @@ def inspect(
             progress("inspecting", done, len(listing.entries))
         seen.add(entry)
     seen.rows.sort(key=lambda row: row.id)
-    roles = roles_of([((row.product, row.defect), row.role) for row in seen.rows], listing.listed)
+    roles = _roles(listing, seen)
     kinds = _kinds(seen, roles)
     parts, notes = _inferred(listing, seen, roles, overlay)
     problems = [
@@ -181,6 +185,14 @@ def inspect(
     return Report(str(path), listing.layout, kinds, sizes, grey, colour, dict(ignored), tuple(problems), parts, notes)
 
 
+def _roles(listing: Listing, seen: _Seen) -> list[str]:
+    """The role of each row of `seen` in a run with the default settings."""
+    roles = roles_of([((row.product, row.defect), row.role) for row in seen.rows], listing.listed)
+    given = [replace(row, role=role) for row, role in zip(seen.rows, roles, strict=True)]
+    kept = keep_for_validation([row for row in given if row.id not in seen.blank], VALIDATION, 0, LEAST_SHOTS)
+    return ["validation" if row.id in kept else row.role for row in given]
+
+
 def _inferred(
     listing: Listing, seen: _Seen, roles: Sequence[str], overlay: Path | None
 ) -> tuple[tuple[PartFinding, ...], tuple[str, ...]]:
@@ -191,7 +203,7 @@ def _inferred(
     entries = {entry.id: entry for entry in listing.entries}
     split = Split([], [], [])
     for row, role in zip(seen.rows, roles, strict=True):
-        if role == "train" and row.id not in seen.blank:
+        if role in ("shot", "good") and row.id not in seen.blank:
             meta = {"file": row.file, "sha256": row.sha256, "entry": entries[row.id]}
             sample = Sample(row.id, product=row.product, defect=row.defect, split="train", meta=meta)
             (split.good_images if row.defect is None else split.shots).append(sample)
@@ -221,15 +233,17 @@ def _mask_problems(file: str, mask: np.ndarray) -> Iterator[Problem]:
 
 
 def _kinds(seen: _Seen, roles: Sequence[str]) -> tuple[Kind, ...]:
-    blank_shots = {(name, "train") for name in seen.blank}
-    pairs = [(row, role) for row, role in zip(seen.rows, roles, strict=True) if (row.id, role) not in blank_shots]
+    pairs = [
+        (row, role) for row, role in zip(seen.rows, roles, strict=True) if role == "test" or row.id not in seen.blank
+    ]
     count = Counter((row.product, row.defect, role) for row, role in pairs)
     kinds = []
     for product, defect in sorted({(row.product, row.defect) for row in seen.rows}, key=lambda k: (k[0], k[1] or "")):
         shares = seen.coverage.get((product, defect))
         spread = (min(shares), median(shares), max(shares)) if shares else None
-        train, test = count[product, defect, "train"], count[product, defect, "test"]
-        kinds.append(Kind(product, defect, train, test, spread))
+        train = count[product, defect, "good" if defect is None else "shot"]
+        validation, test = (count[product, defect, role] for role in ("validation", "test"))
+        kinds.append(Kind(product, defect, train, validation, test, spread))
     return tuple(kinds)
 
 
@@ -272,8 +286,7 @@ def _duplicate_problems(rows: Sequence[LedgerRow], roles: Sequence[str]) -> Iter
 
 
 def _with_role(row: LedgerRow, role: str) -> LedgerRow:
-    name = "test" if role == "test" else "good" if row.defect is None else "shot"
-    return LedgerRow(row.id, row.file, name, row.product, row.defect, row.sha256, row.perceptual_hash)
+    return replace(row, role=role)
 
 
 def _told(pairs: Sequence[Duplicates]) -> str:

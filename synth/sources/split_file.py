@@ -1,8 +1,10 @@
-"""A split file fixes by name which images may be learnt from and which are for measuring only:
+"""A split file fixes by name which images may be learnt from and which are for choosing or measuring only:
 
-    {"shots": {"crack": ["a.jpg", ...], "good": [...]}, "test": {"crack": ["b.jpg", ...], "good": [...]}}
+    {"shots": {"crack": ["a.jpg", ...], "good": [...]}, "test": {"crack": ["b.jpg", ...], "good": [...]},
+     "validation": {"crack": ["c.jpg", ...]}}
 
 Names are file names, or paths below the folder where a name alone is not unique. What is listed nowhere is left out.
+`validation` may be left away: some of the shots are then kept for it (`synth.split`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from synth.io.names import printable
 from synth.io.regular import read_text
 from synth.sources.listing import Entry, Problem
 
-ROLES = {"shots": "train", "test": "test"}
+ROLES = {"shots": "train", "validation": "validation", "test": "test"}
 WANTED = 'wanted {"shots": {"<type>": ["<file>", ...], "good": [...]}, "test": {...}}'
 
 
@@ -67,7 +69,8 @@ def apply_split(path: Path, root: Path, entries: Sequence[Entry]) -> tuple[list[
         if len(found) != 1:
             problems.append(Problem(str(path), *_not_one(root, kind, name, found, types_of)))
         elif chosen.setdefault(found[0], split) != split:
-            what = f"{kind}/{name} is listed in shots and in test"
+            roles = [role for role, given in ROLES.items() if given in (chosen[found[0]], split)]
+            what = f"{kind}/{name} is listed in {roles[0]} and in {roles[1]}"
             problems.append(Problem(str(path), what, "keep it in one of them, or the test proves nothing"))
     return [replace(entry, split=chosen[entry], listed=True) for entry in entries if entry in chosen], problems
 

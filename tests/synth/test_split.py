@@ -1,3 +1,5 @@
+import json
+import shutil
 import weakref
 from pathlib import Path
 
@@ -6,11 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth.errors import SourceError
+from synth import generators
+from synth.checks.ledger import build_ledger, check_leaks, read_ledger
+from synth.cli.summary import Summary
+from synth.errors import LeakError, SourceError
+from synth.pipeline import preparation
+from synth.pipeline.preview import preview
+from synth.pipeline.runs import run
 from synth.sample import Sample
 from synth.sources import read_source
 from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource, SourceConfig
+from synth.sources.inspect import inspect
 from synth.split import Split, make_split, roles_of
+from tests.synth import blobs
+from tests.synth.blobs import BlobGenerator, recipe_for, write_source
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
 
@@ -143,6 +154,163 @@ def test_two_samples_of_one_id_are_refused():
         make_split([sample, sample], ProceduralSource())
 
 
+def tree_with_tests(root: Path, shots: int = 8, types: tuple[str, ...] = ("crack", "pit")) -> Path:
+    """A folder in which every type has shots and two test images."""
+    folder_tree(root, shots=shots, types=types)
+    for k, kind in enumerate(types):
+        for n in range(2):
+            seed = 1000 * (k + 1) + n
+            save(root / "test" / kind / f"t{n}.png", random_image(seed, *size_of(seed)))
+            save(root / "test" / kind / f"t{n}_mask.png", blob(seed, *size_of(seed)))
+    return root
+
+
+def kept(split: Split, kind: str) -> list[str]:
+    return names([sample for sample in split.validation if sample.defect == kind])
+
+
+@pytest.mark.parametrize(
+    ("shots", "fraction", "least", "wanted"),
+    [
+        (3, 0.25, 2, 0),
+        (4, 0.25, 2, 1),
+        (5, 0.25, 2, 1),
+        (8, 0.25, 2, 2),
+        (12, 0.25, 2, 3),
+        (8, 0.05, 2, 1),
+        (8, 0.0, 2, 0),
+        (8, 0.9, 2, 6),
+        (8, 0.5, 6, 2),
+        (4, 0.25, 4, 0),
+    ],
+)
+def test_a_share_of_the_shots_is_kept_for_validation_and_enough_are_left(tmp_path, shots, fraction, least, wanted):
+    source = FolderSource(root=tree_with_tests(tmp_path, shots), validation_fraction=fraction, min_shots=least)
+    split = split_of(source)
+    for kind in ("crack", "pit"):
+        assert len(kept(split, kind)) == wanted
+        assert len([shot for shot in split.shots if shot.defect == kind]) == shots - wanted
+    assert all(sample.image is None and sample.mask is None for sample in split.validation)
+    assert not {sample.id for sample in split.validation} & {sample.id for sample in split.shots + split.test}
+
+
+def test_a_type_without_test_images_keeps_all_of_its_shots_to_learn_from(tmp_path):
+    root = tree_with_tests(tmp_path)
+    shutil.rmtree(root / "test" / "pit")
+    split = split_of(FolderSource(root=root))
+    assert [len(kept(split, kind)) for kind in ("crack", "pit")] == [2, 0]
+    assert not split_of(FolderSource(root=root), learns=False).validation
+
+
+@pytest.mark.parametrize("source", [{}, {"test_fraction": 0.3}])
+def test_the_same_seed_keeps_the_same_and_another_type_or_good_image_changes_nothing(tmp_path, source):
+    root = tree_with_tests(tmp_path, 12)
+    before = split_of(FolderSource(root=root, **source), seed=5)
+    again = split_of(FolderSource(root=root, **source), seed=5)
+    assert kept(before, "crack") == kept(again, "crack") != []
+    others = {tuple(kept(split_of(FolderSource(root=root, **source), seed=seed), "crack")) for seed in range(6)}
+    assert len(others) > 1
+    tree_with_tests(root, 12, ("crack", "pit", "abrasion"))
+    save(root / "good" / "another.jpg", random_image(77))
+    after = split_of(FolderSource(root=root, **source), seed=5)
+    for kind in ("crack", "pit"):
+        assert kept(after, kind) == kept(before, kind)
+        for one, other in ((before.shots, after.shots), (before.test, after.test)):
+            assert names([s for s in one if s.defect == kind]) == names([s for s in other if s.defect == kind])
+    assert kept(after, "abrasion")
+
+
+def test_a_shot_saved_twice_is_not_learnt_from_and_chosen_with(tmp_path):
+    root = tree_with_tests(tmp_path)
+    for n in range(8):
+        image, mask = random_image(100 + n, *size_of(100 + n)), blob(100 + n, *size_of(100 + n))
+        save(root / "defect" / "crack" / f"again{n}.png", image[:, ::-1])
+        save(root / "defect" / "crack" / f"again{n}_mask.png", mask[:, ::-1])
+    split = split_of(FolderSource(root=root))
+    found = kept(split, "crack")
+    assert len(found) == 4
+    assert {name for name in found if name.startswith("again")} == {f"again{name[5:]}" for name in found[2:]}
+    check_leaks(build_ledger(split.roles, split.hashes))
+
+
+def test_a_shot_with_a_copy_among_another_type_is_not_kept(tmp_path):
+    root = tree_with_tests(tmp_path, 4)
+    for n in range(4):
+        save(root / "defect" / "pit" / f"c{n}.png", random_image(100 + n, *size_of(100 + n)))
+        save(root / "defect" / "pit" / f"c{n}_mask.png", blob(100 + n, *size_of(100 + n)))
+    split = split_of(FolderSource(root=root))
+    assert kept(split, "crack") == []
+    assert len(kept(split, "pit")) == 1
+    check_leaks(build_ledger(split.roles, split.hashes))
+
+
+def test_a_split_file_that_lists_validation_is_followed(tmp_path):
+    root = folder_tree(tmp_path, shots=6)
+    listed = {
+        "shots": {"crack": [f"crack{n}.png" for n in range(5)], "pit": ["pit0.png", "pit1.png"], "good": ["good1.jpg"]},
+        "validation": {"crack": ["crack5.png"], "good": ["good2.jpg"]},
+        "test": {"pit": ["pit3.png"], "crack": []},
+    }
+    (root / "split.json").write_text(json.dumps(listed))
+    split = split_of(FolderSource(root=root))
+    assert names(split.validation) == ["crack5.png", "good2.jpg"]
+    assert names(split.shots) == [*listed["shots"]["crack"], *listed["shots"]["pit"]]
+    assert [row.role for row in build_ledger(split.roles, split.hashes)].count("validation") == 2
+    listed["validation"]["crack"].append("crack0.png")
+    (root / "split.json").write_text(json.dumps(listed))
+    with pytest.raises(SourceError, match=r"crack/crack0\.png is listed in shots and in validation; keep it in one"):
+        split_of(FolderSource(root=root))
+
+
+@pytest.mark.parametrize("role", ["shots", "test"])
+def test_a_validation_image_in_another_role_is_a_leak(tmp_path, role):
+    root = folder_tree(tmp_path, shots=6)
+    save(root / "defect" / "crack" / "copy.png", random_image(105, *size_of(105))[::-1])
+    save(root / "defect" / "crack" / "copy_mask.png", blob(105, *size_of(105))[::-1])
+    listed = {"shots": {"crack": ["crack0.png", "crack1.png"], "good": ["good1.jpg"]}, "test": {"crack": []}}
+    listed |= {"validation": {"crack": ["crack5.png"]}}
+    listed[role]["crack"].append("copy.png")
+    (root / "split.json").write_text(json.dumps(listed))
+    split = split_of(FolderSource(root=root))
+    with pytest.raises(LeakError, match=rf"{role.rstrip('s')} .*copy\.png and validation .*crack5\.png"):
+        check_leaks(build_ledger(split.roles, split.hashes))
+
+
+def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_there_are(tmp_path, monkeypatch):
+    learnt = []
+
+    class Spy(BlobGenerator):
+        def fit(self, shots, good_images, progress=None):
+            learnt.extend(sample.id for sample in [*shots, *good_images])
+            super().fit(shots, good_images, progress)
+
+    monkeypatch.setitem(generators.GENERATORS, "seas", blobs.given(Spy))
+    root = write_source(tmp_path / "source", shots=12)
+    source = FolderSource(root=root, product="tile", test_fraction=0.3)
+    recipe = recipe_for(root).model_copy(update={"source": source})
+    made = run(recipe, tmp_path / "run")
+    rows = read_ledger(made.folder.ledger)
+    kept_ids = {row.id for row in rows if row.role == "validation"}
+    assert len(kept_ids) == 4
+    assert set(learnt) == {row.id for row in rows if row.role in ("shot", "good")}
+    told = "shots kept for validation: 2 of tile/crack, 2 of tile/stain"
+    assert told in str(Summary(made, 1.0)).splitlines()
+    assert Summary(made, 1.0).to_json()["validation"] == {"tile/crack": 2, "tile/stain": 2}
+    assert told in str(preview(recipe, preparation.silent)).splitlines()
+    assert "shots kept for validation: none" in str(
+        preview(
+            recipe.model_copy(update={"source": source.model_copy(update={"validation_fraction": 0})}),
+            preparation.silent,
+        )
+    )
+
+
+def test_inspect_tells_how_many_shots_a_run_keeps(tmp_path):
+    report = inspect(tree_with_tests(tmp_path / "tile"))
+    assert [(kind.train, kind.validation, kind.test) for kind in report.kinds if kind.defect] == [(6, 2, 2)] * 2
+    assert "  tile/crack: 6 shots, 2 kept for validation, 2 test" in str(report)
+
+
 @settings(deadline=None)
 @given(
     st.lists(
@@ -155,10 +323,11 @@ def test_roles_leave_no_type_without_shots_and_touch_nothing_else(kinds):
     roles = roles_of(kinds)
     for kind in {kind for kind, _ in kinds}:
         members = [i for i, (own, _) in enumerate(kinds) if own == kind]
-        marked = [kinds[i][1] for i in members]
+        learnt = "good" if kind[1] is None else "shot"
+        marked = [learnt if kinds[i][1] == "train" else "test" for i in members]
         given_roles = [roles[i] for i in members]
-        if kind[1] is None or "train" in marked:
+        if kind[1] is None or "shot" in marked:
             assert given_roles == marked
         else:
             shots = max(1, len(members) // 3)
-            assert given_roles == ["train"] * shots + ["test"] * (len(members) - shots)
+            assert given_roles == ["shot"] * shots + ["test"] * (len(members) - shots)

@@ -54,7 +54,7 @@ def test_a_second_training_of_one_training_set_is_no_evidence_in_nineteen_of_twe
     assert {"helps", "hurts", "no evidence"} == set(said)
 
 
-def test_counting_images_alone_would_call_luck_a_gain():
+def test_counting_images_alone_would_call_seed_variance_a_gain():
     rng = np.random.default_rng(13)
     wrong = 0
     for _ in range(100):

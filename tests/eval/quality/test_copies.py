@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from eval.quality.copies import audit_copies, defect_alone, defect_distances, near_duplicates
+from eval.quality.copies import audit_copies, defect_alone, defect_distances, look_at, near_duplicates
 from synth.baselines.config import CopyPasteConfig
 from synth.baselines.copy_paste import CopyPasteGenerator
 from synth.errors import EvalError
@@ -60,13 +60,14 @@ def planted(shown, how: str):
 
 
 SHOTS = [marked(seed) for seed in range(24)]
+LOOKS = look_at(SHOTS)
 NEW = [marked(seed) for seed in range(100, 295)]
 WAYS = ("exact", "flipped", "shifted", "re-compressed", "turned")
 
 
 def test_five_in_a_hundred_planted_copies_are_found_and_hardly_a_new_one_is_accused():
     copies = [planted(SHOTS[2 * n], WAYS[n % 5]) for n in range(10)]
-    audit = audit_copies([*NEW[:190], *copies], SHOTS)
+    audit = audit_copies(look_at([*NEW[:190], *copies]), LOOKS)
     assert audit.flags[190:].mean() >= 0.95
     assert audit.flags[:190].mean() <= 0.01
     assert audit.whole_nearest[190:].tolist() == [2 * n for n in range(10)]
@@ -77,7 +78,7 @@ def test_five_in_a_hundred_planted_copies_are_found_and_hardly_a_new_one_is_accu
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_kind_of_copy_is_found(way):
-    audit = audit_copies([planted(shot, way) for shot in SHOTS], SHOTS)
+    audit = audit_copies(look_at(planted(shot, way) for shot in SHOTS), LOOKS)
     assert audit.flags.mean() >= 0.95
     assert (audit.whole_nearest == np.arange(len(SHOTS))).mean() >= 0.95
 
@@ -85,8 +86,8 @@ def test_every_kind_of_copy_is_found(way):
 def test_a_shot_saved_twice_does_not_blind_the_audit():
     saved = saved_again(SHOTS[0][0], 90), SHOTS[0][1]
     twice = [*SHOTS[:12], saved, planted(SHOTS[1], "flipped")]
-    audit = audit_copies([planted(SHOTS[3], "shifted"), NEW[0]], twice)
-    once = audit_copies([planted(SHOTS[3], "shifted"), NEW[0]], SHOTS[:12])
+    audit = audit_copies(look_at([planted(SHOTS[3], "shifted"), NEW[0]]), look_at(twice))
+    once = audit_copies(look_at([planted(SHOTS[3], "shifted"), NEW[0]]), look_at(SHOTS[:12]))
     assert audit.flags.tolist() == once.flags.tolist() == [True, False]
     assert audit.defect_limit > 0.5 * once.defect_limit
 
@@ -98,7 +99,7 @@ def test_a_generator_that_pastes_its_training_defects_scores_worst():
     drawn = generator.draw([Request("plate", "mark", index) for index in range(40)])
     pasted = [(sample.image, sample.mask) for sample in drawn if sample.mask.any()]
     assert len(pasted) > 30
-    fresh, copied = (audit_copies(images, SHOTS) for images in (NEW[:40], pasted))
+    fresh, copied = (audit_copies(look_at(images), LOOKS) for images in (NEW[:40], pasted))
     assert np.median(copied.defect) < np.median(fresh.defect) / 2
     assert copied.rate[0] > 0.5 > 0.05 >= fresh.rate[0]
     assert not (copied.whole < copied.whole_limit).any()
@@ -116,12 +117,12 @@ def test_a_defect_is_recognised_turned_enlarged_and_paler():
 
 def test_near_duplicates_are_told_in_pairs():
     images = [NEW[0], NEW[1], planted(NEW[0], "flipped"), NEW[2]]
-    assert near_duplicates(images, 0.03) == [(0, 2)]
+    assert near_duplicates(look_at(images), 0.03) == [(0, 2)]
 
 
 def test_what_cannot_be_audited_is_an_error():
     for few in (SHOTS[:3], [*SHOTS[:3], SHOTS[0]]):
         with pytest.raises(EvalError, match="3 different shots; the audit needs"):
-            audit_copies(NEW[:2], few)
+            audit_copies(look_at(NEW[:2]), look_at(few))
     with pytest.raises(EvalError, match="mask is empty"):
-        audit_copies([(NEW[0][0], np.zeros(SIZE, bool))], SHOTS)
+        look_at([(NEW[0][0], np.zeros(SIZE, bool))])

@@ -13,20 +13,40 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from eval.study import training_sets
+from eval.study.memory import free_memory, needed_bytes
 from eval.study.study import Study, run_study
 from eval.study.training_sets import build_training_sets, draw_baseline
-from eval.study.training_side import hold_back, read_training_side
-from synth.checks.ledger import build_ledger
+from eval.study.training_side import read_training_side
+from synth import generators
+from synth.checks.ledger import read_ledger, write_ledger
 from synth.cli.main import app
 from synth.errors import EvalError, LeakError
 from synth.pipeline.manifest import read_manifest, write_manifest
 from synth.pipeline.preparation import silent
+from synth.pipeline.real import read_real
+from synth.pipeline.runs import run
 from synth.sample import Sample
+from synth.sources.config import FolderSource
 from synth.sources.listing import reopen
 from synth.split import Split
+from tests.synth.blobs import BLOBS, given, recipe_for, run_blobs, write_source
 
 TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 2, "validate_every": 2}
 STUDY = Study({"lfd": TINY}, ("real", "copy_paste", "ours_real", "noise_control"), 2)
+
+
+class Spy:
+    """A generator that notes the ids of the shots it is given."""
+
+    def __init__(self, generator, learnt):
+        self._generator, self._learnt = generator, learnt
+
+    def fit(self, shots, good_images, progress=None):
+        self._learnt.append([shot.id for shot in shots])
+        self._generator.fit(shots, good_images, progress)
+
+    def __getattr__(self, name):
+        return getattr(self._generator, name)
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +59,26 @@ def measured(finished, tmp_path_factory):
     return run_study(finished.path, STUDY, tmp_path_factory.mktemp("study"), silent)
 
 
-def test_the_validation_part_is_cut_from_the_shots_and_the_test_part_stays_closed(side):
+def test_validation_and_test_samples_stay_closed(side):
     names = [{sample.id for sample in part} for part in (side.shots, side.validation, side.good_images, side.test)]
     assert [len(part) for part in names] == [8, 4, 4, 16]
     assert len(set.union(*names)) == 32
     assert Counter(shot.defect for shot in side.validation) == {"crack": 2, "stain": 2}
-    assert all(sample.image is None for sample in side.test)
+    assert all(sample.image is None for sample in side.test + side.validation)
 
 
-def test_a_type_with_one_shot_cannot_be_split():
-    shots = [Sample("a", product="lid", defect="bent")]
-    with pytest.raises(EvalError, match="lid/bent has one shot, wanted two"):
-        hold_back(shots, 0.25, 0)
+def test_generator_baselines_and_segmenters_learn_from_the_same_shots(finished, side, monkeypatch):
+    assert [shot.id for shot in side.shots] == sorted(shot.id for shot in side.shots)
+    assert {shot.id for shot in side.shots} == {
+        image.id for image in read_real(finished.folder) if image.role == "shot"
+    }
+    learnt = []
+    for kind in training_sets.BASELINES:
+        declared = generators.GENERATORS[kind]
+        spied = given(lambda *args, declared=declared: Spy(declared.open(*args), learnt))
+        monkeypatch.setitem(generators.GENERATORS, kind, spied)
+    build_training_sets(side, training_sets.TRAINING_SETS, 32, silent)
+    assert learnt == [[shot.id for shot in side.shots]] * len(training_sets.BASELINES)
 
 
 def test_training_sets_hold_what_they_say(side):
@@ -70,23 +98,8 @@ def test_training_sets_hold_what_they_say(side):
     for training_set in built.values():
         assert not validation & {sample.id for sample in training_set.samples}
         assert {sample.image.shape for sample in training_set.samples} == {(32, 32, 3)}
-
-
-def test_a_shot_saved_twice_is_not_learnt_from_and_chosen_with(finished, side, monkeypatch):
-    shots = [*side.shots, *side.validation]
-    duplicates = [
-        replace(shot, id=f"{shot.id}-again", image=shot.image[:, ::-1], mask=shot.mask[:, ::-1]) for shot in shots
-    ]
-    split = Split([*shots, *duplicates], side.good_images, side.test)
-    monkeypatch.setattr(
-        "eval.study.training_side.prepare", lambda *_: (split, build_ledger(replace(split, test=[])), ())
-    )
-    monkeypatch.setattr("eval.study.training_side.check_same_source", lambda *_: None)
-    again = read_training_side(finished.path, silent)
-    assert len(again.shots) == len(side.shots)
-    assert {shot.id.removesuffix("-again") for shot in again.shots}.isdisjoint(
-        shot.id.removesuffix("-again") for shot in again.validation
-    )
+        assert all(s.provenance is None or s.provenance.start is None for s in training_set.samples)
+        assert sum(s.provenance is not None for s in training_set.samples) in (0, made)
 
 
 def test_shots_are_repeated_even_where_the_defect_is_a_missing_piece(finished, side):
@@ -102,11 +115,6 @@ def test_shots_are_repeated_even_where_the_defect_is_a_missing_piece(finished, s
     assert copies == {shot.image.tobytes() for shot in gone}
 
 
-def test_baselines_never_see_the_validation_part(side):
-    copies = {sample.image.tobytes() for sample in draw_baseline(side, "oversample")}
-    assert copies == {shot.image.tobytes() for shot in side.shots}
-
-
 def test_every_training_is_measured_on_every_test_image(measured):
     assert Counter(measured.defects) == {"crack": 6, "stain": 6}
     assert measured.good_images == 4
@@ -120,8 +128,8 @@ def test_every_training_is_measured_on_every_test_image(measured):
     )
 
 
-def test_a_killed_study_goes_on_and_ends_the_same(finished, measured, tmp_path):
-    for stop_at in (("training", 3), ("trainings", 5), ("measuring", 2)):
+def test_a_killed_study_resumes_and_ends_the_same(finished, measured, tmp_path):
+    for stop_at in (("training", 3), ("trainings", 5), ("measuring", 10)):
 
         def killed(stage, done, total, stop_at=stop_at):
             if (stage, done) == stop_at:
@@ -164,7 +172,7 @@ def test_too_few_test_images_are_told_before_any_training(finished, tmp_path):
     assert not (tmp_path / "study").exists()
 
 
-def test_trainings_side_by_side_stop_and_go_on_and_end_like_one_after_the_other(finished, measured, tmp_path):
+def test_trainings_side_by_side_stop_and_resume_and_end_like_one_after_the_other(finished, measured, tmp_path):
     def killed(stage, done, total):
         if (stage, done) == ("trainings", 3):
             raise KeyboardInterrupt
@@ -195,13 +203,66 @@ def test_no_training_begins_before_wrong_words_are_told(finished, tmp_path):
 
 
 def test_a_run_without_test_images_is_an_error(tmp_path, monkeypatch):
-    from synth import generators
-    from tests.synth.blobs import BLOBS, run_blobs, write_source
-
     monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
     run = run_blobs(write_source(tmp_path / "source"), tmp_path / "run", request={"per_defect": 1})
     with pytest.raises(EvalError, match="has no defective test images; list some"):
         read_training_side(run.path, silent)
+
+
+def test_a_run_that_kept_no_validation_shots_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
+    for name, shots, fraction, told in (
+        ("few", 5, 0.25, r"no validation shots .*fewer than 4 shots .*list some as validation in a split file"),
+        ("none", 8, 0, r"source\.validation_fraction=0, .*set it to 0\.25 and run the recipe again"),
+    ):
+        root = write_source(tmp_path / name, shots=shots)
+        block = FolderSource(root=root, product="tile", test_fraction=0.4, validation_fraction=fraction)
+        made = run(recipe_for(root).model_copy(update={"source": block}), tmp_path / f"{name}-run")
+        with pytest.raises(EvalError, match=told):
+            read_training_side(made.path, silent)
+
+
+def test_a_run_made_before_validation_was_a_role_is_refused_in_one_line(finished, tmp_path):
+    run = shutil.copytree(finished.path, tmp_path / "run")
+    rows = read_ledger(run / "ledger.parquet")
+    old = [replace(row, role="shot" if row.role == "validation" else row.role) for row in rows]
+    write_ledger(old, run / "ledger.parquet")
+    done = CliRunner().invoke(app, ["eval", "verdict", str(run), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert "was made by an earlier version, whose generator learnt from the validation shots too" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_type_without_validation_shots_takes_the_threshold_of_the_others_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
+    root = write_source(tmp_path / "source", shots=8)
+    for number in range(2, 8):
+        (root / "stain" / f"stain{number}.png").unlink()
+        (root / "ground_truth" / "stain" / f"stain{number}_mask.png").unlink()
+    block = FolderSource(root=root, product="tile", test_fraction=0.5, min_shots=1)
+    made = run(recipe_for(root).model_copy(update={"source": block}), tmp_path / "run")
+    measured = run_study(made.path, Study({"lfd": TINY}, ("real",), 1), tmp_path / "study", silent)
+    assert measured.validation == {"crack": 1, "stain": 0}
+    assert Counter(measured.defects) == {"crack": 4, "stain": 1}
+
+
+def test_training_images_that_do_not_fit_into_memory_are_told_before_any_training(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("eval.study.memory.free_memory", lambda: 100_000)
+    told = (
+        r"needs about 0\.0 GB for 4 training sets of up to 24 images at 32 px, 1 at once, .*resolution=32.*--workers 1"
+    )
+    with pytest.raises(EvalError, match=told):
+        run_study(finished.path, STUDY, tmp_path / "study", silent)
+    assert not (tmp_path / "study").exists()
+
+
+def test_the_memory_needed_grows_with_images_resolution_and_workers():
+    base = needed_bytes(10, [0, 90], 64, 1)
+    assert base == (100 + 100) * 64 * 64 * 4
+    assert needed_bytes(10, [0, 90], 128, 1) == 4 * base
+    assert needed_bytes(10, [0, 90], 64, 3) == (100 + 6 * 100) * 64 * 64 * 4
+    assert free_memory() is None or free_memory() > 10**6
 
 
 @pytest.fixture
@@ -264,11 +325,12 @@ def test_the_commands_train_measure_and_tell(finished, tmp_path):
     assert [row["training_set"] for row in rows] == ["real", "ours_real"]
     assert set(rows[0]["iou"]) == {"crack", "stain"}
     assert rows[0]["mean_iou"] == pytest.approx(np.mean(list(rows[0]["iou"].values())))
-    assert all(row["cores"] > 0 and 0 <= row["waiting"] < 1 for row in rows)
+    assert all(row["cpu_cores"] > 0 and 0 <= row["data_wait_fraction"] < 1 for row in rows)
     told = CliRunner().invoke(app, ["eval", "verdict", *common, "--out", str(tmp_path / "verdict")])
     assert told.exit_code == 0, told.stderr
     judged = json.loads(told.stdout)
     assert judged == json.loads((tmp_path / "verdict" / "verdict.json").read_text())
+    assert judged["validation_shots"] == {"crack": 2, "stain": 2}
     assert {gain["what"] for gain in judged["gains"]} >= {"all types", "crack", "stain"}
     assert {gain["images"] for gain in judged["gains"] if gain["what"] == "all types"} == {12}
     assert (tmp_path / "verdict" / "verdict.svg").read_text().startswith("<svg")

@@ -153,7 +153,7 @@ def test_two_thousand_images_are_compared_in_seconds():
 def test_a_ledger_names_everything_that_has_a_role_and_comes_back(tmp_path):
     source = FolderSource(root=folder_tree(tmp_path / "tile"), test_fraction=0.34)
     split = make_split(read_source(source), source)
-    ledger = build_ledger(split)
+    ledger = build_ledger(split.roles, split.hashes)
     roles = {"shot": split.shots, "good": split.good_images, "test": split.test}
     for role, samples in roles.items():
         assert [r.id for r in ledger if r.role == role] == [s.id for s in samples] != []
@@ -161,7 +161,7 @@ def test_a_ledger_names_everything_that_has_a_role_and_comes_back(tmp_path):
     write_ledger(ledger, tmp_path / "run" / "ledger.parquet")
     assert read_ledger(tmp_path / "run" / "ledger.parquet") == ledger
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["ledger.parquet"]
-    assert build_ledger(replace(split, hashes={}, test=[])) == [r for r in ledger if r.role != "test"]
+    assert build_ledger(replace(split, test=[]).roles, {}) == [r for r in ledger if r.role != "test"]
 
 
 def test_a_ledger_that_cannot_be_written_or_read_says_so(tmp_path):

@@ -49,6 +49,7 @@ def made(monkeypatch, tmp_path) -> list[tuple]:
             yields=[Yield("tile", "crack", 5, 1, {"blank_mask": 2})],
             shortfalls=["tile/pit: 0 of 3"],
             inferred=["tile: defects are turned by any angle"],
+            validation={"tile/crack": 2},
         )
 
     monkeypatch.setattr(runs, "run", stand_in)
@@ -89,6 +90,7 @@ def test_run_hands_recipe_and_place_to_the_pipeline_and_tells_what_came_of_it(pl
     assert "blank_mask 2" in done.stdout
     assert "tile/pit: 0 of 3" in done.stdout
     assert "tile: defects are turned by any angle" in done.stdout
+    assert "shots kept for validation: 2 of tile/crack" in done.stdout
     assert str(tmp_path / "run" / "report" / "index.html") in done.stdout
     assert done.stderr == "drawing: 2 done\n"
 
