@@ -35,6 +35,7 @@ from synth.checks import Reject
 from synth.checks.config import ChecksConfig
 from synth.checks.mask import judge
 from synth.generators import Request
+from synth.io.thumbnails import close_up, cut_out
 from synth.recipe import load_recipe
 from synth.sample import Sample
 from synth.seas.base import TINY, build_untrained
@@ -42,7 +43,6 @@ from synth.seas.config import SeasConfig
 from synth.seas.generator import SeasGenerator
 from synth.sources import read_source
 from synth.split import make_split
-from synth.writers.thumbnails import close_up, cut_out
 
 MASK_SHARE = 0.6
 """Updates of the mask head for each update of the denoiser."""

@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from synth.io.images import read_image, read_mask
+from synth.io.thumbnails import close_up, cut_out
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.real import read_real
-from synth.writers.thumbnails import close_up, cut_out
 
 Files = tuple[Path, Path]
 GAP = 8
@@ -32,14 +32,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128, help="side of a tile, px")
     args = parser.parse_args()
     rows = pq.read_table(args.run / "manifest.parquet").to_pylist()
-    real = [image for image in read_real(RunFolder(args.run)) if image.mask is not None]
+    real = [shot for shot in read_real(RunFolder(args.run)) if shot.role == "shot"]
     lines = []
     for product, defect in sorted({(row["product"], row["defect"]) for row in rows}):
         made = [row for row in rows if (row["product"], row["defect"]) == (product, defect)]
-        shots = [image for image in real if (image.product, image.defect) == (product, defect)]
+        shots = [shot for shot in real if (shot.product, shot.defect) == (product, defect)]
         parts = [strip([(args.run / row["image"], args.run / row["mask"]) for row in spread(made, args.each)], args)]
         if args.real:
-            files = [(args.run / shot.image, args.run / str(shot.mask)) for shot in spread(shots, args.real)]
+            files = [(s.path(args.run, "image"), s.path(args.run, "mask")) for s in spread(shots, args.real)]
             parts = [strip(files, args, args.real), np.full((3 * args.side, GAP, 3), 255, np.uint8), *parts]
         lines.append(np.hstack(parts))
     args.target.parent.mkdir(parents=True, exist_ok=True)

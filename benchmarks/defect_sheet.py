@@ -14,9 +14,9 @@ from PIL import Image
 from scipy import ndimage
 
 from synth.dual.frame import normals
+from synth.io.thumbnails import close_up, cut_out
 from synth.pipeline.runs import Run
 from synth.sample import Sample
-from synth.writers.thumbnails import close_up, cut_out
 
 SIDE = 150
 

@@ -23,8 +23,9 @@ from synth.dual.noise import fade, perlin
 from synth.dual.scene import prepare
 from synth.dual.surface import prepare_surface
 from synth.dual.unorganised import draw_on_cloud
+from synth.io.atomic import write_whole
 from synth.io.geometry import encoded_extras
-from synth.pipeline.folder import png_bytes, write_whole
+from synth.io.png import png_bytes
 from synth.sample import Cloud, Sample
 
 SEEDS = 20

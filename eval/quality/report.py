@@ -25,7 +25,6 @@ from eval.quality.faithfulness import Faithfulness, faithfulness
 from eval.quality.manifold import precision_recall
 from synth.errors import EvalError
 from synth.generators import Progress
-from synth.pipeline.folder import read_png
 from synth.pipeline.real import read_real
 from synth.pipeline.runs import Run
 from synth.sample import Sample
@@ -181,15 +180,13 @@ def _shots(run: Run) -> Iterator[Sample]:
     """The shots that the run keeps, read one at a time."""
     for entry in read_real(run.folder):
         if entry.role == "shot":
-            image = read_png(run.path / entry.image)
-            mask = None if entry.mask is None else read_png(run.path / entry.mask)
-            yield Sample(entry.id, image, mask, product=entry.product, defect=entry.defect)
+            yield entry.load(run.path)
 
 
 def _good_images(run: Run) -> Callable[[str], np.ndarray | None]:
     """What reads the good image of a content hash, or gives None."""
-    places = {entry.sha256: entry.image for entry in read_real(run.folder) if entry.role == "good"}
-    return lambda sha256: read_png(run.path / places[sha256]) if sha256 in places else None
+    known = {str(entry.content): entry for entry in read_real(run.folder) if entry.role == "good"}
+    return lambda sha256: known[sha256].load(run.path).image if sha256 in known else None
 
 
 def _image(sample: Sample) -> Pair:

@@ -92,7 +92,7 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
     config = Recipe.model_validate({"generator": {"kind": kind}}).generator
     generator = GENERATORS[kind].open(config, Path(), recipe.seed)
     generator.fit(side.shots, side.good_images)
-    wanted = Counter((record.product, record.defect) for record in side.run.manifest)
+    wanted = Counter((record.product, str(record.defect)) for record in side.run.manifest)
     for (product, defect), quota in sorted(wanted.items()):
         accepted = 0
         for index in range(_MOST_ATTEMPTS * quota):

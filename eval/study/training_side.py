@@ -15,7 +15,8 @@ from pathlib import Path
 from synth.checks.ledger import LedgerRow, read_ledger
 from synth.errors import EvalError
 from synth.generators import Progress
-from synth.pipeline.preparation import check_same_source, prepare
+from synth.pipeline.guards import check_same_source
+from synth.pipeline.preparation import prepare
 from synth.pipeline.runs import Run
 from synth.sample import Sample
 from synth.split import LEAST_SHOTS_TO_KEEP_ONE

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +13,21 @@ import typer
 
 from synth.cli.arguments import AsJson, Out, Overrides, RecipeName, RunPath, beside
 from synth.cli.terminal import Bars, put, say, tell
+from synth.errors import RecipeError
 
 if TYPE_CHECKING:
     from synth.cli.summary import Summary
+
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes, or actors, that draw side by side; each loads the model.")
+]
+
+
+class Executor(str, Enum):
+    """Where workers run."""
+
+    local = "local"
+    ray = "ray"
 
 
 def demo(out: Out = None, as_json: AsJson = False) -> None:
@@ -34,18 +48,40 @@ def run(
     overrides: Overrides = [],  # noqa: B006  typer copies it
     out: Out = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
+    workers: Workers = 1,
+    executor: Annotated[
+        Executor, typer.Option("--executor", help="Where workers run: processes on this machine, or actors of Ray.")
+    ] = Executor.local,
+    shards: Annotated[
+        str | None,
+        typer.Option("--shards", metavar="I/N", help="Make the I-th of N shares of the work ahead, counted from 0."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a labelled dataset from a recipe. After an interruption the same command resumes where it stopped."""
-    if not dry_run:
-        tell(_run(recipe, overrides, out), as_json)
-        return
-    from synth.pipeline.preview import preview
-    from synth.recipe import load_recipe
+    """Make a labelled dataset from a recipe. After an interruption the same command resumes where it stopped; with a
+    larger quota, more formats or more defect types it continues from what is there."""
+    if dry_run:
+        from synth.pipeline.preview import preview
+        from synth.recipe import load_recipe
+
+        with Bars() as bars:
+            seen = preview(load_recipe(recipe, overrides), bars)
+        tell(seen, as_json)
+    elif shards is not None:
+        _make_ahead(recipe, overrides, out, shards)
+    else:
+        tell(_run(recipe, overrides, out, workers, executor), as_json)
+
+
+def verify(path: RunPath, as_json: AsJson = False) -> None:
+    """Compare every file of a finished run with what was written; exit code 1 if one is damaged, missing or new."""
+    from synth.pipeline.verify import verify as compare
 
     with Bars() as bars:
-        seen = preview(load_recipe(recipe, overrides), bars)
-    tell(seen, as_json)
+        found = compare(path, bars)
+    tell(found, as_json)
+    if not found.whole:
+        raise typer.Exit(1)
 
 
 def show(path: RunPath) -> None:
@@ -87,12 +123,26 @@ def regenerate(
         raise typer.Exit(1)
 
 
-def _run(name: str, overrides: list[str], out: Path | None) -> Summary:
+def _run(
+    name: str, overrides: list[str], out: Path | None, workers: int = 1, executor: Executor = Executor.local
+) -> Summary:
     from synth.cli.summary import Summary
     from synth.pipeline.runs import run as make
     from synth.recipe import load_recipe
 
     started = time.monotonic()
     with Bars() as bars:
-        finished = make(load_recipe(name, overrides), out, bars)
+        finished = make(load_recipe(name, overrides), out, bars, workers, executor.value)
     return Summary(finished, (time.monotonic() - started) / 60)
+
+
+def _make_ahead(name: str, overrides: list[str], out: Path | None, shards: str) -> None:
+    from synth.pipeline.runs import make_ahead
+    from synth.recipe import load_recipe
+
+    given = re.fullmatch(r"(\d+)/(\d+)", shards)
+    if not given or not int(given[1]) < int(given[2]):
+        raise RecipeError(f"--shards {shards}: wanted I/N with I from 0 to N - 1, such as 0/8")
+    with Bars() as bars:
+        folder = make_ahead(load_recipe(name, overrides), out, (int(given[1]), int(given[2])), bars)
+    say(f"{folder.shards}: when all shares are there, run the same command without --shards")

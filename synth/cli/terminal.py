@@ -9,7 +9,7 @@ import os
 import sys
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from synth.printable import printable
 
@@ -54,7 +54,7 @@ class Bars(AbstractContextManager["Bars"]):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._console = Console(file=_Unfailing(sys.stderr))
+        self._console = Console(file=cast(IO[str], _Unfailing(sys.stderr)))
         # A name with [brackets] is no markup.
         name = TextColumn("{task.description}", markup=False)
         columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -17,12 +17,6 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"
 
 
-def printable(name: object) -> str:
-    """The text of a name or path, escaped where it holds a NUL or what is not UTF-8: any stream takes it then."""
-    text = str(name)
-    return text if is_utf8(text) and "\0" not in text else ascii(text)
-
-
 def is_utf8(name: str) -> bool:
     """Whether text can hold the name: what Python cannot decode of one it keeps as surrogates."""
     return name.encode(errors="ignore").decode() == name

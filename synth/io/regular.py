@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from synth.errors import SourceError
-from synth.io.names import printable
+from synth.printable import printable
 
 MOST_BYTES = 2 * 2**30
 MOST_TEXT = 64 * 2**20

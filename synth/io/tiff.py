@@ -91,6 +91,7 @@ def _decoded(path: Path) -> np.ndarray:
 def _inflated(file: tifffile.TiffFile, page: tifffile.TiffPage) -> list[bytes]:
     """The content of each strip or tile, of which none may hold more than it has room for: a few kilobytes can inflate
     to gigabytes."""
+    assert page.dtype is not None
     room = math.prod(page.chunks) * page.dtype.itemsize
     parts = []
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):

@@ -31,7 +31,7 @@ from filelock import FileLock, Timeout
 
 from synth.errors import RecipeError, WriterError
 from synth.io.atomic import explain, is_temporary, make_folder
-from synth.io.names import printable
+from synth.printable import printable
 
 LOCK = "run.lock"
 BEFORE_RECIPE = {LOCK, "fit.lock", "ledger.parquet", "environment.json", "parts.json", "inputs.json"}

@@ -1,7 +1,8 @@
 """Whether a folder holds this very run: the same recipe, source, machine and files, so that it may be resumed.
 
-A recipe may grow: a larger quota, more formats or more defect types keep what was accepted. Everything else that differs
-is refused by name. What a run relies on is compared with its sha256; what is damaged and can be written again, is.
+A recipe may grow: a larger quota, more formats or more defect types keep what was accepted. Everything else that
+differs is refused by name. What a run relies on is compared with its sha256; what is damaged and can be written again,
+is.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from synth.errors import RecipeError, RunError, SourceError
 from synth.generators import GENERATORS
 from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
-from synth.io.names import printable
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.preparation import Prepared, placement_notes
 from synth.pipeline.stored import damage
+from synth.printable import printable
 from synth.recipe import Recipe, differences, load_recipe
 from synth.sources.parts import write_parts
 
@@ -103,7 +104,7 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
         check_same_source(folder, prepared.ledger)
     for path, write in own.items():
         _settle(path, recorded.get(path.name), write, keep=path == folder.environment)
-    made_with = _check_environment(folder)
+    made_with = check_environment(folder)
     named = dict(_named_files(recipe))
     if recorded:
         _check_named(folder, {k: v for k, v in recorded.items() if folder.path / k not in own}, named)
@@ -116,7 +117,9 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
     return made_with
 
 
-def _check_environment(folder: RunFolder) -> dict[str, str]:
+def check_environment(folder: RunFolder) -> dict[str, str]:
+    """The environment that a run was begun in; its number of threads is set. RecipeError where this machine would make
+    other images."""
     made_with: dict[str, str] = json.loads(folder.environment.read_text(encoding="utf-8"))
     changed = environment.differences(made_with, environment.describe())
     if changed:
@@ -142,8 +145,8 @@ def _check_named(folder: RunFolder, recorded: Mapping[str, str], now: Mapping[st
     changed = sorted(name for name in recorded.keys() | now.keys() if recorded.get(name) != now.get(name))
     if changed:
         raise RecipeError(
-            f"{printable(changed[0])} has changed since {folder.path} was begun; put it back as it was, or name another "
-            "folder with --out"
+            f"{printable(changed[0])} has changed since {folder.path} was begun; put it back as it was, or name "
+            "another folder with --out"
         )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from synth.checks.ledger import LedgerRow, build_ledger, check_leaks
 from synth.generators import GENERATORS, Progress
+from synth.io.names import check_names
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.sources import read_source

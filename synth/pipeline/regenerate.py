@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,16 @@ import numpy as np
 
 from synth.errors import RecipeError
 from synth.generators import Progress
-from synth.io.geometry import encoded_extras
-from synth.pipeline.folder import RunFolder, read_png
-from synth.pipeline.journal import Journal, Record
-from synth.pipeline.preparation import check_same_source, open_generator, plan, prepare, run_folder, silent
-from synth.pipeline.streams import draw
+from synth.io.encoded import encode
+from synth.io.png import read_png
+from synth.pipeline.folder import RunFolder, run_folder
+from synth.pipeline.guards import check_environment, check_same_source
+from synth.pipeline.job import Job, Worker
+from synth.pipeline.journal import Journal
+from synth.pipeline.plan import plan
+from synth.pipeline.preparation import prepare, silent
+from synth.pipeline.shards import draw
+from synth.pipeline.stored import StoredSample, damage
 from synth.recipe import load_recipe
 from synth.sample import Sample
 from synth.suggest import did_you_mean
@@ -46,67 +50,55 @@ class Regenerated:
 
 
 def regenerate(run_path: str | Path, sample_id: str, progress: Progress | None = None) -> Regenerated:
-    """Draw the sample's whole batch again with the stored model and compare the one. Needs the run's folder and its
+    """Make the sample's whole shard again with the stored model and compare the one. Needs the run's folder and its
     source, changes neither. RecipeError for an id that the run has not accepted."""
     folder = run_folder(run_path)
-    record = _find(folder, sample_id)
+    stored = _find(folder, sample_id)
     recipe = load_recipe(folder.recipe)
     split, ledger, _ = prepare(recipe, progress or silent)
     check_same_source(folder, ledger)
-    generator = open_generator(recipe, folder)
-    generator.fit(split.shots, split.good_images, progress)
-    stream = next(
-        s
-        for s in plan(recipe, split.shots, split.good_images)
-        if (s.product, s.defect) == (record.product, record.defect)
-    )
-    drawn = draw(generator, stream.requests(record.index // stream.batch))
-    sample = drawn[record.index % stream.batch]
-    return Regenerated(sample, tuple(compare(folder, record, sample)))
+    made_with = check_environment(folder)
+    generator = Worker(Job(recipe, folder.model, split.shots, split.good_images, made_with)).generator(progress)
+    kind, index = (stored.product, str(stored.defect)), stored.generated.index
+    stream = next(s for s in plan(recipe, split.shots, split.good_images) if s.kind == kind)
+    sample = draw(generator, stream.shard(index // stream.size).requests())[index % stream.size]
+    return Regenerated(sample, tuple(compare(folder, stored, sample)))
 
 
-def compare(folder: RunFolder, record: Record, sample: Sample) -> list[str]:
+def compare(folder: RunFolder, stored: StoredSample, sample: Sample) -> list[str]:
     """What differs between a sample and the files of its record, as sentences."""
-    found = []
-    stored = (("image", record.image, record.image_sha256), ("mask", record.mask, record.mask_sha256))
-    for what, name, sha256 in stored:
-        path = folder.path / str(name)
-        if not path.is_file():
-            found.append(f"the stored {what} {path} is gone")
-            continue
-        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-            found.append(f"the stored {what} {path} is not the file that was written")
-        drawn = getattr(sample, what)
-        difference = _difference(read_png(path), drawn)
-        if difference:
-            found.append(f"{what}: {difference}")
-    encoded = encoded_extras(sample)
-    for kind, (name, sha256) in record.extras.items():
-        path = folder.path / name
-        if not path.is_file():
-            found.append(f"the stored {kind} {path} is gone")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-            found.append(f"the stored {kind} {path} is not the file that was written")
-        elif kind not in encoded or hashlib.sha256(encoded[kind][1]).hexdigest() != sha256:
-            found.append(f"{kind}: drawn otherwise than stored")
+    found, made = [], encode(sample)
+    for kind, file in stored.files.items():
+        path = stored.path(folder.path, kind)
+        wrong = damage(path, file.sha256)
+        if wrong:
+            found.append(f"the stored {kind} {path} {wrong}")
+        if kind not in made:
+            found.append(f"{kind}: stored and not drawn")
+        elif made[kind].sha256 != file.sha256:
+            found.append(f"{kind}: {_difference(kind, path, sample)}")
     return found
 
 
-def _difference(stored: np.ndarray, drawn: np.ndarray | None) -> str | None:
+def _difference(kind: str, path: Path, sample: Sample) -> str:
+    """In how many pixels an image or mask differs from the stored one; where that cannot be said, that it does."""
+    drawn = {"image": sample.image, "mask": sample.mask}.get(kind)
+    try:
+        stored = read_png(path)
+    except OSError:
+        return "drawn otherwise than stored"
     if drawn is None or drawn.shape != stored.shape:
-        return f"{None if drawn is None else drawn.shape} drawn, {stored.shape} stored"
+        return "drawn otherwise than stored"
     distance = np.abs(stored.astype(np.int16) - drawn.astype(np.int16))
-    if not distance.any():
-        return None
     pixels = distance.reshape(*stored.shape[:2], -1).any(axis=2).sum()
     return f"{pixels} px differ, by at most {distance.max()}"
 
 
-def _find(folder: RunFolder, sample_id: str) -> Record:
-    records = {record.id: record for record in Journal(folder.journal).records}
-    if sample_id not in records:
-        raise RecipeError(f"{folder.path} has no sample {sample_id}; {did_you_mean(sample_id, records)}")
-    record = records[sample_id]
-    if record.status != "accepted":
-        raise RecipeError(f"{sample_id} was {record.status}, so it is not stored; name an accepted one")
-    return record
+def _find(folder: RunFolder, sample_id: str) -> StoredSample:
+    known = {sample.id: sample for sample in Journal(folder.journal).samples()}
+    if sample_id not in known:
+        raise RecipeError(f"{folder.path} has no sample {sample_id}; {did_you_mean(sample_id, known)}")
+    stored = known[sample_id]
+    if stored.role != "accepted":
+        raise RecipeError(f"{sample_id} was {stored.role}, so it is not stored; name an accepted one")
+    return stored

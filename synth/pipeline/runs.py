@@ -38,7 +38,8 @@ from synth.writers import WRITERS, FolderSink
 
 
 class Run:
-    """A finished run on disk, opened by its folder. RecipeError where there is none, RunError where it is unfinished."""
+    """A finished run on disk, opened by its folder. RecipeError where there is none, RunError where it is
+    unfinished."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -80,7 +81,7 @@ class Run:
     @property
     def validation(self) -> dict[str, int]:
         """Shots that were kept from the generator to choose thresholds with, by "product/type"."""
-        kinds = {(record.product, record.defect) for record in self.manifest}
+        kinds = {(record.product, str(record.defect)) for record in self.manifest}
         return validation_shots(read_ledger(self.folder.ledger), kinds)
 
     def samples(self) -> Iterator[Sample]:
@@ -144,7 +145,7 @@ def make_ahead(
 
 def show(path: str | Path, progress: Progress | None = None) -> Path:
     """Build the gallery page of a run again, finished or not; returns the page's path."""
-    from synth.writers.gallery import write_gallery
+    from synth.pipeline.page.gallery import write_gallery
 
     folder = run_folder(path)
     if not (folder.real / "index.json").exists():
@@ -187,7 +188,7 @@ def _make(
     workers: int,
     executed: ExecutorName,
 ) -> None:
-    from synth.writers.gallery import write_gallery
+    from synth.pipeline.page.gallery import write_gallery
 
     grown = bool(check_recipe(folder, recipe))
     journal = Journal(folder.journal)

@@ -6,7 +6,8 @@ Its JSON form is a line of the journal, a row of the manifest or an entry of rea
  "provenance": {"generator", "seed", "index", "start": {"id", "sha256", "file"}, "window", "scores", "instances"},
  "reason", "detail", "scores", "unmeasured"}
 
-Paths are relative to the run and stay inside it, whoever wrote them; a file is compared with its sha256 when it is read.
+Paths are relative to the run and stay inside it, whoever wrote them; a file is compared with its sha256 when it is
+read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ import numpy as np
 from synth.errors import RunError
 from synth.io.digest import file_sha256
 from synth.io.geometry import read_extras, read_masks
-from synth.io.names import printable
 from synth.io.png import read_png
+from synth.printable import printable
 from synth.sample import Instance, Origin, Provenance, Sample
 
 Role = Literal["good", "shot", "validation", "accepted", "rejected", "surplus"]

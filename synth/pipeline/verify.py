@@ -17,9 +17,9 @@ from synth.errors import RunError
 from synth.generators import Progress
 from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
-from synth.io.names import printable
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.stored import damage, inside
+from synth.printable import printable
 
 _LEFT_OUT = ("report", "shards")
 _NOT_LISTED = ("digests.json", "manifest.parquet")
@@ -48,14 +48,13 @@ class Verification:
     def whole(self) -> bool:
         return not self.damages
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """For people."""
         if self.whole:
-            return f"{self.run} is whole: {self.files} files are as they were written"
+            return [f"{self.run} is whole: {self.files} files are as they were written"]
         lines = [str(one) for one in self.damages]
-        lines.append(
-            f"run the recipe again, flawsmith run {self.run}/recipe.yaml --out {self.run}: it mends what can be"
-        )
-        return "\n".join(lines)
+        again = f"flawsmith run {self.run}/recipe.yaml --out {self.run}"
+        return [*lines, f"run the recipe again to mend what can be: {again}"]
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -92,6 +92,7 @@ class _Loader(yaml.SafeLoader):
         values, height = 1, 1
         if isinstance(event, yaml.AliasEvent):
             _check(id(node) in self._whole, f"*{event.anchor} stands within what it names; write the values out", event)
+            assert node is not None
             values, height = _extent(node)
             node = copy.deepcopy(node)
         self._whole.add(id(node))
@@ -123,7 +124,7 @@ _TOO_DEEP = f"nested more than {MOST_DEEP} deep; a recipe has three levels"
 _TOO_MANY = f"more than {MOST_VALUES} values, aliases written out; write only what differs from the defaults"
 
 
-def _check(holds: bool, problem: str, at: yaml.Node | yaml.Event) -> None:
+def _check(holds: bool, problem: str, at: Any) -> None:
     if not holds:
         raise _Refused(None, None, problem, at.start_mark)
 

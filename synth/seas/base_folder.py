@@ -136,7 +136,7 @@ class BaseConfigs:
 
 
 def check_configs(folder: Path) -> BaseConfigs:
-    """Read and check everything but weights. GeneratorError naming the file and what is wrong with it."""
+    """Read and check everything but weights. GeneratorError names the file and what is wrong."""
     index = read_json(folder / "model_index.json", GeneratorError)
     _check_index(index, folder / "model_index.json")
     unet = _diffusion_config(folder / "unet/config.json", UNet2DConditionModel, _UNET_TYPES)
@@ -163,7 +163,8 @@ def check_configs(folder: Path) -> BaseConfigs:
 
 
 def open_folder(folder: Path) -> StableDiffusionPipeline:
-    """The pipeline in a folder, float32, in evaluation mode. GeneratorError naming the file and what is wrong with it."""
+    """The pipeline in a folder, float32, in evaluation mode. GeneratorError naming the file and what is wrong with
+    it."""
     configs = check_configs(folder)
     files = [weights_file(folder / Path(name).parent, Path(name).name, GeneratorError) for name in WEIGHTS]
     with torch.device("meta"):

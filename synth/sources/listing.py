@@ -18,8 +18,9 @@ import numpy as np
 
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
-from synth.io.names import is_utf8, printable
+from synth.io.names import is_utf8
 from synth.io.points import Unit
+from synth.printable import printable
 from synth.sample import Sample
 from synth.sources.walk import unlistable, walk
 

@@ -18,9 +18,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from synth.errors import SourceError
 from synth.foreground import foreground
+from synth.io.atomic import write_whole
 from synth.io.images import content_hash, read_mask
 from synth.io.json_text import JsonTextError, load_json
 from synth.io.regular import read_text, reason
+from synth.io.thumbnails import data_uri, outline
 from synth.io.user_masks import stretch
 from synth.placing.cache import Cache
 from synth.sample import Sample
@@ -155,9 +157,6 @@ def write_parts(
 ) -> None:
     """Keep the findings and further notes in a run as JSON, with thumbnails and outlines of a few of the (settled)
     good images a product, for its gallery page. Raises what `part_of` raises."""
-    from synth.pipeline.folder import write_whole
-    from synth.writers.thumbnails import data_uri, outline
-
     shown = []
     for finding in findings:
         for good in evenly([good for good in good_images if good.product == finding.product], SHOWN["page"]):

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from synth.errors import SourceError
 from synth.io.json_text import JsonTextError, load_json
-from synth.io.names import printable
 from synth.io.regular import read_text
+from synth.printable import printable
 from synth.sources.listing import Entry, Problem
 
 ROLES = {"shots": "train", "validation": "validation", "test": "test"}

@@ -43,7 +43,8 @@ WRITERS: dict[str, Format] = {
 
 def write(samples: Iterable[Sample], out: str | Path, format: str = "mvtec") -> None:
     """Write any samples, good and defective ones, real or generated, in a format of WRITERS into the folder `out`.
-    WriterError for an unknown format, for a folder that holds something, and for samples that the format cannot hold."""
+    WriterError for an unknown format, for a folder that holds something, and for samples that the format cannot
+    hold."""
     folder = Path(out)
     if format not in WRITERS:
         raise WriterError(f"format {format!r} is unknown; {did_you_mean(format, WRITERS)}")

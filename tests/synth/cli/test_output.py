@@ -42,7 +42,8 @@ def made(recipe, out, progress):
     for done in range(4):
         progress("drawing", done, 3)
     Path(out).write_text("finished")
-    return SimpleNamespace(path=out, folder=SimpleNamespace(report=out), manifest=[], yields=[], shortfalls=[], inferred=[])
+    return SimpleNamespace(path=out, folder=SimpleNamespace(report=out), manifest=[], yields=[], shortfalls=[],
+    inferred=[])
 runs.run = made
 app(sys.argv[1:], prog_name="flawsmith")
 """

@@ -20,7 +20,7 @@ def test_a_run_killed_at_ten_random_moments_ends_as_an_uninterrupted_one(tmp_pat
         patch.setitem(generators.GENERATORS, "seas", BLOBS)
         expected = run_blobs(source, tmp_path / "whole")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "tests.synth.blobs", "synth.writers.gallery", "pyarrow.parquet"])
+    context.set_forkserver_preload(["torch", "tests.synth.blobs", "synth.pipeline.page.gallery", "pyarrow.parquet"])
     rng = np.random.default_rng(5)
     # Moments by progress, not by the clock: files on disk, from none to nearly all, so that load does not shift them.
     for files in sorted(rng.integers(0, 0.9 * _files(expected.path), KILLS)):

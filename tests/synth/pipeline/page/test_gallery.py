@@ -150,7 +150,7 @@ def test_the_outline_of_a_large_mask_is_coarse_and_in_place():
 def hostile(tmp_path_factory):
     """A page of names that would steer what shows them, from folders whose names are hard to write in HTML and JSON."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(preparation.GENERATORS, "seas", BlobGenerator)
+        patch.setitem(generators.GENERATORS, "seas", BLOBS)
         name = "Größe & 'Maß' a long name with spaces where a writer of YAML would begin another line of the text"
         folder = tmp_path_factory.mktemp("shared") / name
         source = write_source(folder / "source")

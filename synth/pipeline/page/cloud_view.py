@@ -7,8 +7,8 @@ import base64
 import numpy as np
 
 from synth.dual.frame import normals
+from synth.io.thumbnails import Box
 from synth.sample import Cloud
-from synth.writers.thumbnails import Box
 
 MOST_POINTS = 2000
 """Points of a cloud on the page, at 8 bytes each."""

@@ -1,0 +1,1 @@
+"""The gallery: one page that shows what a run made."""
