@@ -163,7 +163,7 @@ def check_configs(folder: Path) -> BaseConfigs:
 
 
 def open_folder(folder: Path) -> StableDiffusionPipeline:
-    """The pipeline in a folder, float32, in evaluation mode. GeneratorError naming the file and what is wrong with it."""
+    """The pipeline in a folder, float32, in evaluation mode. GeneratorError naming the file and what is wrong."""
     configs = check_configs(folder)
     files = [weights_file(folder / Path(name).parent, Path(name).name, GeneratorError) for name in WEIGHTS]
     with torch.device("meta"):
