@@ -77,8 +77,8 @@ def read_config(path: Path, error: Error, layers: int = 100) -> dict[str, Any]:
     for key, value in _entries(config, path, error):
         if key in _RUNS_OR_FETCHES and value:
             raise error(f"{path}: {key} is {value!r}, which may run code or fetch files: remove it")
-        most = {list: _LIST_LIMIT, dict: _NAMES_LIMIT}.get(type(value))
-        if most is not None and len(value) > most:
+        most = _LIST_LIMIT if isinstance(value, list) else _NAMES_LIMIT
+        if isinstance(value, list | dict) and len(value) > most:
             raise error(f"{path}: {key} has {len(value)} entries, wanted at most {most}")
         if isinstance(value, int | float) and not -_NUMBER_LIMIT <= value <= _NUMBER_LIMIT:
             raise error(f"{path}: {key} is {value}, wanted at most {_NUMBER_LIMIT}")
