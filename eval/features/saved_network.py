@@ -40,7 +40,7 @@ def saved_folder(name: str, more: Sequence[str], wanted: str) -> Path:
     the message. EvalError where there is none."""
     folder = Path(name)
     if not folder.is_dir():
-        folder = hub_folder(name, ("config.json", _WEIGHTS, *more), EvalError, wanted)
+        folder = hub_folder(name, ("config.json", _WEIGHTS, *more), EvalError, "network", wanted)
     if not (folder / "config.json").is_file():
         raise EvalError(f"no network {name!r}: it holds no config.json; give {wanted}")
     return folder

@@ -208,8 +208,8 @@ def _fingerprint(network: nn.Module, config: TrainingConfig, pool: Pool, judged:
     for value in network.state_dict().values():
         digest.update(value.detach().float().cpu().contiguous().numpy())
     for images in (pool, judged):
-        digest.update(images.images.data)
-        digest.update(images.masks.data)
+        digest.update(images.images.tobytes())
+        digest.update(images.masks.tobytes())
     return digest.hexdigest()
 
 

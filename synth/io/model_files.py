@@ -77,8 +77,8 @@ def read_config(path: Path, error: Error, layers: int = 100) -> dict[str, Any]:
     for key, value in _entries(config, path, error):
         if key in _RUNS_OR_FETCHES and value:
             raise error(f"{path}: {key} is {value!r}, which may run code or fetch files: remove it")
-        most = _LIST_LIMIT if isinstance(value, list) else _NAMES_LIMIT if isinstance(value, dict) else None
-        if most is not None and len(value) > most:
+        most = _LIST_LIMIT if isinstance(value, list) else _NAMES_LIMIT
+        if isinstance(value, list | dict) and len(value) > most:
             raise error(f"{path}: {key} has {len(value)} entries, wanted at most {most}")
         if isinstance(value, int | float) and not -_NUMBER_LIMIT <= value <= _NUMBER_LIMIT:
             raise error(f"{path}: {key} is {value}, wanted at most {_NUMBER_LIMIT}")
@@ -127,11 +127,11 @@ def check_shapes(
             raise error(f"{path}: {name} has shape {stored[name]}, wanted {shape} by the config beside it")
 
 
-def hub_folder(name: str, patterns: Sequence[str], error: Error, wanted: str) -> Path:
-    """The files of a Hub repository that match the patterns, fetched or taken from the cache; wanted: what may be given
-    instead, for the message."""
+def hub_folder(name: str, patterns: Sequence[str], error: Error, what: str, wanted: str) -> Path:
+    """The files of a Hub repository that match the patterns, fetched or taken from the cache. For the message: what is
+    looked for and all that may be given."""
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or ".." in name:
-        raise error(f"there is no folder {name!r}: give {wanted}")
+        raise error(f"no {what} {name!r}: no such folder; give {wanted}")
     from huggingface_hub import snapshot_download
 
     try:
@@ -139,7 +139,7 @@ def hub_folder(name: str, patterns: Sequence[str], error: Error, wanted: str) ->
     except Exception as problem:
         # Each way of having no network, no such repository or no right to it has a class of its own.
         reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise error(f"there is no folder {name!r}, nor a Hub repository ({reason}): give {wanted}") from problem
+        raise error(f"no {what} {name!r}: no such folder or Hub repository ({reason}); give {wanted}") from problem
 
 
 def _entries(config: Mapping[str, Any], path: Path, error: Error) -> Iterator[tuple[str, Any]]:

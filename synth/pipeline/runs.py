@@ -225,8 +225,8 @@ def _fit(job: Job, pool: Executor, worker: Worker, progress: Progress) -> None:
 
 
 def _write(folder: RunFolder, accepted: Sequence[StoredSample], name: str, target: Path) -> None:
-    """The good images and the accepted samples in one format; files that the run has already become hard links."""
-    records = [*(one for one in read_real(folder) if one.role == "good"), *accepted]
+    """The accepted samples and the good images in one format; files that the run has already become hard links."""
+    records = [*accepted, *(one for one in read_real(folder) if one.role == "good")]
     known = {file.sha256: folder.path / file.path for record in records for file in record.files.values()}
     WRITERS[name].write((record.load(folder.path) for record in records), FolderSink(target, known))
 

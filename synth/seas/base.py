@@ -21,7 +21,8 @@ from transformers.utils import logging as transformers_logging
 from synth.errors import GeneratorError
 from synth.io.atomic import share
 from synth.io.model_files import hub_folder
-from synth.seas.base_folder import CONFIGS, WEIGHTS, check_configs, open_folder, try_out
+from synth.seas.base_configs import CONFIGS, check_configs
+from synth.seas.base_folder import WEIGHTS, open_folder, try_out
 
 # Bars of a second's loading would run through the command's own.
 diffusers_logging.disable_progress_bar()
@@ -217,7 +218,7 @@ def _folder_of(name: str, patterns: Sequence[str]) -> Path:
         return BUNDLED
     folder, wanted = Path(name), f"'tiny', a folder that holds {_LAYOUT}, or a Hub id"
     if not folder.is_dir():
-        return hub_folder(name, patterns, GeneratorError, wanted)
+        return hub_folder(name, patterns, GeneratorError, "Stable Diffusion 1.x/2.x base", wanted)
     if not (folder / "model_index.json").is_file():
         raise GeneratorError(f"no Stable Diffusion 1.x/2.x base in {name}: give {wanted}")
     return folder

@@ -11,11 +11,11 @@ from synth.io.atomic import replacing
 
 class Log:
     """A file of JSON lines that grows while a training runs. Its text is part of a checkpoint's notes, so that a
-    resumed training ends with the file that an uninterrupted one writes."""
+    resumed training ends with the file that an uninterrupted one writes; a training begins with `restore`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        self._text = ""
 
     @property
     def text(self) -> str:

@@ -32,6 +32,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -204,18 +205,23 @@ def _origin(sample: Sample, image_sha256: str) -> dict[str, Any]:
     if made is None:
         assert sample.image is not None
         sha256 = sample.meta.get("sha256") or content_hash(sample.image)
-        return {"kind": "real", "file": sample.meta.get("file"), "sha256": sha256}
+        return {"kind": "real", "file": _name(sample.meta.get("file")), "sha256": sha256}
     start = made.start
     return {
         "kind": "synthetic",
         "index": made.index,
         "start": None if start is None else start.sha256,
-        "start_file": None if start is None else start.file,
+        "start_file": None if start is None else _name(start.file),
         "window": made.window,
         "image_sha256": image_sha256,
         "scores": dict(made.scores),
         "defects": [{"type": one.type, **one.parameters} for one in made.instances],
     }
+
+
+def _name(file: Any) -> str | None:
+    """A file without its folders, which are those of the machine."""
+    return None if file is None else PurePath(str(file)).name
 
 
 def _table(

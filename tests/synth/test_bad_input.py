@@ -392,7 +392,7 @@ def test_an_output_place_that_cannot_be_used_is_refused(tmp_path, out, wanted):
     ],
 )
 def test_a_disk_that_refuses_leaves_no_half_file(tmp_path, monkeypatch, code, wanted):
-    def refuse(table: object, place: Path) -> None:
+    def refuse(table: object, place: Path, **_: object) -> None:
         place.write_bytes(b"half a ledger")
         raise OSError(code, "refused")
 

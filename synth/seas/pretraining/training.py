@@ -139,6 +139,8 @@ class Resumable:
 
 def run_stage(stage: str, training: Resumable, steps: int, work: Path) -> None:
     """All steps of a stage, from its newest checkpoint on; another follows every SAVED_EVERY seconds."""
+    rows = training.log.path.read_text().splitlines(keepends=True) if training.log.path.is_file() else []
+    training.log.restore("".join(row for row in rows if f'"stage": "{stage}"' not in row))
     checkpoints = Checkpoints(work / "checkpoints", stage, fingerprint="")
     run_steps(stage, training, range, steps, checkpoints, EverySeconds(lambda: SAVED_EVERY, steps))
 

@@ -1,5 +1,7 @@
 """SqueezeNet from an ONNX file that is written here, field by field."""
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +92,41 @@ def test_another_or_a_damaged_file_is_one_clear_error(squeezenet, tmp_path):
         features.create(str(tmp_path / "cut.onnx"))
     with pytest.raises(EvalError, match=r"absent.onnx is missing"):
         features.create(str(tmp_path / "absent.onnx"))
+
+
+@pytest.mark.parametrize("spoil", ["shape", "nan", "missing"])
+def test_a_layer_that_is_not_squeezenets_is_named(spoil, squeezenet, tmp_path):
+    weights = read_weights(squeezenet)
+    name = "fire7/expand3x3_w_0"
+    if spoil == "shape":
+        weights[name] = weights[name][:, :5]
+    elif spoil == "nan":
+        weights[name][3, 2, 1, 0] = np.nan
+    else:
+        del weights[name]
+    other = onnx(tmp_path / "a.onnx", [tensor(key, values.astype(np.float16), 10) for key, values in weights.items()])
+    with pytest.raises(EvalError, match=r"a\.onnx has no fire7/expand3x3_w_0 of finite numbers"):
+        features.create(str(other))
+
+
+def test_a_flipped_bit_of_a_header_is_an_error_or_does_no_harm(squeezenet, tmp_path):
+    path, whole = tmp_path / "a.onnx", squeezenet.read_bytes()
+    for place in range(120):
+        for bit in (0, 3, 7):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << bit)]) + whole[place + 1 : 60_000])
+            with pytest.raises(EvalError, match=r"a\.onnx"):
+                features.create(str(path))
+
+
+def test_files_without_end_are_refused_at_once(tmp_path):
+    path = tmp_path / "a.onnx"
+    for content in (bytes([255]) * (1 << 20), bytes([8]) + bytes([200]) * (1 << 20), bytes(17 << 20)):
+        path.write_bytes(content)
+        began = time.perf_counter()
+        with pytest.raises(EvalError, match=r"a\.onnx"):
+            features.create(str(path))
+        assert time.perf_counter() - began < 1
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(EvalError, match="no regular file"):
+        features.create(str(path))

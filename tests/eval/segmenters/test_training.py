@@ -1,9 +1,11 @@
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from eval import segmenters
@@ -74,6 +76,65 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, stop_at):
     assert resumed.trained.validation_iou == pytest.approx(whole.trained.validation_iou)
     for one, other in zip(resumed.predict(TRAIN[:2]), whole.predict(TRAIN[:2]), strict=True):
         assert np.allclose(one, other, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """A training of ten steps that was killed after nine, with checkpoints at four and eight; and a whole one."""
+
+    def killed(_stage, done, _total):
+        if done == 9:
+            raise KeyboardInterrupt
+
+    folder = tmp_path_factory.mktemp("interrupted")
+    with pytest.raises(KeyboardInterrupt):
+        segmenters.create("lfd", **TINY, steps=10).fit(TRAIN, VALIDATION, folder, killed)
+    whole = segmenters.create("lfd", **TINY, steps=10)
+    whole.fit(TRAIN, VALIDATION)
+    return folder, whole
+
+
+@pytest.mark.parametrize("damaged", [(), (1,), (0,), (0, 1)])
+def test_damaged_checkpoints_are_passed_over_and_the_weights_are_the_same_bits(damaged, interrupted, tmp_path):
+    folder = shutil.copytree(interrupted[0], tmp_path / "copy")
+    kept = sorted((folder / "checkpoints").iterdir())
+    assert [path.name[-11:] for path in kept] == ["safetensors"] * 2
+    for index in damaged:
+        content = bytearray(kept[index].read_bytes())
+        content[len(content) // 2] ^= 1
+        kept[index].write_bytes(content)
+    seen = []
+    resumed = segmenters.create("lfd", **TINY, steps=10)
+    resumed.fit(TRAIN, VALIDATION, folder, lambda _stage, done, _total: seen.append(done))
+    assert seen[0] == {(): 9, (0,): 9, (1,): 5, (0, 1): 1}[damaged]
+    wanted = interrupted[1].weights()
+    assert all(torch.equal(value, wanted[name]) for name, value in resumed.weights().items())
+
+
+@pytest.mark.parametrize("change", ["images", "validation", "settings"])
+def test_checkpoints_of_another_training_are_refused(change, interrupted):
+    samples, validation, more = TRAIN, VALIDATION, {}
+    if change == "images":
+        samples = [replace(TRAIN[0], image=255 - TRAIN[0].image), *TRAIN[1:]]
+    elif change == "validation":
+        validation = VALIDATION[:1]
+    else:
+        more = {"loss": "ohem"}
+    with pytest.raises(EvalError, match=r"training-000008.*other images or settings"):
+        segmenters.create("lfd", **TINY, **more, steps=10).fit(samples, validation, interrupted[0])
+
+
+def test_a_saved_segmenter_leaves_no_checkpoints_and_a_damaged_one_is_refused(tmp_path):
+    segmenter = segmenters.create("lfd", **TINY, steps=4)
+    segmenter.fit(TRAIN, VALIDATION, tmp_path)
+    segmenter.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["segmenter.json", "segmenter.safetensors"]
+    path = tmp_path / "segmenter.safetensors"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), len(whole) // 9):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(EvalError, match=r"segmenter\.safetensors is missing or damaged; delete the folder"):
+            Segmenter.load(tmp_path)
 
 
 def test_another_seed_gives_other_weights_and_the_same_seed_the_same():

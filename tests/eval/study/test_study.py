@@ -21,10 +21,11 @@ from synth import generators
 from synth.checks.ledger import read_ledger, write_ledger
 from synth.cli.main import app
 from synth.errors import EvalError, LeakError
-from synth.pipeline.manifest import read_manifest, write_manifest
+from synth.pipeline.manifest import manifest_bytes, read_manifest
 from synth.pipeline.preparation import silent
 from synth.pipeline.real import read_real
 from synth.pipeline.runs import run
+from synth.pipeline.stored import StoredFile
 from synth.sample import Sample
 from synth.sources.config import FolderSource
 from synth.sources.listing import reopen
@@ -155,7 +156,8 @@ def test_the_images_of_another_run_are_another_study(finished, measured, tmp_pat
     few = Study({"lfd": TINY}, ("real",), 1)
     run_study(other, few, folder, silent)
     records, missing = read_manifest(other / "manifest.parquet")
-    write_manifest(other / "manifest.parquet", [replace(records[0], image_sha256="f" * 64), *records[1:]], missing)
+    changed = replace(records[0], files={**records[0].files, "image": StoredFile("samples/a.png", "f" * 64)})
+    (other / "manifest.parquet").write_bytes(manifest_bytes([changed, *records[1:]], missing))
     with pytest.raises(EvalError, match=r"holds another study .*images"):
         run_study(other, few, folder, silent)
 

@@ -39,7 +39,7 @@ def made(monkeypatch, tmp_path) -> list[tuple]:
     """What the pipeline was asked for, with one that answers at once in its place."""
     asked: list[tuple] = []
 
-    def stand_in(recipe, out, progress):
+    def stand_in(recipe, out, progress, *_):
         asked.append((recipe, out))
         progress("drawing", 2, 2)
         return SimpleNamespace(

@@ -38,12 +38,12 @@ from synth.cli.main import app
 from synth.pipeline import runs
 from types import SimpleNamespace
 from pathlib import Path
-def made(recipe, out, progress):
+def made(recipe, out, progress, *_):
     for done in range(4):
         progress("drawing", done, 3)
     Path(out).write_text("finished")
     return SimpleNamespace(path=out, folder=SimpleNamespace(report=out), manifest=[], yields=[], shortfalls=[],
-    inferred=[])
+    inferred=[], validation={})
 runs.run = made
 app(sys.argv[1:], prog_name="flawsmith")
 """
@@ -76,7 +76,7 @@ def test_errors_are_one_line_whatever_they_name(name, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_summaries_and_stages_keep_their_lines_whatever_they_name(name, monkeypatch, tmp_path):
-    def made(recipe, out, progress):
+    def made(recipe, out, progress, *_):
         progress(f"drawing {name}", 2, 2)
         return SimpleNamespace(
             path=tmp_path / name.replace("/", ""),

@@ -89,7 +89,7 @@ def test_samples_come_back_with_geometry_and_what_is_known(finished):
 
 def test_a_sample_regenerates_to_the_same_bytes(finished):
     assert regenerate(finished.path, finished.manifest[-1].id).equal
-    path = finished.path / finished.manifest[0].extras["xyz"][0]
+    path = finished.manifest[0].path(finished.path, "xyz")
     kept = path.read_bytes()
     path.write_bytes(kept[:-1] + b"x")
     assert "xyz" in str(regenerate(finished.path, finished.manifest[0].id))

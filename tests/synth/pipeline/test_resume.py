@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from synth import generators
-from synth.errors import RunError
-from synth.pipeline.journal import Journal, Record
+from synth.pipeline.journal import Journal
 from synth.pipeline.runs import Run
+from synth.pipeline.stored import StoredFile, StoredSample
+from synth.sample import Origin, Provenance
 from tests.synth.blobs import BLOBS, run_blobs, run_slowly, tree, write_source
 
 KILLS = 10
+KIND = ("tile", "crack")
 
 
 def test_a_run_killed_at_ten_random_moments_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
@@ -44,47 +46,59 @@ def _files(path: Path) -> int:
     return sum(file.is_file() for file in path.rglob("*"))
 
 
-def _record(index: int) -> Record:
-    return Record(
-        id=f"tile-crack-{index:05d}",
-        product="tile",
-        defect="crack",
-        index=index,
-        seed=index * 7,
-        status="accepted",
-        window=(1, 2, 30),
-        scores={"area": 0.25},
+def _record(index: int, role: str = "accepted") -> StoredSample:
+    provenance = Provenance(
+        "blobs", index * 7, index, Origin("good", "f" * 64, "g.png"), (1, 2, 30), {"confidence": 0.5}
     )
+    files = {"image": StoredFile(f"samples/{index}.png", "a" * 64)}
+    name = f"tile-crack-{index:05d}"
+    return StoredSample(name, role, "tile", "crack", files, provenance=provenance, scores={"area": 0.25})
 
 
 def test_the_journal_gives_back_what_was_added(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
-    journal.add("tile", "crack", [_record(0), _record(1)])
-    journal.add("tile", "stain", [])
+    journal.add(("tile", "crack"), [_record(0), _record(1)])
+    journal.add(("tile", "stain"), [])
     again = Journal(journal.path)
-    assert again.records == [_record(0), _record(1)]
-    assert (again.closed("tile", "crack"), again.closed("tile", "stain"), again.closed("tile", "dent")) == (1, 1, 0)
+    assert list(again.samples()) == [_record(0), _record(1)]
+    assert [again.closed(("tile", name)) for name in ("crack", "stain", "dent")] == [1, 1, 0]
+    assert again.result(("tile", "crack")).accepted == 2
 
 
 @pytest.mark.parametrize("lost", [1, 5, 60, 200])
-def test_a_torn_tail_costs_its_batch_only_and_is_cut_by_the_next(lost, tmp_path):
+def test_a_torn_tail_costs_its_shard_only_and_is_cut_by_the_next(lost, tmp_path):
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    journal.add("tile", "crack", [_record(0), _record(1)])
-    journal.add("tile", "crack", [_record(2), _record(3)])
+    journal.add(KIND, [_record(0), _record(1)])
+    journal.add(KIND, [_record(2), _record(3)])
     whole = path.read_bytes()
     path.write_bytes(whole[:-lost])
     again = Journal(path)
-    assert again.records == [_record(0), _record(1)]
-    again.add("tile", "crack", [_record(2), _record(3)])
+    assert list(again.samples()) == [_record(0), _record(1)]
+    again.add(KIND, [_record(2), _record(3)])
     assert path.read_bytes() == whole
 
 
-def test_damage_in_the_middle_is_reported_with_its_line(tmp_path):
+@pytest.mark.parametrize("place", [0.05, 0.3, 0.45, 0.6, 0.95])
+def test_a_flipped_bit_costs_its_shard_and_those_after_it(place, tmp_path):
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    journal.add("tile", "crack", [_record(0), _record(1)])
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(lines[0] + b"garbage\n" + lines[2])
-    with pytest.raises(RunError, match=r"journal\.jsonl:2 is damaged"):
-        Journal(path)
+    for first in range(0, 10, 2):
+        journal.add(KIND, [_record(first), _record(first + 1)])
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    again = Journal(path)
+    assert again.closed(KIND) == int(5 * place)
+    assert list(again.samples()) == [_record(k) for k in range(2 * int(5 * place))]
+
+
+def test_a_journal_opens_shards_again_with_all_that_follow_them(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    for first in range(0, 6, 2):
+        journal.add(("tile", "crack"), [_record(first), _record(first + 1)])
+        journal.add(("tile", "stain"), [_record(first, "surplus")])
+    journal.reopen({("tile", "crack", 2), ("tile", "crack", 1)})
+    for opened in (journal, Journal(journal.path)):
+        assert [opened.closed(("tile", name)) for name in ("crack", "stain")] == [1, 3]
+        assert list(opened.samples(("tile", "crack"))) == [_record(0), _record(1)]

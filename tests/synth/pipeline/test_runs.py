@@ -12,11 +12,13 @@ from PIL import Image
 from synth import generators
 from synth.checks.ledger import read_ledger
 from synth.errors import GeneratorError, LeakError, RecipeError, RunError, SourceError, WriterError
-from synth.generators import Declaration
-from synth.pipeline import preparation, streams
+from synth.generators import Declaration, Request
+from synth.pipeline import environment, preparation
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.journal import Journal
+from synth.pipeline.plan import plan
 from synth.pipeline.runs import Run, export, run
+from synth.sample import Sample
 from tests.synth.blobs import BLOBS, DEFECTS, BlobGenerator, given, recipe_for, run_blobs, tree, write_source
 
 
@@ -50,18 +52,18 @@ def test_samples_come_back_as_they_were_drawn(finished, source):
     generator = BlobGenerator(None, finished.path / "model", 3)
     generator.fit([], preparation.prepare(recipe_for(source), preparation.silent)[0].good_images)
     for sample, record in zip(finished.samples(), finished.manifest, strict=True):
-        (drawn,) = generator.draw([streams.Request("tile", record.defect, record.index, 3)])
+        (drawn,) = generator.draw([Request("tile", record.defect, record.generated.index, 3)])
         assert np.array_equal(sample.image, drawn.image)
         assert np.array_equal(sample.mask, drawn.mask)
         made, wanted = sample.provenance, drawn.provenance
-        assert (sample.id, made.seed, made.start.sha256) == (drawn.id, wanted.seed, record.start)
+        assert (sample.id, made.seed, made.start.sha256) == (drawn.id, wanted.seed, record.generated.start.sha256)
 
 
 def test_what_passes_beyond_the_quota_is_journaled_and_not_written(finished):
     journal = Journal(finished.folder.journal)
-    surplus = [record for record in journal.records if record.status == "surplus"]
+    surplus = [record for record in journal.samples() if record.role == "surplus"]
     assert surplus
-    assert all(record.image is None for record in surplus)
+    assert all(not record.files for record in surplus)
     stored = {path.stem for path in finished.folder.samples.rglob("*.png") if not path.stem.endswith("_mask")}
     assert stored == {record.id for record in finished.manifest}
 
@@ -94,8 +96,10 @@ def test_a_finished_run_returns_at_once(finished, source, monkeypatch):
 
 
 def test_another_recipe_in_the_same_folder_is_refused_with_the_fields(finished, source):
-    with pytest.raises(RecipeError, match=r"request\.per_defect: 6 -> 7.*--out"):
-        run_blobs(source, finished.path, request={"per_defect": 7})
+    with pytest.raises(RecipeError, match=r"request\.per_defect: 6 -> 5.*--out"):
+        run_blobs(source, finished.path, request={"per_defect": 5})
+    with pytest.raises(RecipeError, match=r"checks\.min_area: 10 -> 11.*--out"):
+        run_blobs(source, finished.path, checks={"min_area": 11})
 
 
 def test_a_quota_out_of_reach_is_reported_as_a_shortfall(source, tmp_path):
@@ -158,9 +162,9 @@ def test_other_versions_do_not_go_on_with_an_unfinished_run(source, tmp_path, mo
     _stop_after(monkeypatch, 1)
     with pytest.raises(KeyboardInterrupt):
         run_blobs(source, tmp_path / "out")
-    file = tmp_path / "out" / "environment.json"
-    file.write_text(file.read_text().replace('"device": "', '"device": "old '))
-    with pytest.raises(RecipeError, match=r"device old .* there.*--out"):
+    here = environment.describe()
+    monkeypatch.setattr(environment, "describe", lambda: {**here, "device": "another"})
+    with pytest.raises(RecipeError, match=r"device cpu .* there, another here.*--out"):
         run_blobs(source, tmp_path / "out")
 
 
@@ -206,7 +210,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_run_goes_on(finished, s
 
 
 def test_a_second_process_is_kept_out(source, tmp_path):
-    with RunFolder(tmp_path / "out").lock(), pytest.raises(WriterError, match=r"process .* works in"):
+    with RunFolder(tmp_path / "out").lock(), pytest.raises(WriterError, match="another process works in"):
         run_blobs(source, tmp_path / "out")
     assert run_blobs(source, tmp_path / "out").shortfalls == []
 
@@ -216,7 +220,7 @@ def test_a_wrong_base_leaves_the_folder_free_for_the_mended_recipe(source, tmp_p
     wrong = recipe.model_copy(update={"generator": recipe.generator.model_copy(update={"base": str(tmp_path / "no")})})
     with monkeypatch.context() as patch:
         patch.setitem(generators.GENERATORS, "seas", Declaration("synth.seas.generator:SeasGenerator"))
-        with pytest.raises(GeneratorError, match="no Stable Diffusion"):
+        with pytest.raises(GeneratorError, match="there is no folder"):
             run(wrong, out)
     assert run(recipe, out).shortfalls == []
 
@@ -248,15 +252,15 @@ def test_export_writes_a_finished_run_in_another_format(finished, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["train-00000-of-00001.parquet"]
     with pytest.raises(WriterError, match="is not empty"):
         export(finished.path, "parquet", tmp_path)
-    with pytest.raises(RecipeError, match="there are: mvtec, parquet"):
+    with pytest.raises(RecipeError, match="there are: mvtec, mvtec_3d, parquet"):
         export(finished.path, "voc", tmp_path)
 
 
 def test_types_that_would_share_files_are_refused_by_name(source):
-    shots = [streams.Sample(id=name, product="tile", defect=name) for name in ("burn in", "burn?in", "burn/in")]
-    assert len(preparation.plan(recipe_for(source), shots[:2])) == 2
+    shots = [Sample(id=name, product="tile", defect=name) for name in ("burn in", "burn?in", "burn/in")]
+    assert len(plan(recipe_for(source), shots[:2])) == 2
     with pytest.raises(SourceError, match=r"tile/burn/in and tile/burn\?in are too alike"):
-        preparation.plan(recipe_for(source), shots)
+        plan(recipe_for(source), shots)
 
 
 def test_run_uses_outputs_and_the_recipes_name_by_default(source, tmp_path, monkeypatch):
@@ -265,9 +269,9 @@ def test_run_uses_outputs_and_the_recipes_name_by_default(source, tmp_path, monk
 
 
 def test_records_of_other_candidates_hold_no_files(finished):
-    rejected = dataclasses.replace(finished.manifest[0], status="surplus", image=None)
-    with pytest.raises(RunError, match="surplus"):
-        _ = rejected.files
+    surplus = dataclasses.replace(finished.manifest[0], role="surplus", files={})
+    with pytest.raises(RunError, match="surplus and has no image"):
+        surplus.path(finished.path, "image")
 
 
 def _stop_after(patch, batches):

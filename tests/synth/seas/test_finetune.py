@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from synth.errors import GeneratorError, RunError
+from synth.io.digest import check_digests
 from synth.sample import Sample
 from synth.seas.config import SeasConfig, SeasSettings
 from synth.seas.finetune import METHOD, finetune, load_finetuned
@@ -315,3 +317,58 @@ def test_a_place_that_cannot_be_written_is_named(new_pipeline, tmp_path):
 def test_an_unfinished_folder_does_not_load(tmp_path):
     with pytest.raises(GeneratorError, match="no finished"):
         load_finetuned(tmp_path)
+
+
+def flipped(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_flipped_bit_in_any_file_of_a_finished_model_is_named_or_does_no_harm(reference, tmp_path):
+    names = files(reference)
+    assert {"files.json", "seas.json", "mask_head.safetensors", "unet/config.json"} <= {*names}
+    for number, name in enumerate(names):
+        folder = Path(shutil.copytree(reference, tmp_path / str(number)))
+        flipped(folder / name)
+        with pytest.raises(GeneratorError, match=r"is damaged or missing: delete .* and run the same command again"):
+            load_finetuned(folder)
+        (folder / name).unlink()
+        with pytest.raises(GeneratorError, match=r"damaged or missing|holds no finished"):
+            load_finetuned(folder)
+
+
+@pytest.mark.parametrize("name", ["files.json", "seas.json", "mask_head.safetensors", "unet/config.json"])
+def test_a_damaged_finished_model_is_told_of_and_made_again_to_the_same_bits(name, reference, new_pipeline, tmp_path):
+    folder, told = Path(shutil.copytree(reference, tmp_path / "plate")), []
+    flipped(folder / name)
+    finetune(new_pipeline(), *material(), CONFIG, folder, seed=3, progress=lambda stage, *_: told.append(stage))
+    assert [text for text in told if "damaged or missing: the model is made again" in text]
+    assert_equal_models(reference, folder)
+    assert check_digests(folder) == []
+
+
+@pytest.mark.parametrize(("stop", "kinds"), [(("denoiser", 5), 2), (("mask", 3), 8)])
+def test_a_flipped_bit_in_any_file_of_an_interrupted_training_heals_to_the_same_bits(
+    stop, kinds, reference, new_pipeline, tmp_path
+):
+    def until_stopped(stage: str, done: int, _total: int) -> None:
+        if (stage, done) == stop:
+            raise Stop
+
+    whole = tmp_path / "whole"
+    with pytest.raises(Stop):
+        finetune(new_pipeline(), *material(), CONFIG, whole, seed=3, progress=until_stopped)
+    told: list[str] = []
+    for number, name in enumerate(files(whole)):
+        folder = Path(shutil.copytree(whole, tmp_path / str(number)))
+        flipped(folder / name)
+        finetune(new_pipeline(), *material(), CONFIG, folder, seed=3, progress=lambda stage, *_: told.append(stage))
+        assert_equal_models(reference, folder)
+        shutil.rmtree(folder)
+    assert len({text for text in told if "damaged" in text}) >= kinds

@@ -114,4 +114,17 @@ def test_the_tokens_survive_saving_the_tokenizer(pipeline, tmp_path):
     prompts = UnbalancedPrompts.plan("plate", TYPES, 1, 4)
     add_tokens(pipeline.tokenizer, pipeline.text_encoder, prompts, {}, from_names=False)
     pipeline.tokenizer.save_pretrained(tmp_path)
-    verify(type(pipeline.tokenizer).from_pretrained(tmp_path), prompts)
+    again = type(pipeline.tokenizer).from_pretrained(tmp_path)
+    texts = [prompts.good, *map(prompts.defective, TYPES)]
+    ids = token_ids(pipeline.tokenizer, texts)
+    assert torch.equal(token_ids(again, texts), ids)
+    assert len(ids.unique(dim=0)) == 1 + len(TYPES)
+    assert len(again) == len(pipeline.tokenizer) == pipeline.text_encoder.config.vocab_size
+    assert again.convert_tokens_to_ids(list(prompts.names)) == list(range(len(again) - len(prompts.names), len(again)))
+
+
+def test_a_tokenizer_that_lost_a_token_is_told_by_the_prompt(pipeline, untrained):
+    prompts = UnbalancedPrompts.plan("plate", ["dent"], 1, 4)
+    add_tokens(pipeline.tokenizer, pipeline.text_encoder, prompts, {}, from_names=False)
+    with pytest.raises(GeneratorError, match=r"prompt 'a <ob1>' reads as ids"):
+        verify(untrained.tokenizer, prompts)

@@ -43,14 +43,22 @@ def test_the_shade_profile_of_a_flat_mark_is_its_step_at_every_depth() -> None:
     assert grain < 2
 
 
-def test_a_mark_that_fills_its_image_still_gives_a_sketch() -> None:
+def test_a_mark_that_fills_its_image_still_gives_a_sketch_of_its_own_pattern_in_the_light_that_is_there() -> None:
+    """Without surroundings to differ from, a mark is what varies within it: here stripes of +-40 grey levels."""
     image = np.full((37, 53, 3), 90, dtype=np.uint8)
+    image[:, ::4] += 40
+    image[:, 2::4] -= 40
     mark = describe(image, np.ones((37, 53), dtype=bool))
     rng = np.random.default_rng(0)
     placed = place([mark], np.ones((60, 70), dtype=bool), rng)
     window = window_for(placed.mask, 32, rng)
-    patch, everywhere = np.full((32, 32, 3), 90, np.uint8), np.ones((60, 70), dtype=bool)
-    assert sketch(patch, everywhere, placed, [mark], window, rng).shape == (32, 32, 3)
+    patch, everywhere = np.full((32, 32, 3), 150, np.uint8), np.ones((60, 70), dtype=bool)
+    result, where = sketch(patch, everywhere, placed, [mark], window, rng), cut(placed.mask, window, 32)
+    inside, outside = ndimage.binary_erosion(where, iterations=2), ~ndimage.binary_dilation(where, iterations=4)
+    assert (result.shape, result.dtype) == (patch.shape, np.uint8)
+    assert result[inside].std() > 8
+    assert result[inside].mean() == pytest.approx(150, abs=10)
+    assert np.array_equal(result[outside], patch[outside])
 
 
 def test_the_table_beside_the_part_takes_no_part_in_the_light() -> None:

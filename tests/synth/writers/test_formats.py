@@ -9,10 +9,9 @@ from scipy import ndimage
 from synth import generators
 from synth.errors import WriterError
 from synth.io.images import read_image
-from synth.pipeline.real import read_real
 from synth.sources import read
-from synth.writers import WRITERS, Dataset
-from synth.writers.parquet import boxes, write
+from synth.writers import WRITERS, FolderSink, parquet, write
+from synth.writers.parquet import boxes
 from tests.synth.blobs import BLOBS, run_blobs, tree, write_source
 
 
@@ -25,9 +24,8 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dataset(finished):
-    good_images = [image for image in read_real(finished.folder) if image.role == "good"]
-    return Dataset(finished.path, finished.manifest, good_images)
+def samples(finished):
+    return [*finished.samples(), *finished.good_images()]
 
 
 def opened(folder, **options):
@@ -56,9 +54,9 @@ def test_the_mvtec_tree_pairs_by_the_published_naming(finished):
         assert mask.shape == read_image(image).shape[:2]
 
 
-def test_parquet_is_opened_by_datasets_with_decoded_images_and_named_labels(finished, dataset):
+def test_parquet_is_opened_by_datasets_with_decoded_images_and_named_labels(finished, samples):
     rows = opened(finished.folder.data)
-    assert rows.num_rows == len(finished.manifest) + len(dataset.good_images)
+    assert rows.num_rows == len(samples)
     assert rows.features["defect"].names == ["good", "crack", "stain"]
     assert rows.features["product"].names == ["tile"]
     for row, sample in zip(rows, finished.samples(), strict=False):
@@ -72,38 +70,44 @@ def test_parquet_is_opened_by_datasets_with_decoded_images_and_named_labels(fini
         assert sample.mask[top : top + height, left : left + width].all()
 
 
-def test_good_images_come_last_with_an_empty_mask(finished, dataset):
+def test_good_images_come_last_with_an_empty_mask(finished, samples):
     rows = opened(finished.folder.data)
-    for row in list(rows)[len(finished.manifest) :]:
+    for row, good in zip(list(rows)[len(finished.manifest) :], samples[len(finished.manifest) :], strict=True):
         assert row["defect"] == 0
         assert row["bbox"] == []
         assert row["seed"] is None
         assert np.asarray(row["mask"]).max() == 0
-        assert np.array_equal(np.asarray(row["image"]), read_image(json.loads(row["provenance"])["file"]))
+        assert np.array_equal(np.asarray(row["image"]), good.image)
+        assert json.loads(row["provenance"])["file"] == Path(good.meta["file"]).name
 
 
-def test_shards_hold_everything_once(dataset, tmp_path):
-    write(dataset, tmp_path, shard_bytes=20_000)
+def test_parquet_names_no_place_of_the_machine(finished):
+    for row in opened(finished.folder.data):
+        assert str(finished.path.parent) not in row["provenance"]
+
+
+def test_shards_hold_everything_once(samples, tmp_path):
+    parquet.write(iter(samples), FolderSink(tmp_path), shard_bytes=20_000)
     shards = sorted(path.name for path in tmp_path.glob("*.parquet"))
     assert len(shards) > 1
     assert shards[-1] == f"train-{len(shards) - 1:05d}-of-{len(shards):05d}.parquet"
-    expected = [*(record.id for record in dataset.records), *(good.id for good in dataset.good_images)]
-    assert opened(tmp_path)["id"][:] == expected
+    assert opened(tmp_path)["id"][:] == [sample.id for sample in samples]
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("name", ["mvtec", "parquet"])
-def test_a_writer_gives_the_same_bytes_each_time_and_over_itself(name, dataset, tmp_path):
+def test_a_writer_gives_the_same_bytes_each_time_and_over_itself(name, samples, tmp_path):
     for folder in ("first", "second", "second"):
-        WRITERS[name](dataset, tmp_path / folder)
+        WRITERS[name].write(iter(samples), FolderSink(tmp_path / folder))
     first = tree(tmp_path / "first")
     assert first
     assert first == tree(tmp_path / "second")
 
 
 @pytest.mark.parametrize("name", sorted(WRITERS.keys() - {"mvtec", "parquet"}))
-def test_a_writer_of_geometry_refuses_flat_images_and_names_what_suits_them(name, dataset, tmp_path):
+def test_a_writer_of_geometry_refuses_flat_images_and_names_what_suits_them(name, samples, tmp_path):
     with pytest.raises(WriterError, match=r"output\.format mvtec"):
-        WRITERS[name](dataset, tmp_path / "out")
+        write(iter(samples), tmp_path / "out", name)
     assert not list(tmp_path.rglob("*.p*"))
 
 

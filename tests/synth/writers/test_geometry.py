@@ -14,11 +14,10 @@ from PIL import Image
 
 from synth.io.points import ply_bytes
 from synth.io.tiff import xyz_bytes
-from synth.pipeline.real import read_real
 from synth.pipeline.runs import Run, export, run
 from synth.recipe import Recipe
 from synth.sources import read, recognise
-from synth.writers import WRITERS, Dataset
+from synth.writers import WRITERS, FolderSink
 from synth.writers.parquet import DEPTH_STEP, write
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.trees import save
@@ -30,7 +29,7 @@ DEFECTS = {
 }
 
 
-def carried_out(folder: Path, source: dict) -> Run:
+def made_from(folder: Path, source: dict) -> Run:
     blocks = {
         "name": "things",
         "source": {"root": str(folder / "source"), **source},
@@ -52,7 +51,7 @@ def scans(tmp_path_factory):
         save(place / "rgb" / f"{k}.png", scan.image)
         (place / "xyz").mkdir(exist_ok=True)
         (place / "xyz" / f"{k}.tiff").write_bytes(xyz_bytes(scan.xyz))
-    return with_exports(carried_out(folder, {"kind": "mvtec_3d", "product": "plate"}), TREES)
+    return with_exports(made_from(folder, {"kind": "mvtec_3d", "product": "plate"}), TREES)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def clouds(tmp_path_factory):
     for k in range(2):
         ball = ball_cloud(900 + 100 * k, seed=k).cloud
         (folder / "source" / f"{k}.ply").write_bytes(ply_bytes(ball))
-    return with_exports(carried_out(folder, {"kind": "clouds", "product": "ball"}), TREES[1:])
+    return with_exports(made_from(folder, {"kind": "clouds", "product": "ball"}), TREES[1:])
 
 
 def with_exports(finished: Run, names: tuple[str, ...]) -> Run:
@@ -224,20 +223,18 @@ def test_parquet_gives_datasets_clouds_as_meshes_with_labels(clouds):
 def test_shards_and_groups_are_counted_with_their_geometry(scans, tmp_path):
     import pyarrow.parquet as pq
 
-    good_images = [image for image in read_real(scans.folder) if image.role == "good"]
-    dataset = Dataset(scans.path, scans.manifest, good_images)
-    write(dataset, tmp_path, shard_bytes=3 * 12 * 61 * 83)
+    samples = [*scans.samples(), *scans.good_images()]
+    write(samples, FolderSink(tmp_path), shard_bytes=3 * 12 * 61 * 83)
     shards = sorted(tmp_path.glob("*.parquet"))
     assert len(shards) == 4  # seven clouds, two to a shard beside their images
     ids = [name for shard in shards for name in pq.read_table(shard)["id"].to_pylist()]
-    assert ids == [*(record.id for record in scans.manifest), *(good.id for good in good_images)]
+    assert ids == [sample.id for sample in samples]
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_a_writer_of_geometry_gives_the_same_bytes_over_itself(scans, tmp_path, name):
-    good_images = [image for image in read_real(scans.folder) if image.role == "good"]
     for _ in range(2):
-        WRITERS[name](Dataset(scans.path, scans.manifest, good_images), tmp_path)
+        WRITERS[name].write([*scans.samples(), *scans.good_images()], FolderSink(tmp_path))
     first = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     exported = scans.path.parent / name
     assert first == {p: (exported / p).read_bytes() for p in first}

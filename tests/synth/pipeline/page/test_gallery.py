@@ -11,8 +11,8 @@ import pytest
 from markupsafe import escape
 
 from synth import generators
+from synth.pipeline.page import gallery
 from synth.pipeline.runs import show
-from synth.writers import gallery
 from tests.synth.blobs import BLOBS, run_blobs, write_source
 
 SCRIPTS = re.compile(r'<script type="application/json">(.*?)</script>')
@@ -109,8 +109,8 @@ def test_a_browser_opens_a_sample_large_with_its_full_size_files(finished, tmp_p
     record = finished.manifest[-1]
     dom = browse(finished, tmp_path, f"open={record.id}")
     assert re.search(r"<dialog[^>]* open", dom)
-    assert f'href="../{record.image}"' in dom
-    assert str(record.seed) in dom
+    assert f'href="../{record.files["image"].path}"' in dom
+    assert str(record.generated.seed) in dom
     assert "agreement" in dom.split("<dialog")[1]
 
 

@@ -138,3 +138,23 @@ def test_a_training_begins_with_a_twentieth_of_the_images_and_has_all_by_half():
     assert sizes[0] == 2000
     assert sizes == sorted(sizes)
     assert sizes[499] < 40_000 == sizes[500] == sizes[-1]
+
+
+def test_damaged_images_and_latents_are_made_again_to_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "CHUNK", 2)
+    pipeline = build_untrained(MICRO)
+
+    def learnt():
+        with Corpus(tmp_path / "images", 4, MICRO.resolution, seed=5) as collected:
+            examples = Examples(pipeline.vae, pipeline.tokenizer, collected, tmp_path / "latents")
+            examples.grow(4)
+        return examples
+
+    whole = learnt()
+    for path in (*sorted((tmp_path / "images").iterdir())[:1], *sorted((tmp_path / "latents").iterdir())[1:]):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    again = learnt()
+    for name in ("latents", "marks", "tokens"):
+        assert torch.equal(getattr(again, name), getattr(whole, name)), name
