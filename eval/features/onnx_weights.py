@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from synth.errors import EvalError
+from synth.errors import EvalError, SourceError
+from synth.io.regular import regular_file
 
 _TYPES: dict[int, np.dtype] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -21,7 +22,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 def read_weights(path: Path) -> dict[str, np.ndarray]:
     """Name -> float32 array of every floating-point initialiser. EvalError where the file is no ONNX model."""
     try:
-        data = memoryview(path.read_bytes())
+        data = memoryview(regular_file(path).read_bytes())
         tensors = [
             _tensor(tensor)
             for number, graph in _fields(data)
@@ -29,7 +30,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
             for kind, tensor in _fields(graph)
             if kind == 5 and isinstance(tensor, memoryview)
         ]
-    except (OSError, IndexError, KeyError, ValueError) as problem:
+    except (SourceError, OSError, IndexError, KeyError, ValueError) as problem:
         raise EvalError(f"{path} cannot be read as an ONNX model ({problem}); copy it again") from problem
     return {name: values for name, values in tensors if values is not None}
 

@@ -60,11 +60,12 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
 def quiet(logger: str) -> Iterator[None]:
     """Keep a library's log from the terminal, tracebacks and all: what it could not read, an error says."""
     log = logging.getLogger(logger)
-    before, log.disabled = log.disabled, True
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.disabled = before
+        log.setLevel(before)
 
 
 def reason(problem: BaseException) -> str:

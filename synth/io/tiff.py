@@ -26,7 +26,8 @@ def read_xyz(path: str | Path) -> np.ndarray:
     metres. SourceError for another shape, for NaN, for too few returns and for depths that are neither."""
     values = read_tiff(path)
     if values.ndim != 3 or values.shape[-1] != 3 or values.dtype.kind not in "fiu":
-        raise SourceError(f"{path} is {values.dtype} {values.shape}, wanted height x width x 3 coordinates")
+        found = f"{values.dtype} {values.shape}"
+        raise SourceError(f"{path} is {found}, wanted height x width x 3 coordinates; export those")
     with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused
         middle = checked_depth(path, xyz := values.astype(np.float32))
     if 50 <= middle <= 5000:
