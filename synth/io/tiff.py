@@ -85,14 +85,13 @@ def _decoded(path: Path) -> np.ndarray:
             return file.asarray()
         if page.compression not in _DEFLATE:
             raise ValueError(f"its compression is {page.compression}; save it deflated or without")
-        strips = _inflated(file, page)
+        strips = _inflated(file, page, math.prod(page.chunks) * page.dtype.itemsize)
         return _unpredicted(page, strips) if page.predictor == _FLOATING_POINT else file.asarray()
 
 
-def _inflated(file: tifffile.TiffFile, page: tifffile.TiffPage) -> list[bytes]:
-    """The content of each strip or tile, of which none may hold more than it has room for: a few kilobytes can inflate
-    to gigabytes."""
-    room = math.prod(page.chunks) * page.dtype.itemsize
+def _inflated(file: tifffile.TiffFile, page: tifffile.TiffPage, room: int) -> list[bytes]:
+    """The content of each strip or tile, of which none may hold more than `room` bytes: a few kilobytes can inflate to
+    gigabytes."""
     parts = []
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.filehandle.seek(offset)

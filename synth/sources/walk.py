@@ -32,7 +32,7 @@ def walk(root: Path, skip: Callable[[Sequence[str]], bool], follow_links: bool =
     tree = Tree()
     home = os.path.realpath(root)
     linked: set[str] = set()
-    waiting = [(root, (home,), False)]
+    waiting: list[tuple[Path, tuple[str, ...], bool]] = [(root, (home,), False)]
     while waiting:
         here, chain, by_link = waiting.pop()
         if len(chain) > DEEPEST + 1:
