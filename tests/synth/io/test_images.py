@@ -282,8 +282,10 @@ def png_of_zeros(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(13_000, 13_000), (12_000, 9_000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("limit", [Image.MAX_IMAGE_PIXELS, None])
 @pytest.mark.parametrize("reader", [read_image, read_mask])
-def test_an_image_of_too_many_pixels_is_refused_before_they_are_unpacked(tmp_path, monkeypatch, reader, size):
+def test_an_image_of_too_many_pixels_is_refused_before_they_are_unpacked(tmp_path, monkeypatch, reader, limit, size):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     content = png_of_zeros(100, 100).replace(struct.pack(">II", 100, 100), struct.pack(">II", *size), 1)
     head = content[12:29]
     (tmp_path / "a.png").write_bytes(content[:29] + struct.pack(">I", zlib.crc32(head)) + content[33:])
