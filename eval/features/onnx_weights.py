@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from synth.errors import EvalError
-from synth.io.model_files import regular_file
+from synth.io.regular import regular_file
 
 _LIMIT = 16 << 20
 """Bytes; SqueezeNet 1.1 has 5 million."""

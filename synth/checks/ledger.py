@@ -34,7 +34,7 @@ SAME_DETAIL = 0.35
 LEAST_DETAIL = 0.5
 """Grey levels; below it a thumbnail shows nothing but shading and rounding."""
 
-ROLES = ("shot", "good", "test")
+ROLES = ("shot", "good", "validation", "test")
 _COARSE = 8
 _BLOCK = 512
 

@@ -132,7 +132,7 @@ def decoded(path: str | Path) -> Image.Image:
     FORMATS, of several pages or frames, beyond MOST_PIXELS or the machine's memory, or broken in any way."""
     path = regular_file(path)
     try:
-        with quiet("PIL.TiffImagePlugin"), warnings.catch_warnings():
+        with quiet("PIL"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is odd in a file that can be read all the same
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return _upright(path)

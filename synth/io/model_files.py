@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import math
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from synth.errors import FlawsmithError
+from synth.io.regular import regular_file
 
 JSON_LIMIT = 4 << 20
 """Bytes of a config at most."""
@@ -37,20 +37,6 @@ _RUNS_OR_FETCHES = {
 """Entries of a config by which libraries run code of the folder or fetch something."""
 
 Error = type[FlawsmithError]
-
-
-def regular_file(path: Path, limit: int, error: Error) -> Path:
-    """The path itself; `error` where it is no regular file (links to one are), is empty or has more than `limit`
-    bytes."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as problem:
-        raise error(f"{path} is missing or cannot be read: copy it again") from problem
-    if not stat.S_ISREG(found.st_mode):
-        raise error(f"{path} is no regular file: copy it again")
-    if not 0 < found.st_size <= limit:
-        raise error(f"{path} has {found.st_size} bytes, wanted 1 to {limit}: copy it again or name another model")
-    return path
 
 
 def read_json(path: Path, error: Error, limit: int = JSON_LIMIT) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import logging
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from synth.errors import SourceError
+from synth.errors import FlawsmithError, SourceError
 from synth.printable import printable
 
 MOST_BYTES = 2 * 2**30
@@ -26,24 +26,26 @@ _KINDS = {
 }
 
 
-def regular_file(path: str | Path, most: int = MOST_BYTES) -> Path:
-    """`path`, to be opened by a reader. SourceError where it is no regular file, cannot be looked at, is empty or holds
-    more than `most` bytes."""
+def regular_file(
+    path: str | Path, most: int = MOST_BYTES, error: Callable[[str], FlawsmithError] = SourceError
+) -> Path:
+    """`path`, to be opened by a reader. Raises `error` where it is no regular file, cannot be looked at, is empty or
+    holds more than `most` bytes."""
     path, name = Path(path), printable(path)
     try:
         found = path.stat()
     except PermissionError as problem:
-        raise SourceError(f"{name} cannot be looked at ({problem.strerror}); change its rights") from problem
+        raise error(f"{name} cannot be looked at ({problem.strerror}); change its rights") from problem
     except (OSError, ValueError) as problem:  # ValueError: a NUL or a lone surrogate in the name
-        raise SourceError(f"{name} is not a file; check the name") from problem
+        raise error(f"{name} is not a file; check the name") from problem
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        raise SourceError(f"{name} is {kind}, not a file; check the name, or remove it")
+        raise error(f"{name} is {kind}, not a file; check the name, or remove it")
     if found.st_size == 0:
-        raise SourceError(f"{name} is empty (0 bytes); copy or export it again")
+        raise error(f"{name} is empty (0 bytes); copy or export it again")
     if found.st_size > most:
         size, limit = (f"{n / 2**20:,.0f} MiB" for n in (found.st_size, most))
-        raise SourceError(f"{name} holds {size}, more than the {limit} that are read; make it smaller or remove it")
+        raise error(f"{name} holds {size}, more than the {limit} that are read; make it smaller or remove it")
     return path
 
 
@@ -60,11 +62,12 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
 def quiet(logger: str) -> Iterator[None]:
     """Keep a library's log from the terminal, tracebacks and all: what it could not read, an error says."""
     log = logging.getLogger(logger)
-    before, log.disabled = log.disabled, True
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.disabled = before
+        log.setLevel(before)
 
 
 def reason(problem: BaseException) -> str:

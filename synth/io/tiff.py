@@ -26,7 +26,8 @@ def read_xyz(path: str | Path) -> np.ndarray:
     metres. SourceError for another shape, for NaN, for too few returns and for depths that are neither."""
     values = read_tiff(path)
     if values.ndim != 3 or values.shape[-1] != 3 or values.dtype.kind not in "fiu":
-        raise SourceError(f"{path} is {values.dtype} {values.shape}, wanted height x width x 3 coordinates")
+        found = f"{values.dtype} {values.shape}"
+        raise SourceError(f"{path} is {found}, wanted height x width x 3 coordinates; export those")
     with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused
         middle = checked_depth(path, xyz := values.astype(np.float32))
     if 50 <= middle <= 5000:
@@ -84,15 +85,13 @@ def _decoded(path: Path) -> np.ndarray:
             return file.asarray()
         if page.compression not in _DEFLATE:
             raise ValueError(f"its compression is {page.compression}; save it deflated or without")
-        strips = _inflated(file, page)
+        strips = _inflated(file, page, math.prod(page.chunks) * page.dtype.itemsize)
         return _unpredicted(page, strips) if page.predictor == _FLOATING_POINT else file.asarray()
 
 
-def _inflated(file: tifffile.TiffFile, page: tifffile.TiffPage) -> list[bytes]:
-    """The content of each strip or tile, of which none may hold more than it has room for: a few kilobytes can inflate
-    to gigabytes."""
-    assert page.dtype is not None
-    room = math.prod(page.chunks) * page.dtype.itemsize
+def _inflated(file: tifffile.TiffFile, page: tifffile.TiffPage, room: int) -> list[bytes]:
+    """The content of each strip or tile, of which none may hold more than `room` bytes: a few kilobytes can inflate to
+    gigabytes."""
     parts = []
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.filehandle.seek(offset)

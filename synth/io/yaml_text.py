@@ -47,7 +47,7 @@ def _check_size(text: str, where: str | Path) -> None:
     unclosed: list[tuple[str | None, int]] = [(None, 0)]
     """(anchor, values so far) of the document and of each collection in it that has not ended."""
     for event in yaml.parse(text, yaml.SafeLoader):
-        place = f"{where}:{event.start_mark.line + 1 if event.start_mark else 1}"
+        place = where if event.start_mark is None else f"{where}:{event.start_mark.line + 1}"
         if isinstance(event, yaml.CollectionStartEvent):
             unclosed.append((event.anchor, 1))
             if len(unclosed) > MOST_DEPTH:

@@ -20,6 +20,7 @@ from synth.errors import SourceError
 from synth.io.images import decoded
 from synth.io.regular import read_text
 from synth.io.yaml_text import YamlTextError, load_yaml
+from synth.printable import printable
 from synth.sources.listing import (
     Entry,
     Listing,
@@ -100,7 +101,8 @@ def _range(depth: Path) -> tuple[float, float]:
     """The least and largest depth in metres that a depth image stands for."""
     facts = depth.with_name(depth.name.replace("_depth.png", "_info_depth.yaml"))
     if not facts.exists():
-        raise SourceError(f"{depth} has no {facts.name} beside it, which gives its range; copy it too")
+        names = printable(depth), printable(facts.name)
+        raise SourceError("{} has no {} beside it, which gives its range; copy it too".format(*names))
     try:
         limits = load_yaml(read_text(facts), facts)["normalization"]
         low, high = float(limits["min"]), float(limits["max"])

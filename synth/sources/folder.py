@@ -100,7 +100,7 @@ def list_folder(
     problems.extend(_orphans(masks))
     if not images:
         problems.append(_no_images(root, files))
-    listed = split or (SPLIT_FILE if (root / SPLIT_FILE).is_file() else None)
+    listed = split or (SPLIT_FILE if root / SPLIT_FILE in files else None)
     if listed:
         entries, wrong = apply_split(root / listed, root, entries)
         problems.extend(wrong)

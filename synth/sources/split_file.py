@@ -28,7 +28,7 @@ def read_split_file(path: Path) -> dict[tuple[str, str, str], None]:
     """(split, type, name) of every image listed, in the file's order; a dict for its order and its uniqueness."""
     if not path.exists():
         raise SourceError(
-            f"{path} does not exist; name a JSON file below source.root in source.split, or leave it away"
+            f"{printable(path)} does not exist; name a JSON file below source.root in source.split, or leave it away"
         )
     try:
         content = load_json(read_text(path))

@@ -4,6 +4,7 @@ and leaves every file as it was."""
 import errno
 import io
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,35 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         r"depth\.tif holds floating point numbers; export it with 8 or 16 bits",
     ),
     "a link to nothing": (dangling, r"gone\.png is not a file; check the name"),
+    "a link to a file outside": (
+        lambda root: (root / "good" / "out.png").symlink_to("/etc/hostname"),
+        r"good/out\.png: is a link to /etc/hostname, outside of .*tile; copy what it means .*source\.follow_links",
+    ),
+    "a link to a folder outside": (
+        lambda root: (root / "good" / "out").symlink_to("/usr"),
+        r"good/out: is a link to /usr, outside of .*tile; copy what it means",
+    ),
+    "a named pipe": (
+        lambda root: os.mkfifo(root / "good" / "pipe.png"),
+        r"good/pipe\.png is a named pipe, not a file; check the name, or remove it",
+    ),
+    "folders without end": (
+        lambda root: root.joinpath(*["d"] * 60).mkdir(parents=True),
+        r"tile(/d){33} lies more than 32 folders below .*tile; move it up",
+    ),
+    "PostScript named png": (
+        put("good/a.png", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"),
+        r"good/a\.png cannot be read .*format is unknown",
+    ),
+    "split file nested without end": (
+        put("split.json", '{"shots":' * 3000 + "1" + "}" * 3000),
+        r"split\.json: not valid JSON: it is nested too deeply; wanted",
+    ),
+    "split file with a name that no file has": (
+        put("split.json", '{"shots": {"crack": ["a\\ud800.png"]}}'),
+        r"split\.json: 'a.ud800\.png' is no name that a file can have; correct it",
+    ),
+    "split file that is a pipe": (lambda root: os.mkfifo(root / "split.json"), r"split\.json is a named pipe"),
     "other files only": (
         both(remove("*/*", "*/*/*"), put("good/a.npy", "x"), put("notes.txt", "x")),
         r"tile: holds no images, only \.npy, \.txt files; give a folder with good/",

@@ -124,6 +124,14 @@ def test_a_leak_is_found_whatever_else_is_one_image(seed):
         check_leaks(rows)
 
 
+def test_what_holds_a_group_together_is_told_once():
+    """The third and fourth row are both the image of the first and of the second, which are two."""
+    base = perceptual_hash(random_image(1, 100, 120)).clip(2, 250)
+    hashes = (base - 1, base + 1, base, base)
+    rows = [LedgerRow(str(n), None, "good", "lid", None, str(n), h.tobytes()) for n, h in enumerate(hashes)]
+    assert [(t.first.id, t.second.id) for t in find_duplicates(rows)] == [("0", "2"), ("0", "3"), ("1", "2")]
+
+
 def copies_of_one(count: int, noise: float) -> list[LedgerRow]:
     rng = np.random.default_rng(0)
     base = perceptual_hash(random_image(1, 100, 120)).astype(float)
@@ -172,3 +180,28 @@ def test_a_ledger_that_cannot_be_written_or_read_says_so(tmp_path):
         read_ledger(tmp_path / "file")
     write_ledger([], tmp_path / "ledger.parquet")
     assert check_leaks(read_ledger(tmp_path / "ledger.parquet")) == []
+
+
+def test_a_ledger_whose_bytes_changed_is_refused_or_the_same(tmp_path):
+    ledger = [row(f"marked{n}", random_image(n)) for n in range(5)]
+    path = tmp_path / "ledger.parquet"
+    write_ledger(ledger, path)
+    content = path.read_bytes()
+    places = [place for place in range(len(content)) if content[place : place + 6] == b"marked"]
+    assert len(places) >= 5
+    for place in places:
+        path.write_bytes(content[:place] + b"M" + content[place + 1 :])
+        try:
+            found = read_ledger(path)
+        except SourceError:
+            continue
+        assert found == ledger
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"role": "shots"}, {"perceptual_hash": b"short"}, {"sha256": None}, {"product": None}, {"id": None}]
+)
+def test_a_ledger_with_a_row_that_no_run_writes_is_refused(tmp_path, wrong):
+    write_ledger([replace(row("a", random_image(1)), **wrong)], tmp_path / "ledger.parquet")
+    with pytest.raises(SourceError, match=r"ledger\.parquet is damaged: row .* is incomplete; copy the run again"):
+        read_ledger(tmp_path / "ledger.parquet")

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import io
+import struct
+import subprocess
+import sys
+import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from synth.errors import SourceError, WriterError
+from synth.io import images
 from synth.io.images import (
+    FORMATS,
+    MOST_PIXELS,
+    SUFFIXES,
     content_hash,
     hash_distances,
     perceptual_hash,
@@ -227,3 +236,95 @@ def test_hash_distances_agree_with_longhand() -> None:
     ]
     assert np.allclose(hash_distances(first, second), longhand, atol=0.01)
     assert len({way.tobytes() for way in turns(first[0])}) == 8
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 53 37\n%%EndComments\n0 0 53 37 rectfill\nshowpage\n%%EOF\n"
+OTHERS = ("DDS", "ICO", "PCX", "SGI", "TGA", "IM", "MSP", "SPIDER", "ICNS", "DIB", "QOI", "AVIF")
+"""Formats of Pillow that no suffix of ours names, and that it can write."""
+
+
+@pytest.mark.parametrize("ending", SUFFIXES)
+def test_no_file_starts_another_program_whatever_its_name(tmp_path, monkeypatch, ending):
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a program was started")
+
+    for name in ("Popen", "run", "check_call", "check_output"):
+        monkeypatch.setattr(subprocess, name, refuse)
+    (tmp_path / f"a{ending}").write_bytes(EPS)
+    for reader in (read_image, read_mask):
+        with pytest.raises(SourceError, match=r"cannot be read as an image \(its format is unknown\)"):
+            reader(tmp_path / f"a{ending}")
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_a_format_that_is_not_asked_for_is_unknown(tmp_path, form):
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(random_image(1, 64, 64)).convert("1" if form == "MSP" else "RGB").save(buffer, form)
+    except (OSError, KeyError):
+        pytest.skip(f"this Pillow writes no {form}")
+    (tmp_path / "a.png").write_bytes(buffer.getvalue())
+    with pytest.raises(SourceError, match="format is unknown"):
+        read_image(tmp_path / "a.png")
+    assert form not in FORMATS
+
+
+def png_of_zeros(width: int, height: int) -> bytes:
+    """A grey PNG of one value, a hundredth of a byte a pixel."""
+    packed = zlib.compressobj(9)
+    rows = b"".join(packed.compress(b"\0" * (width + 1)) for _ in range(height)) + packed.flush()
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("size", [(13_000, 13_000), (12_000, 9_000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("limit", [Image.MAX_IMAGE_PIXELS, None])
+@pytest.mark.parametrize("reader", [read_image, read_mask])
+def test_an_image_of_too_many_pixels_is_refused_before_they_are_unpacked(tmp_path, monkeypatch, reader, limit, size):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    content = png_of_zeros(100, 100).replace(struct.pack(">II", 100, 100), struct.pack(">II", *size), 1)
+    head = content[12:29]
+    (tmp_path / "a.png").write_bytes(content[:29] + struct.pack(">I", zlib.crc32(head)) + content[33:])
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("its pixels were unpacked"))
+    began = time.process_time()
+    with pytest.raises(SourceError, match=r"a\.png has more than 89 million pixels.*; cut it into tiles or scale it"):
+        reader(tmp_path / "a.png")
+    assert time.process_time() - began < 1
+
+
+def test_an_image_is_held_against_the_memory_of_the_machine(tmp_path, monkeypatch):
+    save(tmp_path / "a.png", random_image(1))
+    monkeypatch.setattr(images, "machine_memory", lambda: 2 * 37 * 53 * images.BYTES_A_PIXEL)
+    assert read_image(tmp_path / "a.png").shape == (37, 53, 3)
+    monkeypatch.setattr(images, "machine_memory", lambda: 37 * 53 * images.BYTES_A_PIXEL)
+    with pytest.raises(SourceError, match=r"a\.png would take .* more than half of the memory .*; scale it down"):
+        read_image(tmp_path / "a.png")
+    monkeypatch.setattr(images, "machine_memory", lambda: None)
+    assert read_image(tmp_path / "a.png").shape == (37, 53, 3)
+
+
+PEAK = """
+import resource, sys
+import synth.io.images as images
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+read = images.read_mask if sys.argv[1].endswith("mask.png") else images.read_image
+read(sys.argv[1])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.mark.parametrize("kind", ["colour.png", "deep.png", "mask.png"])
+def test_the_memory_an_image_takes_is_as_declared(tmp_path, kind):
+    height, width = 2100, 2300
+    array = {
+        "colour.png": np.full((height, width, 3), (255, 0, 0), np.uint8),
+        "deep.png": (np.arange(height * width) % 65536).astype(np.uint16).reshape(height, width),
+        "mask.png": np.full((height, width, 3), (255, 0, 0), np.uint8),
+    }[kind]
+    path = save(tmp_path / kind, array, compress_level=1)
+    done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < images.BYTES_A_PIXEL * height * width < images.BYTES_A_PIXEL * MOST_PIXELS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +136,15 @@ def test_points_that_did_not_return_are_left_out_and_the_rest_stays(tmp_path):
     )
 
 
+def zipped_zeros(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo("points.npy")
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, b"\0" * 1000)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(struct.pack("<I", 1000), struct.pack("<I", 3 * 2**30 + 2**26)))
+
+
 REFUSED = {
     "nothing but NaN": (lambda p: np.savetxt(p / "a.xyz", np.full((200, 3), np.nan)), "a.xyz holds no finite point"),
     "three points": (lambda p: np.savetxt(p / "a.xyz", rows()[:3]), "a.xyz holds 3 points, wanted at least 100"),
@@ -149,6 +160,31 @@ REFUSED = {
         lambda p: (p / "a.pcd").write_text("FIELDS x y z\nPOINTS 9\nDATA binary_compressed\n"),
         "a.pcd is a compressed PCD; save it as binary",
     ),
+    "one place": (
+        lambda p: np.savetxt(p / "a.xyz", np.full((200, 3), 7.0)),
+        "a.xyz: most of its 200 points occur twice",
+    ),
+    "every point twice": (
+        lambda p: np.savetxt(p / "a.xyz", np.repeat(rows(), 2, 0)),
+        "most of its 422 points occur twice",
+    ),
+    "labels of NaN": (
+        lambda p: np.savetxt(p / "a.xyz", np.column_stack([rows(), np.full(211, np.nan)])),
+        r"a\.xyz cannot be read as points \(a label is no number\)",
+    ),
+    "too few rows": (
+        lambda p: (p / "a.ply").write_bytes(ply_text("ascii").rstrip().rpartition(b"\r\n")[0]),
+        r"a\.ply cannot be read as points \(it holds 210 rows of numbers, wanted 211\)",
+    ),
+    "more points than bytes": (
+        lambda p: (p / "a.ply").write_bytes(ply_text("binary_little_endian").replace(b" 211", b" 211000000000")),
+        r"a\.ply cannot be read as points \(it ends after 3,587 of 3,587,000,000,000 bytes\)",
+    ),
+    "an archive that unpacks to gigabytes": (
+        lambda p: zipped_zeros(p / "a.npz"),
+        r"a\.npz .*it unpacks to 3,136 MiB",
+    ),
+    "a pickle": (lambda p: np.savez(p / "a.npz", points=np.array([{}])), r"a\.npz cannot be read .*allow_pickle"),
     "micrometres": (lambda p: np.savetxt(p / "a.xyz", rows() * 1000), r"40 m across in mm; set source\.unit"),
     "metres taken for millimetres": (
         lambda p: np.savetxt(p / "a.xyz", rows() / 1000),
@@ -213,3 +249,13 @@ def test_a_ply_of_ours_is_read_back_to_the_bit(tmp_path):
     found = read_ply(tmp_path / "p.ply")
     np.testing.assert_array_equal(found.points, cloud.points)
     np.testing.assert_array_equal(found.normals, cloud.normals)
+
+
+def test_normals_that_are_no_numbers_are_not_known(tmp_path):
+    cloud = ball_cloud(300).cloud
+    normals = cloud.normals.copy()
+    normals[7] = np.nan
+    (tmp_path / "p.ply").write_bytes(ply_bytes(type(cloud)(cloud.points, normals)))
+    found = read_points(tmp_path / "p.ply")
+    assert found.normals is None
+    assert len(found.points) == 300

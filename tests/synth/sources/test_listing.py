@@ -1,6 +1,7 @@
 """What every layout shares in listing a folder: which files count, and which names and folders it refuses."""
 
 import os
+import timeit
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,26 @@ def test_deep_images_of_one_product_are_scaled_alike_or_refused(tmp_path):
 def test_a_white_level_below_the_brightest_pixel_cuts_it_off(tmp_path):
     (sample, *_) = read_source(FolderSource(root=deep_tree(tmp_path, 4000), white_level=1023))
     assert (sample.image.max(), sample.image[0, 0, 0]) == (255, 25)
+
+
+def many(root: Path, name: str, count: int) -> Path:
+    """A tree with this many times the files of a few, all links of one name to one file each."""
+    TREES[name](root)
+    for file in [f for f in root.rglob("*") if f.is_file() and f.suffix != ".json"]:
+        prefix, dash, rest = file.name.partition("_")
+        for n in range(count):
+            made = file.with_name(f"{n:04}{prefix}{dash}{rest}")
+            made.hardlink_to(file)
+    return root
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_listing_takes_time_in_proportion_to_the_files(tmp_path, name):
+    """Four times the files, four times as long; sixteen times where every file is compared with every other."""
+    layout = {"loose clouds": "clouds"}.get(name, name)
+    spent = []
+    for count in (8, 32):
+        root = many(tmp_path / f"{count}", name, count)
+        list_tree(root, layout)
+        spent.append(min(timeit.repeat(lambda root=root: list_tree(root, layout), number=1, repeat=3)))
+    assert spent[1] < 9 * spent[0] + 0.05

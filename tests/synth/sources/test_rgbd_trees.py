@@ -103,6 +103,29 @@ EYECANDIES = {
     "no image": (lambda d: (d / "000_image_4.png").unlink(), r"000_depth\.png: has no image; wanted .*000_image_4"),
     "no range": (lambda d: (d / "001_info_depth.yaml").unlink(), r"001_depth\.png has no 001_info_depth\.yaml beside"),
     "wrong range": (lambda d: (d / "001_info_depth.yaml").write_text("normalization: {min: 1}"), "does not give norm"),
+    **{
+        f"range of {text}": (lambda d, text=text: (d / "001_info_depth.yaml").write_text(text), words)
+        for text, words in {
+            "normalization: {min: .nan, max: 1.0}": r"001_info_depth\.yaml gives depths from nan to 1",
+            "normalization: {min: 0.1, max: .inf}": r"001_info_depth\.yaml gives depths from 0\.1 to inf",
+            "normalization: {min: 0.9, max: 0.1}": r"001_info_depth\.yaml gives depths from 0\.9 to 0\.1",
+            "normalization: {min: 310, max: 730}": r"001_depth\.png: a median depth of .* cannot be metres",
+            "normalization: [1, 2]": "does not give normalization",
+            "normalization: {min: a, max: b}": "does not give normalization",
+            "[" * 3000: r"001_info_depth\.yaml:1: is nested more than 32 deep; copy it again",
+            "a: &a [*a]": r"001_info_depth\.yaml:1: \*a lies in the part",
+        }.items()
+    },
+    "no return": (
+        lambda d: Image.fromarray(np.zeros(SIZE, np.uint16)).save(d / "000_depth.png"),
+        r"000_depth\.png holds no point at all",
+    ),
+    "few returns": (
+        lambda d: Image.fromarray((np.arange(96 * 128) < 9).astype(np.uint16).reshape(SIZE) * 9).save(
+            d / "000_depth.png"
+        ),
+        r"000_depth\.png holds 9 points, wanted at least 100",
+    ),
     "depth in colour": (lambda d: save(d / "000_depth.png", random_image(1, *SIZE)), "wanted one channel of 16 bits"),
     "another size": (
         lambda d: save(d / "002_image_4.png", random_image(1, 60, 80)),
@@ -171,6 +194,12 @@ def test_scans_that_were_let_go_come_back_with_their_points(tmp_path):
             np.testing.assert_array_equal(getattr(again, name), getattr(sample, name))
 
 
+def few_returns() -> np.ndarray:
+    xyz = np.zeros((61, 83, 3), np.float32)
+    xyz[:3, :3] = 0.3
+    return xyz
+
+
 def with_nan() -> np.ndarray:
     xyz = plate().xyz.copy()
     xyz[9, 9, 2] = np.nan
@@ -180,6 +209,10 @@ def with_nan() -> np.ndarray:
 SCANS = {
     "NaN": (with_nan, "holds NaN or infinite coordinates; write"),
     "no return at all": (lambda: np.zeros((61, 83, 3), np.float32), "holds no point at all; scan it again"),
+    "few returns": (few_returns, "holds 9 points, wanted at least 100"),
+    "behind the camera": (lambda: -plate().xyz, "holds no point at all"),
+    "beyond float32": (lambda: plate().xyz.astype(np.float64) * 1e300, "holds NaN or infinite coordinates"),
+    "complex numbers": (lambda: plate().xyz.astype(np.complex64), "is complex64 .*, wanted height x width x 3"),
     "depth alone": (lambda: plate().xyz[..., 2], "wanted height x width x 3 coordinates"),
     "centimetres": (lambda: plate().xyz * 100, "is neither metres nor millimetres; convert it"),
     "another size than the image": (lambda: plate(50, 70).xyz, "is 50 x 70 .*its image .*61 x 83"),
@@ -191,7 +224,7 @@ def test_a_scan_that_cannot_be_used_stops_the_read_with_its_name(tmp_path, name)
     build, words = SCANS[name]
     root = mvtec_3d_tree(tmp_path)
     path = root / "bagel" / "train" / "good" / "xyz" / "001.tiff"
-    tifffile.imwrite(path, build().astype(np.float32))
+    tifffile.imwrite(path, build())
     with pytest.raises(SourceError, match=words) as raised:
         list(read(root))
     assert "001.tiff" in str(raised.value)
@@ -203,4 +236,29 @@ def test_a_file_that_is_no_tiff_is_refused(tmp_path):
         read_xyz(tmp_path / "a.tiff")
     (tmp_path / "a.tiff").write_bytes(xyz_bytes(plate().xyz)[:700])
     with pytest.raises(SourceError, match=r"a\.tiff cannot be read as a TIFF"):
+        read_xyz(tmp_path / "a.tiff")
+
+
+def test_a_mask_of_eyecandies_that_cannot_be_read_is_told_with_the_rest(tmp_path):
+    data = eyecandies_tree(tmp_path) / "ChocolateCookie" / "test_public" / "data"
+    (data / "01_mask.png").write_bytes(b"no image")
+    (data / "02_bumps_mask.png").write_bytes((data / "02_bumps_mask.png").read_bytes()[:60])
+    told = [problem.file for problem in inspect(tmp_path).problems if problem.severity == "error"]
+    assert any("01_mask.png" in file for file in told)
+    assert any("02_bumps_mask.png" in file or "02_mask.png" in file for file in told)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_a_tiff_that_inflates_beyond_its_size_is_refused(tmp_path, compression):
+    xyz = np.zeros((61, 83, 3), np.float32)
+    if compression == "lzma":
+        tifffile.imwrite(tmp_path / "a.tiff", xyz, photometric="rgb", compression="lzma")
+    else:
+        tifffile.imwrite(
+            tmp_path / "a.tiff", np.zeros((6100, 83, 3), np.float32), compression="zlib", rowsperstrip=6100
+        )
+        with tifffile.TiffFile(tmp_path / "a.tiff", mode="r+") as file:
+            for tag in ("ImageLength", "RowsPerStrip"):
+                file.pages[0].tags[tag].overwrite(61)
+    with pytest.raises(SourceError, match=r"a\.tiff cannot be read as a TIFF \((a strip holds more|its compression)"):
         read_xyz(tmp_path / "a.tiff")
