@@ -24,12 +24,12 @@ outputs/<run>/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from synth.errors import RecipeError, WriterError
+from synth.errors import RecipeError, RunError, WriterError
 from synth.io.atomic import explain, is_temporary, make_folder
 from synth.printable import printable
 
@@ -60,11 +60,17 @@ class RunFolder:
         self.report = path / "report"
 
     def check_usable(self) -> None:
-        """WriterError when the path is a file, or a folder that holds something else than a run."""
+        """WriterError when the path is a file, or a folder that holds something else than a run; RunError when it holds
+        one without its recipe."""
         if self.path.exists() and not self.path.is_dir():
             raise WriterError(f"{self.path} is a file; name a folder for the run with --out")
         if self.recipe.exists() or not self.path.is_dir():
             return
+        if self.journal.exists() and self.inputs.exists():
+            raise RunError(
+                f"{self.path} is a run whose recipe.yaml is gone, so that nothing says what made it; put it back, or "
+                "name another folder with --out"
+            )
         foreign = sorted(p.name for p in self.path.iterdir() if p.name not in BEFORE_RECIPE and not is_temporary(p))
         if foreign:
             raise WriterError(
@@ -95,6 +101,9 @@ class RunFolder:
         try:
             yield
         finally:
+            # Still held: one who waits for this very file finds out that its name is gone, and takes a new one.
+            with suppress(OSError):
+                (self.path / name).unlink()
             lock.release()
 
 

@@ -96,8 +96,8 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
     good_images = prepared.split.good_images
     notes = placement_notes(recipe, good_images)
     own: dict[Path, Callable[[Path], None]] = {
-        folder.environment: lambda path: write_whole(path, json.dumps(environment.describe(), indent=1).encode()),
         folder.ledger: lambda path: write_ledger(prepared.ledger, path),
+        folder.environment: lambda path: write_whole(path, json.dumps(environment.describe(), indent=1).encode()),
         folder.parts: lambda path: write_parts(prepared.parts, good_images, path, notes),
     }
     if not recorded or not damage(folder.ledger, recorded["ledger.parquet"]):

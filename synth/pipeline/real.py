@@ -34,7 +34,7 @@ def keep_real(folder: RunFolder, roles: Iterable[tuple[Role, Sequence[Sample]]])
             record = _keep(folder, sample, role, kept)
             kept[record.files["image"].path] = record
     records = [kept[image] for image in sorted(kept)]
-    write_whole(folder.real / "index.json", _index(records))
+    write_whole(folder.real / "index.json", index_bytes(records))
     return records
 
 
@@ -44,7 +44,7 @@ def read_real(folder: RunFolder) -> list[StoredSample]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         records = [StoredSample.from_json(entry) for entry in kept["samples"]]
-        if _index(records) != path.read_bytes():
+        if index_bytes(records) != path.read_bytes():
             raise ValueError("its sha256 is another")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise RunError(
@@ -66,7 +66,8 @@ def _whole(folder: RunFolder, wanted: set[tuple[Role, str]]) -> list[StoredSampl
     return None if any(damage(inside(folder.path, file.path), file.sha256) for file in files) else records
 
 
-def _index(records: Sequence[StoredSample]) -> bytes:
+def index_bytes(records: Sequence[StoredSample]) -> bytes:
+    """The content of real/index.json."""
     entries = [record.to_json() for record in records]
     sha256 = hashlib.sha256(json.dumps(entries, ensure_ascii=False).encode()).hexdigest()
     return json.dumps({"samples": entries, "sha256": sha256}, indent=1, ensure_ascii=False).encode()

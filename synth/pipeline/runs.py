@@ -14,7 +14,7 @@ from pathlib import Path
 
 from synth.checks.ledger import read_ledger, validation_shots
 from synth.errors import RecipeError, RunError, WriterError
-from synth.generators import Progress
+from synth.generators import GENERATORS, Progress
 from synth.io.atomic import remove, write_whole
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
@@ -174,6 +174,8 @@ def _folder(recipe: Recipe, out: str | Path | None) -> RunFolder:
 def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
     """Write what the run begins with, its real samples among it; what fits and draws needs the result alone."""
     split = prepared.split
+    # Opened before anything is written: a wrong base leaves the folder free for the mended recipe.
+    GENERATORS[recipe.generator.kind].open(recipe.generator, folder.model, recipe.seed)
     made_with = begin(folder, recipe, prepared)
     keep_real(folder, (("good", split.good_images), ("shot", split.shots)))
     return Job(recipe, folder.model, split.shots, split.good_images, made_with)
@@ -196,8 +198,6 @@ def _make(
         _reopen(folder, journal, {shard for shard in _with_surplus(journal)})
     job = _begin(recipe, prepared, folder)
     worker, committer = Worker(job), Committer(folder, journal)
-    # Opening it finds a wrong base before any worker starts.
-    job.generator()
     with executor(executed, workers, job, worker) as pool:
         _fit(job, pool, worker, progress)
         draw_streams(streams, pool, committer, folder, progress)

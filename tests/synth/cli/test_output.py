@@ -85,6 +85,7 @@ def test_summaries_and_stages_keep_their_lines_whatever_they_name(name, monkeypa
             yields=[Yield(name, name, 5, 1, {name: 2})],
             shortfalls=[f"{name}: 0 of 3"],
             inferred=[f"{name}: turned"],
+            validation={},
         )
 
     monkeypatch.setattr(runs, "run", made)

@@ -100,7 +100,7 @@ def test_the_schema_and_the_checker_know_the_kind(tmp_path):
         (["das3d"], {}, "das3d_like"),
         (["draem", "po3ad"], {}, "draem work on RGB-D scans and po3ad on clouds"),
         (["draem"], {"numbers": {"easynet": {}}}, "not among schemes"),
-        (["draem"], {"numbers": {"draem": {"thresold": 0.4}}}, "draem.threshold"),
+        (["draem"], {"numbers": {"draem": {"thresold": 0.4}}}, "draem.thresold is unknown; did you mean threshold"),
         (["glfm"], {"numbers": {"glfm": {"height": [0.2, 0.1]}}}, "smaller value first"),
         (["draem"], {"textures": "nowhere"}, "no image in"),
     ],

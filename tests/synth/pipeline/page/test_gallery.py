@@ -11,6 +11,7 @@ import pytest
 from markupsafe import escape
 
 from synth import generators
+from synth.io import thumbnails
 from synth.pipeline.page import gallery
 from synth.pipeline.runs import show
 from tests.synth.blobs import BLOBS, run_blobs, write_source
@@ -120,7 +121,7 @@ def test_thumbnail_boxes_hold_the_whole_mask_and_lie_in_the_image():
         mask = np.zeros((37, 153), bool)
         top, left = rng.integers(36), rng.integers(152)
         mask[top : top + 1 + rng.integers(30), left : left + 1 + rng.integers(90)] = True
-        box = gallery.close_up(mask)
+        box = thumbnails.close_up(mask)
         cut = mask[box.top : box.top + box.height, box.left : box.left + box.width]
         assert cut.shape == (box.height, box.width)
         assert cut.sum() == mask.sum()
@@ -129,19 +130,19 @@ def test_thumbnail_boxes_hold_the_whole_mask_and_lie_in_the_image():
 def test_an_outline_encloses_exactly_the_mask():
     mask = np.zeros((37, 53), bool)
     mask[5:9, 10:20] = True
-    rings = re.findall(r"M([^Z]*)Z", gallery.outline(mask))
+    rings = re.findall(r"M([^Z]*)Z", thumbnails.outline(mask))
     assert len(rings) == 1
     points = np.array([point.split(",") for point in rings[0].split("L")], float)
     assert points.min(axis=0).tolist() == [10, 5]
     assert points.max(axis=0).tolist() == [20, 9]
     mask[6:8, 13:16] = False
-    assert gallery.outline(mask).count("M") == 2
+    assert thumbnails.outline(mask).count("M") == 2
 
 
 def test_the_outline_of_a_large_mask_is_coarse_and_in_place():
     mask = np.zeros((700, 1100), bool)
     mask[100:140, 500:900] = True
-    points = np.array([point.split(",") for point in gallery.outline(mask)[1:-1].split("L")], float)
+    points = np.array([point.split(",") for point in thumbnails.outline(mask)[1:-1].split("L")], float)
     assert np.abs(points.min(axis=0) - [500, 100]).max() <= 5
     assert np.abs(points.max(axis=0) - [900, 140]).max() <= 5
 
