@@ -16,6 +16,7 @@ from synth.baselines.config import PerlinConfig
 from synth.baselines.painter import Paint, PaintGenerator, Pair, Scene, recoloured
 from synth.errors import GeneratorError
 from synth.io.images import SUFFIXES, read_image
+from synth.noise import Lattice, turned_places
 
 _TRIES = 20
 _GRID = 8
@@ -45,28 +46,12 @@ def perlin(config: PerlinConfig) -> Paint:
 
 
 def noise(shape: tuple[int, int], cells: tuple[int, int], angle: float, rng: np.random.Generator) -> np.ndarray:
-    """Perlin's gradient noise (Perlin 1985, with the 2002 fade) in about [-1, 1]; (H, W) float.
+    """Perlin's gradient noise (Perlin 1985, with the 2002 fade) in about [-1, 1]; (H, W) float32.
 
     cells: periods along rows and columns of the image, whose pattern is turned by `angle` radians."""
-    rows, columns = np.meshgrid(*((np.arange(n) + 0.5) / n - 0.5 for n in shape), indexing="ij")
-    y = (np.cos(angle) * rows + np.sin(angle) * columns) * cells[0]
-    x = (np.cos(angle) * columns - np.sin(angle) * rows) * cells[1]
     # A turned unit square is at most sqrt(2) wide: no cell of the lattice comes twice.
-    lattice = [2 * cell + 2 for cell in cells]
-    direction = rng.uniform(0, 2 * np.pi, lattice)
-    row, column = np.floor(y).astype(int), np.floor(x).astype(int)
-    fy, fx = _fade(y - row), _fade(x - column)
-    corners = []
-    for down in (0, 1):
-        for right in (0, 1):
-            own = direction[(row + down) % lattice[0], (column + right) % lattice[1]]
-            corners.append(np.sin(own) * (y - row - down) + np.cos(own) * (x - column - right))
-    upper, lower = (left + fx * (right - left) for left, right in (corners[:2], corners[2:]))
-    return np.sqrt(2) * (upper + fy * (lower - upper))
-
-
-def _fade(t: np.ndarray) -> np.ndarray:
-    return t**3 * (t * (6 * t - 15) + 10)
+    lattice = Lattice.draw(rng, (2 * cells[0] + 2, 2 * cells[1] + 2))
+    return lattice.at(turned_places(shape, (cells[1], cells[0]), angle))
 
 
 def _blots(permitted: np.ndarray, config: PerlinConfig, rng: np.random.Generator) -> np.ndarray:

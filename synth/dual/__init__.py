@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_PUBLIC = {"DEFAULTS": "spec", "DefectSpec": "spec", "DualSynthesizer": "synthesizer"}
-__all__ = ["DEFAULTS", "DefectSpec", "DualSynthesizer"]
+_PUBLIC = {"TYPES": "types", "DefectSpec": "spec", "DualSynthesizer": "synthesizer"}
+__all__ = ["TYPES", "DefectSpec", "DualSynthesizer"]
 
 if TYPE_CHECKING:
-    from synth.dual.spec import DEFAULTS, DefectSpec
+    from synth.dual.spec import DefectSpec
     from synth.dual.synthesizer import DualSynthesizer
+    from synth.dual.types import TYPES
 
 
 def __getattr__(name: str) -> Any:

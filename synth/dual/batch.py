@@ -16,9 +16,10 @@ import torch
 from synth.dual.dense import Change, Stack, change, stack
 from synth.dual.frame import Camera
 from synth.dual.light import Light
-from synth.dual.patch import Patch, plan_patch, streams
+from synth.dual.patch import Patch, plan_patch
 from synth.dual.profiles import Hinge
 from synth.dual.scene import Scene
+from synth.dual.seeds import defect_streams
 from synth.dual.spec import DefectSpec
 from synth.errors import GeneratorError
 
@@ -40,7 +41,7 @@ def draw_batch(
 ) -> list[Drawn]:
     """One defect of `spec` for each (scene, seed), the first attempt of each. GeneratorError for bends, which move
     whole parts and are drawn one by one."""
-    patches = [plan_patch(scene, spec, streams(seed, 0)) for scene, seed in zip(scenes, seeds, strict=True)]
+    patches = [plan_patch(scene, spec, defect_streams(seed, 0)) for scene, seed in zip(scenes, seeds, strict=True)]
     if any(isinstance(patch.profile, Hinge) for patch in patches):
         raise GeneratorError("a bend moves the whole part; draw it with DualSynthesizer")
     drawn: dict[int, Drawn] = {}

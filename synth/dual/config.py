@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.dual.spec import DefectSpec, DefectType, Difficulty
+from synth.dual.numbers import Difficulty
+from synth.dual.spec import DefectSpec, TypeName
 
 
 class DualConfig(BaseModel):
@@ -16,7 +17,7 @@ class DualConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["dual"] = "dual"
-    types: tuple[DefectType, ...] = Field(
+    types: tuple[TypeName, ...] = Field(
         ("dent", "bulge", "pits", "hole", "crack", "scratch", "chip", "deposit", "stain"),
         description="Defect types to make.",
         min_length=1,

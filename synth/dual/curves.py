@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from synth.dual.noise import line_noise
-
 NODES = 14
 """Corner points of a course."""
 BRANCH_LENGTH = (0.2, 0.5)
@@ -34,7 +32,7 @@ class Course:
 
 def crack(length: float, half_width: float, branches: float, rng: np.random.Generator) -> Course:
     """A jagged course about the origin that thins towards both ends, w = w0 sqrt(1 - |2 l / L - 1|) (1 + 0.3 noise),
-    with a branch at each fifth of it at the given chance."""
+    with a branch at each fifth of it with probability `branches`."""
     main = _walk(np.zeros(2), rng.uniform(0, 2 * np.pi), length, 0.05, rng)
     main -= main.mean(0)
     pieces = [_segments(main, half_width * _spindle(rng), np.ones(NODES))]
@@ -137,3 +135,14 @@ def _segments(points: np.ndarray, width: np.ndarray, depth: np.ndarray) -> Cours
 
 def _joined(pieces: list[Course]) -> Course:
     return Course(*(np.concatenate([getattr(p, name) for p in pieces]) for name in Course.__slots__))
+
+
+def line_noise(points: int, rng: np.random.Generator, hurst: float = 0.7) -> np.ndarray:
+    """Fractional noise along a line: (points,) of zero mean and largest magnitude 1, power ~ 1 / f^(2 hurst + 1)."""
+    frequency = np.fft.rfftfreq(points)
+    frequency[0] = np.inf
+    spectrum = rng.standard_normal((2, frequency.size)) * frequency ** -(hurst + 0.5)
+    line = np.fft.irfft(spectrum[0] + 1j * spectrum[1], points)
+    line -= line.mean()
+    largest = np.abs(line).max()
+    return line / largest if largest > 0 else line

@@ -35,7 +35,7 @@ class Stack:
     skipped."""
 
     arrays: dict[str, Array]
-    chance: Array
+    uniform: Array
     camera: Camera
     corner: Any
     light: Light
@@ -88,7 +88,7 @@ def stack(scenes: Sequence[Scene], patches: Sequence[Patch], baseline: float) ->
     corners = [(patch.box[0].start, patch.box[1].start) for patch in patches]
     return Stack(
         arrays={name: side_by_side([getattr(p, name) for p in patches]) for name in _STACKED},
-        chance=side_by_side([p.chance for p in patches], 1),
+        uniform=side_by_side([p.uniform for p in patches], 1),
         camera=Camera(*(column([getattr(c, name) for c in cameras]) for name in Camera.__slots__)),  # type: ignore[arg-type]
         corner=(column([c[0] for c in corners]), column([c[1] for c in corners])),
         light=Light(
@@ -167,9 +167,9 @@ def _lost(stacked: Stack, moved: Array, shown: Array, lost: Array, depth: Array)
     before, after = (-dot(n, a["xyz"]) / (depth + ~valid) for n in (a["normal"], shown))
     grazing = valid & (after < before) & (after < LEAST_COS * 2) & (moved[..., 2] != a["xyz"][..., 2])
     if not isinstance(grazing, np.ndarray) or grazing.any():
-        lost = lost | (grazing & grazing_loss(after, stacked.chance[0]))
+        lost = lost | (grazing & grazing_loss(after, stacked.uniform[0]))
     if stacked.baseline == 0:
         return lost
     dark = projector_shadow(moved, stacked.baseline) & ~projector_shadow(a["xyz"], stacked.baseline)
     # Some pixels at the border of a shadow keep returning a point.
-    return lost | (dark & valid & (stacked.chance[1] > FLYING))
+    return lost | (dark & valid & (stacked.uniform[1] > FLYING))

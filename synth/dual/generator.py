@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from synth.dual.attempts import first_success
 from synth.dual.config import DualConfig
+from synth.dual.seeds import stream
 from synth.dual.synthesizer import DualSynthesizer
 from synth.dual.view import image_of_defect
 from synth.errors import GeneratorError
@@ -54,19 +56,22 @@ class DrawnOnGoodImages:
             raise GeneratorError(
                 f"nothing is known of {request.product}/{request.defect}; check what the generator draws"
             )
-        order = np.random.default_rng([request.seed, 1]).permutation(len(good_images))
-        reason = ""
-        for index in order[:GOOD_IMAGES_TRIED]:
-            good = good_images[index]
-            try:
-                drawn = self._synthesizers[request.defect].draw(good, request.seed)
-            except GeneratorError as problem:
-                reason = str(problem)
-                continue
-            return self._named(drawn, request)
+        synthesizer = self._synthesizers[request.defect]
+        order = stream(request.seed, "good image").permutation(len(good_images))[:GOOD_IMAGES_TRIED]
+        try:
+            drawn = first_success(
+                len(order),
+                lambda k: synthesizer.draw(good_images[order[k]], request.seed),
+                f"{request.product}: no good image has room for {request.defect}",
+            )
+        except GeneratorError as problem:
+            return self._failed(request, good_images[order[-1]], str(problem))
+        return self._named(drawn, request)
+
+    def _failed(self, request: Request, good: Sample, reason: str) -> Sample:
         empty = None if good.mask is None else np.zeros(good.mask.shape, bool)
-        failed = Provenance(self._kind, request.seed, request.index, origin_of(good), failure=reason)
-        return replace(good, id=request.id, mask=empty, defect=request.defect, provenance=failed, meta={})
+        provenance = Provenance(self._kind, request.seed, request.index, origin_of(good), failure=reason)
+        return replace(good, id=request.id, mask=empty, defect=request.defect, provenance=provenance, meta={})
 
     def _named(self, drawn: Sample, request: Request) -> Sample:
         image, mask = drawn.image, drawn.mask

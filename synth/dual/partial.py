@@ -18,13 +18,13 @@ CELL = 2.0
 """Side, in spacings, of the squares in which the nearest point hides what lies behind it."""
 VIEWS = 20
 SHOWN = 0.5
-"""Share of the defect that a view must show, as long as one of VIEWS does."""
+"""Share of every instance that a view must show, as long as one of VIEWS does."""
 
 
 def partial_view(sample: Sample, rng: np.random.Generator) -> Sample:
-    """The sample's labelled cloud as seen from far away in a random direction from which the defect shows: labels,
+    """The sample's labelled cloud as seen from far away in a random direction from which every instance shows: labels,
     colours, numbers and sources stay with their points; each instance gets `view` (3,), the direction towards the
-    scanner. GeneratorError where the defect shows from nowhere."""
+    scanner. GeneratorError where no direction shows all of them."""
     cloud = sample.cloud
     if cloud is None or cloud.labels is None or cloud.normals is None:
         raise GeneratorError(f"{sample.id} has no labelled cloud with normals, of which a side could be shown")
@@ -34,25 +34,26 @@ def partial_view(sample: Sample, rng: np.random.Generator) -> Sample:
     assert made.masks.source is not None
     few = cloud.points[:: max(1, len(cloud.points) // 2000)]
     spacing = float(np.median(cKDTree(cloud.points).query(few, 2)[0][:, 1]))
+    instances = [made.masks.number == number for number in range(1, len(made.instances) + 1)]
     best, towards, kept = 0.0, np.zeros(3), np.zeros(len(cloud.points), bool)
     for view in unit(rng.standard_normal((VIEWS, 3))):
         seen = visible(cloud.points, cloud.normals, view, spacing)
-        share = float(seen[cloud.labels].mean())
+        share = min(float(seen[own].mean()) for own in instances)
         if share > best:
             best, towards, kept = share, view, seen
         if best >= SHOWN:
             break
     if best == 0:
-        raise GeneratorError(f"{sample.id}: its defect shows from none of {VIEWS} directions")
+        raise GeneratorError(f"{sample.id}: none of {VIEWS} directions shows all of its defects")
     masks = InstanceMasks(made.masks.number[kept], source=made.masks.source[kept])
     view = [round(float(v), 6) for v in towards]
-    instances = tuple(
+    shown = tuple(
         Instance(one.type, {**one.parameters, "points": int((masks.number == number).sum()), "view": view})
         for number, one in enumerate(made.instances, start=1)
     )
     colors = None if cloud.colors is None else cloud.colors[kept]
     side = Cloud(cloud.points[kept], cloud.normals[kept], colors, cloud.labels[kept])
-    return replace(sample, cloud=side, provenance=replace(made, instances=instances, masks=masks))
+    return replace(sample, cloud=side, provenance=replace(made, instances=shown, masks=masks))
 
 
 def visible(points: np.ndarray, normals: np.ndarray, view: np.ndarray, spacing: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from synth.dual.arrays import norm, ramp
 from synth.dual.cutting import Removal, cut_face, cut_hole, frame_at
 from synth.dual.displace import LEAST_COS
 from synth.dual.light import cast_shadow, occlusion, to_linear
-from synth.dual.material import draw_layer, own_texture
+from synth.dual.material import grain_at, own_texture
+from synth.dual.numbers import SIGNAL
 from synth.dual.placement import choose_seed
-from synth.dual.profiles import Face, Hinge, Profile, Relief, Spot, Stroke, draw_profile
+from synth.dual.profiles import Face, Hinge, Profile, Relief, Spot, Stroke
 from synth.dual.scene import Scene
-from synth.dual.spec import AREA, SIGNAL, DefectSpec
+from synth.dual.spec import DefectSpec, draw_profile
 
 MARGIN = 8
 """Pixels kept around what a defect changes."""
@@ -33,8 +35,6 @@ SLOPE = 0.03
 """Height / radius * tan(view angle) from which the displacement is iterated."""
 OFF_PLANE = 0.7
 """Distance from the tangent plane over that from the seed, up to which a pixel belongs to the same face."""
-STREAMS = ("placement", "shape", "height", "material", "visible", "noise")
-"""Child streams of a defect's seed, in this order: a later stage never changes what an earlier one drew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Patch:
 
     xyz, normal, linear (h, w, 3); height metres; opacity, window, dim (occlusion times cast shadow) in [0, 1];
     tint (h, w, 3); gone: surface replaced; scale, face_normal (h, w, 3): by what (see Removal); lost: no return;
-    chance (2, h, w) uniform; noise (h, w) metres, for replaced surfaces."""
+    uniform (2, h, w) draws in [0, 1]; noise (h, w) metres, for replaced surfaces."""
 
     box: tuple[slice, slice]
     seed: tuple[int, int]
@@ -65,35 +65,23 @@ class Patch:
     scale: np.ndarray
     face_normal: np.ndarray
     lost: np.ndarray
-    chance: np.ndarray
+    uniform: np.ndarray
     noise: np.ndarray
     parameters: dict[str, Any]
 
 
-def streams(seed: int, attempt: int) -> dict[str, np.random.Generator]:
-    """The child streams of one attempt at one defect."""
-    children = np.random.SeedSequence([seed, attempt]).spawn(len(STREAMS))
-    return {name: np.random.default_rng(child) for name, child in zip(STREAMS, children, strict=True)}
-
-
 def plan_patch(scene: Scene, spec: DefectSpec, rngs: dict[str, np.random.Generator]) -> Patch:
     """Draw one defect of a spec on a scene: shape, height, place, then everything on its patch."""
-    factor = size_factor(scene, spec)
+    factor = spec.size_factor(max(scene.diagonal, default=0.0))
     profile = draw_profile(spec, rngs["shape"], rngs["height"], factor)
-    profile = audible(profile, spec, scene.sigma, rngs["height"])
+    profile = above_noise(profile, spec, scene.sigma, rngs["height"])
     seed = choose_seed(scene, spec.place, profile.reach, rngs["placement"])
     if isinstance(profile, Stroke):
         profile = replace(profile, finest=THINNEST * scene.pixel_size(*seed))
     return patch_at(scene, spec, profile, seed, rngs)
 
 
-def size_factor(scene: Scene, spec: DefectSpec) -> float:
-    """What lengths are multiplied by: the largest part's diagonal / 100 mm, and less for harder defects."""
-    by_size = max(scene.diagonal) / 0.1 if spec.scale == "size" and scene.diagonal else 1.0
-    return by_size * (AREA[spec.difficulty] if spec.difficulty else 1.0)
-
-
-def audible(profile: Profile, spec: DefectSpec, sigma: float, rng: np.random.Generator) -> Profile:
+def above_noise(profile: Profile, spec: DefectSpec, sigma: float, rng: np.random.Generator) -> Profile:
     """The profile with a height the sensor can tell from noise: min_snr at least, or the difficulty's target."""
     if profile.amplitude == 0 or isinstance(profile, Hinge) or (isinstance(profile, Spot) and profile.through):
         return profile
@@ -120,7 +108,8 @@ def patch_at(
     )
     own, relief = own[inner], relief.cut(inner)
     linear = to_linear(scene.image[box])
-    layer = draw_layer(spec, linear, relief, q[inner], profile.reach, rngs["material"])
+    grain = partial(grain_at, q[inner], profile.reach, rngs["material"])
+    layer = spec.kind.paint(linear, relief, grain, rngs["material"])
     tint, opacity = layer.tint, layer.opacity * own
     if spec.texture and rngs["material"].random() < spec.texture:
         tint = own_texture(to_linear(scene.image[wide]), rngs["material"])[inner]
@@ -158,7 +147,7 @@ def patch_at(
         scale=scale,
         face_normal=face_normal,
         lost=lost,
-        chance=rngs["noise"].random((2, *shape), dtype=np.float32),
+        uniform=rngs["noise"].random((2, *shape), dtype=np.float32),
         noise=_noise(scene.sigma, gone, rngs["noise"]),
         parameters={"seed_pixel": [int(v) for v in seed], "view_deg": round(math.degrees(theta), 2)},
     )

@@ -1,12 +1,15 @@
-"""Where a defect goes: a seed pixel with room around it, on the part, seen at less than 65 degrees."""
+"""Where a defect goes: on scans a pixel with room around it, on the part, seen at less than 65 degrees; on clouds a
+point."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from synth.dual.numbers import Place
 from synth.dual.scene import Scene
-from synth.dual.spec import Place
-from synth.errors import GeneratorError
+from synth.dual.surface import Surface
+from synth.errors import GeneratorError, SampleError
+from synth.sample import Sample
 
 STEEPEST = np.cos(np.deg2rad(65))
 TRIES = 200
@@ -46,3 +49,28 @@ def one_face(scene: Scene, seed: tuple[int, int], reach: float) -> float:
     away = scene.xyz[rows, columns] - centre
     same &= np.abs(away @ normal) <= 0.5 * np.linalg.norm(away, axis=-1) + 2 * scene.sigma
     return float(same.sum()) / len(_RING)
+
+
+def choose_point(sample: Sample, surface: Surface, place: Place, rng: np.random.Generator) -> int:
+    """A point of a cloud. Where the sample's meta["allowed"], bool (N,), names points, it is one of those; SampleError
+    where that is no mask of the points."""
+    allowed = sample.meta.get("allowed")
+    if allowed is None and place == "mask":
+        raise SampleError(f"{sample.id}: place 'mask' needs a bool (N,) mask of points in the sample's meta['allowed']")
+    if place == "edge" and allowed is None:
+        return int(surface.tree.query(_extreme(surface, rng))[1])
+    positions = surface.positions(place)
+    if allowed is not None:
+        mine = np.asarray(allowed, bool)
+        if mine.shape != (len(surface.points),) or not mine.any():
+            raise SampleError(
+                f"{sample.id}: meta['allowed'] is {mine.shape} with {mine.sum()} True, wanted one a point"
+            )
+        positions = positions[mine[positions]] if mine[positions].any() else np.flatnonzero(mine)
+    return int(positions[rng.integers(len(positions))])
+
+
+def _extreme(surface: Surface, rng: np.random.Generator) -> np.ndarray:
+    """A corner-like place: the point that is furthest in a random direction."""
+    direction = rng.standard_normal(3)
+    return surface.points[int(np.argmax(surface.points @ direction))]

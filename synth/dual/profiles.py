@@ -1,23 +1,22 @@
-"""Height profiles: every defect type as a function of the tangent plane.
+"""Height profiles: shapes of defects as functions of the tangent plane. Which type draws which: `synth.dual.types`.
 
-A profile is drawn once (`draw_profile`) and then only read: `at(q)` tells, for places q (..., 2) in metres from the
-seed, what happens there. Organised and unorganised clouds read the same profile, so they agree.
+A profile is drawn once and then only read: `at(q)` tells, for places q (..., 2) in metres from the seed, what happens
+there. Organised and unorganised clouds read the same profile, so they agree.
 Signs: height is metres along the surface normal, + out of the part, - into it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from synth.dual.arrays import Array, dot, like, namespace, norm, ramp, within
-from synth.dual.curves import Course, close_by, crack, distances, scratch
-from synth.dual.noise import Lattice
-from synth.dual.spec import DefectSpec, Kernel
+from synth.dual.curves import Course, close_by, distances
+from synth.dual.numbers import Kernel
+from synth.noise import Lattice
 
 RIM = 0.25
 """Height of a crater's rim over its depth."""
@@ -235,14 +234,6 @@ class Hinge:
         raise TypeError("a hinge is no height profile; see synth.dual.bending")
 
 
-def draw_profile(spec: DefectSpec, shape: np.random.Generator, height: np.random.Generator, factor: float) -> Profile:
-    """One profile of a spec. `factor` multiplies all lengths (see DefectSpec.scale); the streams for shape and height
-    are separate, so that another height leaves the outline as it is."""
-    metres = 1e-3 * factor
-    amplitude = metres * log_uniform(height, spec.amp_mm)
-    return _DRAW[spec.type](spec, shape, amplitude, metres)
-
-
 def volume(profile: Profile) -> float:
     """Signed volume between the profile and a flat surface, cubic metres: + for material added. A sum over squares,
     small enough for the profile's finest detail."""
@@ -257,77 +248,3 @@ def log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
     """A draw whose logarithm is uniform; 0 where the upper limit is 0."""
     low, high = max(limits[0], 1e-6), limits[1]
     return 0.0 if high == 0 else float(np.exp(rng.uniform(np.log(low), np.log(max(high, low)))))
-
-
-def _spot(sign: int) -> Callable[..., Profile]:
-    def draw(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
-        return Spot(
-            kernel=spec.profile[rng.integers(len(spec.profile))],
-            radius=metres * log_uniform(rng, spec.radius_mm),
-            amplitude=sign * amplitude,
-            aspect=rng.uniform(*spec.aspect),
-            turn=rng.uniform(0, np.pi),
-            skew=rng.uniform(-spec.skew, spec.skew),
-            skew_turn=rng.uniform(0, 2 * np.pi),
-            ragged=spec.ragged,
-            through=spec.type == "through_hole",
-            mound=rng.uniform(0.3, 1.0),
-            outline=Lattice.draw(rng),
-        )
-
-    return draw
-
-
-def _pits(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
-    """Centres by dart throwing: more than the sum of both radii apart, within half of length_mm of the seed."""
-    wanted = int(rng.integers(spec.number[0], spec.number[1] + 1))
-    spread = 0.5 * metres * rng.uniform(*spec.length_mm)
-    low, high = (metres * r for r in spec.radius_mm)
-    radii = np.exp(rng.normal(np.log(np.sqrt(max(low, 1e-9) * high)), 0.35, 40 * wanted)).clip(low, high)
-    places = rng.uniform(-spread, spread, (40 * wanted, 2))
-    free = np.hypot(*places.T) <= spread
-    kept: list[int] = []
-    while len(kept) < wanted and free.any():
-        dart = int(free.argmax())
-        kept.append(dart)
-        free &= np.hypot(*(places - places[dart]).T) > 1.15 * (radii + radii[dart])
-    depths = rng.uniform(0.6, 1.0, len(kept)) * radii[kept] / radii[kept].max()
-    return Pits(places[kept], radii[kept], depths / depths.max(), -amplitude)
-
-
-def _crack(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
-    width = metres * log_uniform(rng, spec.width_mm)
-    course = crack(metres * log_uniform(rng, spec.length_mm), 0.5 * width, spec.branches, rng)
-    return Stroke("crack", course, -amplitude, 0.1, open_beyond=2 * width)
-
-
-def _scratch(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
-    width = metres * log_uniform(rng, spec.width_mm)
-    number = int(rng.integers(spec.number[0], spec.number[1] + 1))
-    course = scratch(metres * log_uniform(rng, spec.length_mm), 0.5 * width, number, rng)
-    return Stroke("scratch", course, -amplitude, rng.uniform(0.2, 0.4))
-
-
-def _face(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
-    through = spec.type == "cut"
-    tilt = 90.0 if through else rng.uniform(*spec.angle_deg)
-    radius = metres * log_uniform(rng, spec.radius_mm)
-    return Face(-amplitude, max(radius, amplitude), np.deg2rad(tilt), 0.05 * amplitude, through, Lattice.draw(rng))
-
-
-def _hinge(spec: DefectSpec, rng: np.random.Generator, amplitude: float, metres: float) -> Profile:
-    angle = np.deg2rad(rng.uniform(*spec.angle_deg))
-    length = metres * log_uniform(rng, spec.radius_mm)
-    return Hinge(angle, length, 2 * length, amplitude=length * np.sin(angle))
-
-
-_DRAW: dict[str, Callable[..., Profile]] = {
-    **{kind: _spot(1) for kind in ("bulge", "deposit", "stain")},
-    **{kind: _spot(-1) for kind in ("dent", "hole", "through_hole", "wear")},
-    "pits": _pits,
-    "crack": _crack,
-    "scratch": _scratch,
-    "chip": _face,
-    "cut": _face,
-    "bend": _hinge,
-}

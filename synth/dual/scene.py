@@ -13,9 +13,9 @@ from scipy import ndimage
 from synth.dual.arrays import dot, norm
 from synth.dual.frame import Camera, edges, fit_camera, normals
 from synth.dual.light import Light, estimate_light
+from synth.dual.numbers import Place
 from synth.dual.plane import Plane, fit_plane
 from synth.dual.sensor import depth_noise
-from synth.dual.spec import Place
 from synth.errors import SampleError
 from synth.sample import Sample
 
@@ -62,7 +62,7 @@ class Scene:
         return float(self.xyz[row, column, 2]) / self.camera.fx
 
     def weights(self, place: Place) -> np.ndarray:
-        """Cumulative weight of each seat for a rule of placing; worked out on first use."""
+        """Cumulative weight of each candidate position for a rule of placing; worked out on first use."""
         if place not in self._weights:
             self._weights[place] = np.cumsum(self._weight(place))
         return self._weights[place]

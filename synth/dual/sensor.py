@@ -31,7 +31,7 @@ def depth_noise(depth: np.ndarray, where: np.ndarray) -> float:
 
 def projector_shadow(xyz: Array, baseline: float) -> Array:
     """Pixels (..., H, W) bool that a projector at (baseline, 0, 0) metres cannot light because a surface nearer to it
-    along the row is in the way. The angle to the projector, told by its tangent (x - b) / z, must grow along each row;
+    along the row is in the way. The tangent of the angle to the projector, (x - b) / z, must grow along each row;
     invalid pixels throw none."""
     xp = namespace(xyz)
     depth = xyz[..., 2]
@@ -48,9 +48,9 @@ def _running_max(rows: Array) -> Array:
     return np.maximum.accumulate(rows, -1) if xp is np else xp.cummax(rows, -1).values
 
 
-def grazing_loss(cosine: Array, chance: Array) -> Array:
-    """Pixels lost to a grazing view: chance 1 / (1 + exp(-(theta - 75 deg) / 4 deg)); cosine between normal and line of
-    sight, chance uniform in [0, 1], both (..., H, W)."""
+def grazing_loss(cosine: Array, uniform: Array) -> Array:
+    """Pixels lost to a grazing view, with probability 1 / (1 + exp(-(theta - 75 deg) / 4 deg)); cosine between normal
+    and line of sight, uniform draws in [0, 1], both (..., H, W)."""
     xp = namespace(cosine)
     theta = xp.arccos(within(cosine, 0, 1)) * (180 / np.pi)
-    return chance < 1 / (1 + xp.exp(-(theta - GRAZING_DEG) / GRAZING_SOFT_DEG))
+    return uniform < 1 / (1 + xp.exp(-(theta - GRAZING_DEG) / GRAZING_SOFT_DEG))

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from synth.dual.arrays import norm, unit
 from synth.dual.frame import tangent_frame
-from synth.dual.spec import Place
+from synth.dual.numbers import Place
 from synth.errors import SampleError
 from synth.sample import Cloud
 

@@ -19,8 +19,7 @@ on them.
 Formulas are those of the papers or of their released code, written anew. Every number is a field of its scheme, whose
 help says where it is from: [C] confirmed in released code, [P] our own choice where the source is unknown or at fault.
 Faults of released code are mended; `compat: true`, where a scheme has it, brings back the one that published results
-rest on. Labels are what really changed, and none is empty; mpas_crack labels the rim of what it removes, mpas_bend
-where the part curves.
+rest on. Labels are what really changed, and none is empty; mpas_crack labels the rim of what it removes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from synth.dual.presets.organised import Altered, OrganisedScheme, Range, View, blend
 from synth.dual.presets.regions import EIGHT, drawn_signs, pieces, within_area
 from synth.dual.presets.texture import Texture, own_pieces
-from synth.dual.result import LEAST_AREA
+from synth.dual.scan_edits import LEAST_AREA
 
 REFERENCE = 256
 """Shorter side in px that sigma is given for."""
@@ -27,7 +27,7 @@ ROUNDS = 3
 LEAST_LEFT = 0.05
 """Height under the filter below which a piece is not brought up any further."""
 TIED, FILTERED = 0.5, 0.3
-"""Chances that the image's region is the mask itself, or that of the filtered relief; else a varied mask."""
+"""Probabilities that the image's region is the mask itself, or that of the filtered relief; else a varied mask."""
 LEVEL = 0.3
 """Height of the filtered relief from which the image's region is taken."""
 DROPOUT: tuple[Literal["both", "rgb", "geo"], ...] = ("both", "rgb", "geo")
@@ -43,7 +43,7 @@ class Das3dLike(OrganisedScheme):
     )
     least_mm2: float = Field(2.0, description="Smallest piece kept. [P]", json_schema_extra={"unit": "mm2"}, ge=0)
     most_share: float = Field(0.15, description="Largest piece kept, share of the part. [P]", gt=0, le=1)
-    single_sign: float = Field(0.5, description="Chance that all pieces of a sample get one sign. [P]", ge=0, le=1)
+    single_sign: float = Field(0.5, description="Probability that all pieces of a sample get one sign. [P]", ge=0, le=1)
     sigma: Range = Field((2.0, 12.0), description="Width of the filter at 256 px.", json_schema_extra={"unit": "px"})
     skew: Range = Field((-5.0, 5.0), description="alpha of the filter; 0 = an ordinary Gaussian. [P]")
     metric: bool = Field(True, description="Heights in mm; else in shares of the depth scale of 3DSR. [P]")
@@ -54,7 +54,7 @@ class Das3dLike(OrganisedScheme):
     )
     height: Range = Field((0.02, 0.15), description="Height where not metric, share of the depth scale. [P]")
     kept: Range = Field((0.0, 0.8), description="beta, share of the original image kept (DRAEM). [C]")
-    own_texture: float = Field(0.5, description="Chance of the image's own pieces as texture. [P]", ge=0, le=1)
+    own_texture: float = Field(0.5, description="Probability of the image's own pieces as texture. [P]", ge=0, le=1)
     dropout: tuple[float, float, float] = Field(
         (1 / 3, 1 / 3, 1 / 3),
         description="Weights of: both modalities altered, the image alone, the depth alone (BridgeNet). [P]",
@@ -136,10 +136,10 @@ def filtered(signs: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 def tied_region(signs: np.ndarray, relief: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The image's region bool (H, W): the mask itself, that of the filtered relief, or the mask widened, narrowed or
     one piece of it, so that edges of colour and of depth go together without being the same."""
-    mask, chance = signs != 0, rng.random()
-    if chance < TIED:
+    mask, uniform = signs != 0, rng.random()
+    if uniform < TIED:
         return mask
-    if chance < TIED + FILTERED:
+    if uniform < TIED + FILTERED:
         return np.abs(relief) > LEVEL
     labels, count = pieces(signs)
     choice = rng.integers(3)

@@ -50,15 +50,15 @@ class MpasBend(CloudScheme):
     long, width and thickness are the axes of its PCA.
 
     Published as a hard hinge, which tears one side and folds the other over; here the part curves over a length of
-    twice its thickness, at most half of what lies beyond the middle. Labelled is what curves, as published, or all
-    that moves."""
+    twice its thickness, at most half of what lies beyond the middle. Labelled is all that moves; published is what
+    curves alone, which leaves an arm that moved without a label (`label: hinge`)."""
 
     name: ClassVar[str] = "mpas_bend"
     angle_deg: float = Field(
         25.0, description="Angle of the bend. [C]", json_schema_extra={"unit": "degrees"}, gt=0, le=90
     )
     label: Literal["hinge", "moved"] = Field(
-        "hinge", description="What is labelled: where it curves, or all that moves."
+        "moved", description="What is labelled: all that moves, or where it curves alone, as published."
     )
 
     def change(self, surface: Surface, rng: np.random.Generator) -> Changed:

@@ -1,4 +1,4 @@
-"""What schemes for image and depth share: what they see, what they give, and honest labels of it.
+"""What schemes for image and depth share: what they see, what they give, and true labels of it.
 
 A scheme's `alter` returns image and depth as its formulas have them. `settle` then keeps a change only where it can be
 seen, and labels exactly that: so a mask has recall and precision 1, whatever noise, texture or opacity did.
@@ -10,20 +10,21 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.baselines.perlin import texture_files
+from synth.dual.attempts import ATTEMPTS, first_success
+from synth.dual.canvas import Canvas, Edit, finished_scan
 from synth.dual.presets.texture import Texture, folder_texture, own_pieces
-from synth.dual.result import LEAST_AREA, Marks
+from synth.dual.scan_edits import LEAST_AREA
 from synth.dual.scene import Scene
-from synth.dual.synthesizer import finished
+from synth.dual.seeds import attempt_stream
 from synth.errors import GeneratorError
 from synth.sample import Instance, Sample
 
-ATTEMPTS = 20
 LEAST_DEPTH = 5e-5
 """Metres of depth change that count at least, also where depth has no noise. [P]"""
 LEAST_TONE = 8
@@ -144,39 +145,29 @@ def settle(image: np.ndarray, view: View, altered: Altered) -> Settled:
 
 def draw_on_scene(scheme: OrganisedScheme, scene: Scene, sample: Sample, seed: int) -> Sample:
     """The defective version of a good sample; GeneratorError, with the last reason, where no attempt succeeds."""
-    view, reason = View.of(scene), "no attempt was made"
-    for attempt in range(ATTEMPTS):
-        try:
-            altered = scheme.alter(view, np.random.default_rng([seed, attempt]))
-        except GeneratorError as problem:
-            reason = str(problem)
-            continue
-        settled = settle(scene.image, view, altered)
-        area = int((settled.geo | settled.rgb).sum())
-        if area < LEAST_AREA:
-            reason = f"its mask has {area} px"
-            continue
-        cloud = with_depth(scene.xyz, settled.depth)
-        marks = _marks(view, settled)
-        parameters = {
-            "visible_in": _seen_in(settled),
-            "area_px": area,
-            "region_px": int(altered.region.sum()),
-            "attempt": attempt,
-            **altered.parameters,
-        }
-        return finished(scene, sample, settled.image, cloud, marks, [Instance(scheme.name, parameters)], seed)
-    raise GeneratorError(f"{scene.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")
+    attempt = partial(_with_anomaly, Canvas.of(scene), scheme, View.of(scene), seed)
+    return finished_scan(first_success(ATTEMPTS, attempt, f"{scene.id}: no {scheme.name}"), sample, seed)
 
 
-def _marks(view: View, settled: Settled) -> Marks:
-    mask = settled.geo | settled.rgb
+def _with_anomaly(canvas: Canvas, scheme: OrganisedScheme, view: View, seed: int, attempt: int) -> Canvas:
+    altered = scheme.alter(view, attempt_stream(seed, attempt))
+    settled = settle(canvas.scene.image, view, altered)
+    edit = _edit(canvas.scene, view, settled)
+    area = int(edit.mask.sum())
+    if area < LEAST_AREA:
+        raise GeneratorError(f"its mask has {area} px")
+    parameters = {
+        "visible_in": edit.visible_in,
+        "area_px": area,
+        "region_px": int(altered.region.sum()),
+        "attempt": attempt,
+        **altered.parameters,
+    }
+    return canvas.with_edit(edit, Instance(scheme.name, parameters))
+
+
+def _edit(scene: Scene, view: View, settled: Settled) -> Edit:
     change = np.abs(settled.depth - view.depth)
     core = settled.geo & (change >= 0.5 * change.max()) if settled.geo.any() else settled.rgb
-    return Marks(settled.geo, settled.rgb, core, mask.astype(np.int16))
-
-
-def _seen_in(settled: Settled) -> Literal["both", "rgb", "geo"]:
-    if settled.geo.any():
-        return "both" if settled.rgb.any() else "geo"
-    return "rgb"
+    xyz = with_depth(scene.xyz, settled.depth)
+    return Edit((slice(None), slice(None)), xyz, settled.image, settled.geo, settled.rgb, core)

@@ -28,7 +28,9 @@ class Draem(OrganisedScheme):
         offset, span = view.scale()
         kept, depth_kept = rng.uniform(*self.kept), rng.uniform(*self.depth_kept)
         depth = blend(view.depth, offset + span * texture.mean(-1), region, depth_kept)
-        return Altered(blend(view.image, texture, region, kept), depth, region, _told(kept=kept, depth_kept=depth_kept))
+        return Altered(
+            blend(view.image, texture, region, kept), depth, region, _rounded(kept=kept, depth_kept=depth_kept)
+        )
 
 
 class EasyNet(OrganisedScheme):
@@ -53,7 +55,7 @@ class EasyNet(OrganisedScheme):
             changed = view.depth + span * self.height * (noise - self.threshold) / (1 - self.threshold)
         kept = rng.uniform(*self.kept)
         depth = np.where(region, changed, view.depth).astype(np.float32)
-        return Altered(blend(view.image, texture, region, kept), depth, region, _told(kept=kept))
+        return Altered(blend(view.image, texture, region, kept), depth, region, _rounded(kept=kept))
 
 
 class TransFusion(OrganisedScheme):
@@ -78,7 +80,9 @@ class TransFusion(OrganisedScheme):
         height = self.height * span * share * signed_relief(noise, self.threshold) * region
         texture = self.texture()(view.image, rng)
         depth = (view.depth + height).astype(np.float32)
-        return Altered(blend(view.image, texture, region, 1 - share), depth, region, _told(step=step, steps=self.steps))
+        return Altered(
+            blend(view.image, texture, region, 1 - share), depth, region, _rounded(step=step, steps=self.steps)
+        )
 
 
 class Dsr(OrganisedScheme):
@@ -100,7 +104,7 @@ class Dsr(OrganisedScheme):
         texture = self.texture()(view.image, rng)
         kept = rng.uniform(*self.kept)
         depth = np.where(region, view.depth + height, view.depth).astype(np.float32)
-        return Altered(blend(view.image, texture, region, kept), depth, region, _told(kept=kept))
+        return Altered(blend(view.image, texture, region, kept), depth, region, _rounded(kept=kept))
 
 
 def random_relief(shape: tuple[int, int], rng: np.random.Generator, max_power: int = 5) -> np.ndarray:
@@ -124,5 +128,5 @@ def one_sided(view: View, threshold: float, max_power: int, rng: np.random.Gener
     return noise, signs > 0
 
 
-def _told(**numbers: Any) -> dict[str, Any]:
+def _rounded(**numbers: Any) -> dict[str, Any]:
     return {name: round(value, 6) for name, value in numbers.items()}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from synth.dual.noise import PERIOD, Lattice
-from synth.dual.result import LEAST_AREA
+from synth.dual.scan_edits import LEAST_AREA
 from synth.errors import GeneratorError
+from synth.noise import PERIOD, Lattice, turned_places
 
 TRIES = 50
 """Draws of noise before a part counts as too small for any region."""
@@ -19,17 +19,11 @@ EIGHT = np.ones((3, 3), bool)
 
 def turned_noise(shape: tuple[int, int], rng: np.random.Generator, max_power: int = 5) -> np.ndarray:
     """Perlin noise float32 (H, W), times sqrt(2), in [-1, 1], of any H and W. Cells across and down: 2^a, 2^b with a, b
-    uniform in 0 .. max_power; turned by an angle uniform within 90 degrees either way (DRAEM). [C]
-
-    The lattice is turned, not the image, so that no corner is left without noise."""
+    uniform in 0 .. max_power; turned by an angle uniform within 90 degrees either way (DRAEM). [C]"""
     cells = 2.0 ** rng.integers(0, max_power + 1, 2)
     angle = rng.uniform(-np.pi / 2, np.pi / 2)
-    offset = rng.uniform(0, PERIOD, 2)
-    rows, columns = ((np.arange(n, dtype=np.float32) + 0.5) / n - 0.5 for n in shape)
-    cos, sin = np.cos(angle), np.sin(angle)
-    x = (cos * columns - sin * rows[:, None]) * cells[0] + offset[0]
-    y = (sin * columns + cos * rows[:, None]) * cells[1] + offset[1]
-    return Lattice.draw(rng).at(np.stack([x, y], -1).astype(np.float32)).astype(np.float32)
+    places = turned_places(shape, tuple(cells), angle, tuple(rng.uniform(0, PERIOD, 2)))
+    return Lattice.draw(rng).at(places).astype(np.float32)
 
 
 def ternary(noise: np.ndarray, threshold: float, where: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What schemes for unorganised clouds share: what they give, and honest labels of it.
+"""What schemes for unorganised clouds share: what they give, and true labels of it.
 
 Points are arrays (N, 3) float64 in any unit: every length of a scheme is relative to the size of the cloud. A label
 belongs to the point, by index; released code that looked labels up by position lost them.
@@ -7,21 +7,19 @@ belongs to the point, by index; released code that looked labels up by position 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator
 from scipy.spatial import cKDTree
 
+from synth.dual.attempts import ATTEMPTS, first_success
+from synth.dual.cloud_canvas import SEEN, CloudCanvas, Marked, finished_cloud
+from synth.dual.seeds import attempt_stream
 from synth.dual.surface import NEIGHBOURS, Surface
-from synth.dual.unorganised import LEAST_LABELS, SEEN, Marked, finished_cloud
-from synth.errors import GeneratorError
 from synth.sample import Instance, Sample
-
-ATTEMPTS = 20
-MOST_LABELS = 0.6
-"""Share of the cloud that a defect may cover."""
 
 Range = tuple[float, float]
 
@@ -61,40 +59,33 @@ class CloudScheme(BaseModel):
 def draw_on_surface(scheme: CloudScheme, surface: Surface, sample: Sample, seed: int) -> Sample:
     """A good sample made defective; its provenance has the instance and its mask. GeneratorError, with the last reason,
     where no attempt succeeds."""
-    reason = "no attempt was made"
-    for attempt in range(ATTEMPTS):
-        try:
-            changed = scheme.change(surface, np.random.default_rng([seed, attempt]))
-        except GeneratorError as problem:
-            reason = str(problem)
-            continue
-        marked = _settled(surface, changed)
-        labels = int((marked.instance > 0).sum())
-        share = labels / max(len(marked.points), 1)
-        if labels < LEAST_LABELS or share > MOST_LABELS:
-            reason = f"it covers {labels} points, {share:.0%} of the cloud"
-            continue
-        parameters = {
-            "visible_in": "geo",
-            "points": labels,
-            "largest_mm": round(1e3 * float(np.linalg.norm(changed.offset, axis=1).max()), 4),
-            "attempt": attempt,
-            **changed.parameters,
-        }
-        return finished_cloud(sample, marked, [Instance(scheme.name, parameters)], seed)
-    raise GeneratorError(f"{sample.id}: no {scheme.name} in {ATTEMPTS} attempts, the last one because {reason}")
+    attempt = partial(_with_anomaly, CloudCanvas.of(sample, surface), scheme, seed)
+    return finished_cloud(first_success(ATTEMPTS, attempt, f"{sample.id}: no {scheme.name}"), sample, seed)
 
 
-def _settled(surface: Surface, changed: Changed) -> Marked:
+def _with_anomaly(canvas: CloudCanvas, scheme: CloudScheme, seed: int, attempt: int) -> CloudCanvas:
+    changed = scheme.change(canvas.surface, attempt_stream(seed, attempt))
+    marked = _settled(canvas, changed)
+    parameters = {
+        "visible_in": "geo",
+        "points": canvas.labels(marked),
+        "largest_mm": round(1e3 * float(np.linalg.norm(changed.offset, axis=1).max()), 4),
+        "attempt": attempt,
+        **changed.parameters,
+    }
+    return canvas.with_edit(marked, Instance(scheme.name, parameters))
+
+
+def _settled(canvas: CloudCanvas, changed: Changed) -> Marked:
     """The cloud after the change. Points that move less than SEEN times its size, or not at all in float32, stay."""
+    surface = canvas.surface
     points = surface.points + changed.offset
     moved = np.linalg.norm(changed.offset, axis=1) > SEEN * surface.diagonal
     moved &= (points.astype(np.float32) != surface.points.astype(np.float32)).any(1)
     points = np.where(moved[:, None], points, surface.points)
     labels = moved if changed.labels is None else changed.labels
     normals = changed.normals if changed.normals is not None else refitted_normals(points, surface.normals, moved)
-    everyone = np.arange(len(points))
-    marked = Marked(points, normals, everyone, labels.astype(np.int16), np.linalg.norm(changed.offset, axis=1))
+    marked = replace(canvas.marked, points=points, normals=normals, number=labels.astype(np.int16))
     return marked if changed.kept is None else marked.only(changed.kept)
 
 

@@ -4,8 +4,9 @@ import pytest
 from synth.dual import DefectSpec
 from synth.dual.batch import draw_batch
 from synth.dual.dense import change, stack
-from synth.dual.patch import plan_patch, streams
+from synth.dual.patch import plan_patch
 from synth.dual.scene import prepare
+from synth.dual.seeds import defect_streams
 from synth.errors import GeneratorError
 from tests.synth.dual.scans import plate
 
@@ -21,7 +22,7 @@ def scenes():
 def test_a_batch_gives_what_each_sample_gives_alone(scenes, kind):
     spec = DefectSpec.of(kind, **SIZES)
     for one, scene, seed in zip(draw_batch(scenes, spec, [3, 4, 5]), scenes, [3, 4, 5], strict=True):
-        patch = plan_patch(scene, spec, streams(seed, 0))
+        patch = plan_patch(scene, spec, defect_streams(seed, 0))
         alone = change(stack([scene], [patch], 0.1))
         assert np.abs(one.xyz.numpy() - alone.xyz[0]).max() < 1e-5
         assert np.abs(one.linear.numpy() - alone.linear[0]).max() < 1e-5

@@ -7,9 +7,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from synth.dual import DEFAULTS, DefectSpec, DualSynthesizer
+from synth.dual import TYPES, DefectSpec, DualSynthesizer
 from synth.dual.displace import lift, lift_iterated
 from synth.dual.frame import Camera, fit_camera
 from synth.dual.light import Light, shading_change, to_bytes, to_linear
@@ -18,6 +17,7 @@ from synth.dual.scene import prepare
 from synth.errors import GeneratorError, SampleError
 from synth.sample import Sample
 from tests.synth.dual.scans import DEPTH, FOCAL, plate
+from tests.synth.dual.truth import lies
 
 SIZED = {"scale": "none", "min_snr": 3.0}
 SMALL = {
@@ -54,7 +54,7 @@ def off_ray(sample, camera):
     return np.hypot(seen[:, 0] - columns, seen[:, 1] - rows).max()
 
 
-@pytest.mark.parametrize("kind", sorted(DEFAULTS))
+@pytest.mark.parametrize("kind", sorted(TYPES))
 def test_what_every_type_keeps(kind):
     assert kind in SMALL  # a new type needs its sizes here: red, on purpose
     start = good(height=61, width=83)
@@ -62,19 +62,14 @@ def test_what_every_type_keeps(kind):
     camera, _ = fit_camera(start.xyz, start.xyz[..., 2] > 0)
     for seed in range(12):
         made = synthesizer.draw(start, seed)
-        near = ndimage.binary_dilation(made.mask, np.ones((3, 3)), iterations=2)
         assert made.mask.any()
+        assert lies(start, made) == []
         assert np.isfinite(made.xyz).all()
         assert off_ray(made, camera) <= 0.02
-        assert np.array_equal(made.xyz[~near], start.xyz[~near])
-        assert np.array_equal(made.image[~near], start.image[~near])
         assert not made.xyz[start.xyz[..., 2] == 0].any()
         lost = made.xyz[..., 2] == 0
         assert not made.xyz[lost].any()
-        marks = made.provenance.masks
-        assert np.array_equal(made.mask, marks.geometry | marks.image)
-        assert np.array_equal(made.mask, marks.number > 0)
-        assert (marks.core <= made.mask).all()
+        assert (made.provenance.masks.core <= made.mask).all()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -268,22 +263,3 @@ def test_the_part_is_found_before_its_table():
     assert scene.camera.fx == pytest.approx(FOCAL, rel=1e-4)
     assert scene.plane.height(scene.xyz)[60, 80] == pytest.approx(0.01, abs=1e-4)
     assert 0.9 * DEPTH < scene.xyz[60, 80, 2] < DEPTH
-
-
-@pytest.mark.parametrize("first", sorted(DEFAULTS))
-def test_of_two_defects_in_one_scan_both_are_where_their_labels_say(first):
-    start, drawn = good(height=121, width=161), 0
-    for second in sorted(DEFAULTS):
-        try:
-            made = DualSynthesizer([first, second]).draw(start, 2)
-        except GeneratorError:  # no room for both
-            continue
-        drawn += 1
-        marks = made.provenance.masks
-        changed = (made.xyz != start.xyz).any(-1) | (made.image != start.image).any(-1)
-        for number in (1, 2):
-            own = marks.number == number
-            core = own & marks.core
-            assert changed[core if core.any() else own].mean() >= 0.9, (second, number)
-        assert not (changed & ~ndimage.binary_dilation(made.mask, np.ones((3, 3)), iterations=3)).any(), second
-    assert drawn >= len(DEFAULTS) - 2

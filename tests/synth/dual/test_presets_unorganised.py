@@ -193,7 +193,7 @@ def test_the_survivors_of_a_crack_are_labelled_five_to_each_point_that_went():
 
 
 def test_a_bend_curves_where_it_is_labelled_and_is_rigid_beyond():
-    made = scheme("mpas_bend").change(egg(), np.random.default_rng(1))
+    made = scheme("mpas_bend", label="hinge").change(egg(), np.random.default_rng(1))
     points = egg().points
     moved = lengths(made.offset) > 1e-6
     side = np.sign(points[made.labels, 0].mean())
@@ -206,7 +206,7 @@ def test_a_bend_curves_where_it_is_labelled_and_is_rigid_beyond():
     turn = np.linalg.lstsq(points[arm] - points[arm].mean(0), after - after.mean(0), rcond=None)[0]
     assert turn.T @ turn == pytest.approx(np.eye(3), abs=1e-6)
     assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(25, abs=0.01)
-    everything = scheme("mpas_bend", label="moved").change(egg(), np.random.default_rng(1))
+    everything = scheme("mpas_bend").change(egg(), np.random.default_rng(1))
     assert everything.labels is None
     # No tear: neighbours stay neighbours.
     near = egg().tree.query(points, 2)[1][:, 1]
