@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,14 +10,13 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from synth.dual.numbers import Numbers
 from synth.dual.profiles import Profile, log_uniform
 from synth.dual.types import TYPES, DefectType
+from synth.suggest import did_you_mean
 
 
 def _known(name: str) -> str:
     if name in TYPES:
         return name
-    near = difflib.get_close_matches(name, TYPES, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(TYPES)}"
-    raise ValueError(f"defect type {name!r} is unknown; {hint}")
+    raise ValueError(f"defect type {name!r} is unknown; {did_you_mean(name, TYPES)}")
 
 
 TypeName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(TYPES)})]

@@ -41,13 +41,13 @@ class Processes:
         self._stop()
 
     def fit(self, products: list[str]) -> Iterator[str]:
-        futures = {self._pool.submit(_fit, product): product for product in products}
-        for future in as_completed(futures):
-            try:
+        try:
+            futures = {self._pool.submit(_fit, product): product for product in products}
+            for future in as_completed(futures):
                 future.result()
-            except BrokenProcessPool as problem:
-                raise RunError("a worker was killed while it fitted a product; run the same command again") from problem
-            yield futures[future]
+                yield futures[future]
+        except BrokenProcessPool as problem:
+            raise RunError("a worker was killed while it fitted a product; run the same command again") from problem
 
     def submit(self, shard: Shard) -> None:
         if shard in self._pending:
