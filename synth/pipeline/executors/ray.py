@@ -6,6 +6,7 @@ under the same path. An actor that dies costs the shard it was making; another t
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from types import TracebackType
@@ -30,6 +31,7 @@ class Actors:
         self._started = not ray.is_initialized()
         if self._started:
             ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, include_dashboard=False)
+        self._needs = _share(workers)
         self._job = ray.put(job)
         self._actors: list[Any] = [self._actor() for _ in range(workers)]
         self._idle = list(range(workers))
@@ -95,7 +97,13 @@ class Actors:
         return any(shard == running for _, running in self._running.values())
 
     def _actor(self) -> Any:
-        import torch
+        return ray.remote(Worker).options(**self._needs).remote(self._job)
 
-        needs = {"num_gpus": 1} if torch.cuda.is_available() else {"num_cpus": 1}
-        return ray.remote(Worker).options(**needs).remote(self._job)
+
+def _share(workers: int) -> dict[str, float]:
+    """What each actor asks of the cluster: a GPU where it has some, else a core. Where there are fewer than actors,
+    they share them: an actor that waits for one would never start."""
+    found = ray.cluster_resources()
+    name = "GPU" if found.get("GPU") else "CPU"
+    share = found.get(name, 1.0) / workers
+    return {f"num_{name.lower()}s": 1 if share >= 1 else math.floor(100 * share) / 100}
