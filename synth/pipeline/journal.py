@@ -39,44 +39,52 @@ class Yield:
 
 
 @dataclass(slots=True)
-class _Shard:
-    """A closed shard: where its lines are in the file, and what its candidates came to."""
+class _Counts:
+    """Candidates by role, and rejected ones by reason."""
 
-    start: int
-    stop: int
     roles: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: _Counts) -> None:
+        self.roles.update(other.roles)
+        self.reasons.update(other.reasons)
+
+
+Span = tuple[int, int]
+"""Where the lines of a closed shard begin and end in the file."""
+
 
 class Journal:
-    """The closed shards of a run. `torn`: lines beyond the last whole shard were dropped on opening, more than an
-    interrupted write leaves; a finished run has none."""
+    """The closed shards of a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.torn = False
-        self._shards: dict[Kind, list[_Shard]] = {}
+        self._shards: dict[Kind, list[Span]] = {}
+        self._counts: dict[Kind, _Counts] = {}
         self._end = 0
         if path.exists():
             self._load()
 
     def _load(self) -> None:
-        shard, digest = _Shard(0, 0), hashlib.sha256()
+        counts, digest, place = _Counts(), hashlib.sha256(), 0
         with self.path.open("rb") as file:
             for line in file:
                 entry = _parse(line)
                 if entry is None or ("shard" in entry and entry.get("sha256") != digest.hexdigest()):
                     break
-                shard.stop += len(line)
+                place += len(line)
                 if "shard" not in entry:
                     digest.update(line)
-                    shard.roles[str(entry.get("role"))] += 1
-                    shard.reasons.update([entry["reason"]] if "reason" in entry else [])
+                    counts.roles[str(entry.get("role"))] += 1
+                    counts.reasons.update([entry["reason"]] if "reason" in entry else [])
                     continue
-                self._shards.setdefault((entry["product"], entry["defect"]), []).append(shard)
-                self._end = shard.stop
-                shard, digest = _Shard(self._end, self._end), hashlib.sha256()
-            self.torn = bool(file.read(1))
+                self._close((entry["product"], entry["defect"]), place, counts)
+                counts, digest = _Counts(), hashlib.sha256()
+
+    def _close(self, kind: Kind, stop: int, counts: _Counts) -> None:
+        self._shards.setdefault(kind, []).append((self._end, stop))
+        self._counts.setdefault(kind, _Counts()).add(counts)
+        self._end = stop
 
     def closed(self, kind: Kind) -> int:
         """Number of closed shards of (product, defect), which is the number of the next."""
@@ -84,12 +92,11 @@ class Journal:
 
     def add(self, kind: Kind, samples: Sequence[StoredSample]) -> None:
         """Append one shard and close it. WriterError when the disk refuses; then nothing counts."""
-        content, shard = _lines(kind, self.closed(kind), samples)
-        shard.start += self._end
-        shard.stop += self._end
+        content = _lines(kind, self.closed(kind), samples)
         append(self.path, content, self._end)
-        self._shards.setdefault(kind, []).append(shard)
-        self._end = shard.stop
+        roles = Counter(str(sample.role) for sample in samples)
+        reasons = Counter(sample.reason for sample in samples if sample.reason is not None)
+        self._close(kind, self._end + len(content), _Counts(roles, reasons))
 
     def reopen(self, dropped: Collection[tuple[str, str, int]]) -> None:
         """Take the shards (product, defect, number) out, with all later ones of their kind, so that they are made
@@ -97,18 +104,21 @@ class Journal:
         first: dict[Kind, int] = {}
         for product, defect, number in dropped:
             first[product, defect] = min(number, first.get((product, defect), number))
-        kept = [
-            (kind, shard)
-            for kind, shards in self._shards.items()
-            for number, shard in enumerate(shards)
-            if number < first.get(kind, number + 1)
-        ]
-        kept.sort(key=lambda pair: pair[1].start)
+        self._rewrite(sorted(span for kind, spans in self._shards.items() for span in spans[: first.get(kind)]))
+
+    def arrange(self) -> None:
+        """Put the shards in the order of a run that was never interrupted, damaged or grown: by name and number."""
+        ordered = [span for kind in sorted(self._shards) for span in self._shards[kind]]
+        if ordered != sorted(ordered):
+            self._rewrite(ordered)
+
+    def _rewrite(self, spans: Sequence[Span]) -> None:
         with replacing(self.path) as temporary, temporary.open("wb") as target, self.path.open("rb") as file:
-            for _, shard in kept:
-                file.seek(shard.start)
-                target.write(file.read(shard.stop - shard.start))
-        self.__init__(self.path)  # type: ignore[misc]
+            for start, stop in spans:
+                file.seek(start)
+                target.write(file.read(stop - start))
+        self._shards, self._counts, self._end = {}, {}, 0
+        self._load()
 
     def shard(self, kind: Kind, number: int) -> list[StoredSample]:
         """The candidates of one closed shard."""
@@ -131,32 +141,25 @@ class Journal:
 
     def result(self, kind: Kind) -> Yield:
         """Counts of one (product, defect); reasons by count, then by name."""
-        roles: Counter[str] = Counter()
-        reasons: Counter[str] = Counter()
-        for shard in self._shards.get(kind, []):
-            roles.update(shard.roles)
-            reasons.update(shard.reasons)
-        ordered = dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
-        return Yield(*kind, roles["accepted"], roles["surplus"], ordered)
+        counts = self._counts.get(kind, _Counts())
+        ordered = dict(sorted(counts.reasons.items(), key=lambda item: (-item[1], item[0])))
+        return Yield(*kind, counts.roles["accepted"], counts.roles["surplus"], ordered)
 
-    def _read(self, shards: Sequence[_Shard]) -> Iterator[StoredSample]:
+    def _read(self, shards: Sequence[Span]) -> Iterator[StoredSample]:
         if not shards:
             return
         with self.path.open("rb") as file:
-            for shard in shards:
-                file.seek(shard.start)
-                lines = file.read(shard.stop - shard.start).splitlines()
+            for start, stop in shards:
+                file.seek(start)
+                lines = file.read(stop - start).splitlines()
                 yield from (StoredSample.from_json(json.loads(line)) for line in lines[:-1])
 
 
-def _lines(kind: Kind, number: int, samples: Sequence[StoredSample]) -> tuple[bytes, _Shard]:
-    """The text of a shard, and the shard as if the file began with it."""
+def _lines(kind: Kind, number: int, samples: Sequence[StoredSample]) -> bytes:
+    """The text of a shard."""
     content = b"".join(_line(sample.to_json()) for sample in samples)
     closing = {"shard": number, "product": kind[0], "defect": kind[1], "sha256": hashlib.sha256(content).hexdigest()}
-    content += _line(closing)
-    roles = Counter(str(sample.role) for sample in samples)
-    reasons = Counter(sample.reason for sample in samples if sample.reason is not None)
-    return content, _Shard(0, len(content), roles, reasons)
+    return content + _line(closing)
 
 
 def _line(entry: dict[str, Any]) -> bytes:

@@ -202,6 +202,7 @@ def _make(
         _fit(job, pool, worker, progress)
         draw_streams(streams, pool, committer, folder, progress)
     shutil.rmtree(folder.shards, ignore_errors=True)
+    journal.arrange()
     accepted = [sample for stream in streams for sample in journal.samples(stream.kind) if sample.role == "accepted"]
     shutil.rmtree(folder.data, ignore_errors=True)
     for done, name in enumerate(recipe.output.formats):

@@ -1,7 +1,8 @@
 import pytest
 
 from synth.errors import SourceError
-from synth.io.names import check_names, file_name, is_utf8, printable
+from synth.io.names import check_names, file_name, is_utf8
+from synth.printable import printable
 from synth.sources.inspect import inspect
 from tests.synth.trees import blob, mvtec_tree, random_image, save
 

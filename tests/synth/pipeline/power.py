@@ -16,15 +16,21 @@ class Disk:
         self.root, self.syncs, self.stop = root, 0, -1
         self._sync = sync
         self._files: dict[int, bytes] = {}
-        self._folders: dict[int, dict[str, int]] = {}
+        self._folders: dict[int, dict[str, tuple[int, bool]]] = {}
+        # An inode that is open is not given to another file.
+        self._open: dict[int, int] = {}
 
     def fsync(self, descriptor: int) -> None:
         self._sync(descriptor)
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         found = os.fstat(descriptor)
+        self._keep(found.st_ino, path)
         if stat.S_ISDIR(found.st_mode):
             with os.scandir(path) as entries:
-                self._folders[found.st_ino] = {entry.name: entry.inode() for entry in entries}
+                names = {entry.name: (entry.inode(), entry.is_dir()) for entry in entries}
+            for name, (inode, _) in names.items():
+                self._keep(inode, path / name)
+            self._folders[found.st_ino] = names
         else:
             self._files[found.st_ino] = path.read_bytes()
         self.syncs += 1
@@ -35,15 +41,19 @@ class Disk:
         """What a machine finds after the power came back, as the folder `place`."""
         names = self._folders.get(self.root.parent.stat().st_ino, {})
         if self.root.name in names:
-            self._restore(names[self.root.name], place)
+            self._restore(*names[self.root.name], place)
+        for descriptor in self._open.values():
+            os.close(descriptor)
 
-    def _restore(self, inode: int, place: Path) -> None:
-        if inode in self._folders:
+    def _keep(self, inode: int, path: Path) -> None:
+        if inode not in self._open:
+            self._open[inode] = os.open(path, os.O_RDONLY)
+
+    def _restore(self, inode: int, is_folder: bool, place: Path) -> None:
+        if is_folder:
             place.mkdir()
-            for name, below in self._folders[inode].items():
-                self._restore(below, place / name)
-        elif inode in self._files:
-            place.write_bytes(self._files[inode])
+            for name, below in self._folders.get(inode, {}).items():
+                self._restore(*below, place / name)
         else:
             # Named but never synced: the name is there and the content is not.
-            place.write_bytes(b"")
+            place.write_bytes(self._files.get(inode, b""))

@@ -153,7 +153,11 @@ def test_a_power_failure_at_any_moment_costs_nothing_but_time(moment, source, wh
 def test_a_power_failure_after_the_end_finds_everything_on_the_disk(source, whole, tmp_path, monkeypatch):
     disk = run_with_power_until(None, source, tmp_path / "out", monkeypatch)
     disk.after_failure(tmp_path / "after")
-    assert tree(tmp_path / "after") == tree(whole)
+    # That a lock and a scratch file are gone may be forgotten: nobody reads them.
+    left = {
+        name: content for name, content in tree(tmp_path / "after").items() if not name.endswith((".lock", ".part"))
+    }
+    assert left == tree(whole)
     assert verify(tmp_path / "after", silent).whole
 
 
@@ -199,9 +203,7 @@ def test_a_larger_quota_continues_and_ends_like_a_run_begun_with_it(source, tmp_
     grown = run_blobs(source, tmp_path / "grown", request={"per_defect": 7})
     fresh = run_blobs(source, tmp_path / "fresh", request={"per_defect": 7})
     assert grown.manifest == fresh.manifest
-    ordered = ("journal.jsonl", "digests.json")  # in which the order of the shards is another
-    same = {name: content for name, content in tree(grown.path).items() if name not in ordered}
-    assert same == {name: tree(fresh.path)[name] for name in same}
+    assert tree(grown.path) == tree(fresh.path)
     assert sum(path.stat().st_mtime_ns == time for path, time in kept.items()) >= len(kept) / 2
     assert verify(grown.path, silent).whole
 
