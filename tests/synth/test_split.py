@@ -294,7 +294,7 @@ def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_t
     assert len(kept_ids) == 4
     assert set(learnt) == {row.id for row in rows if row.role in ("shot", "good")}
     told = "shots kept for validation: 2 of tile/crack, 2 of tile/stain"
-    assert told in str(Summary(made, 1.0)).splitlines()
+    assert told in Summary(made, 1.0).lines()
     assert Summary(made, 1.0).to_json()["validation"] == {"tile/crack": 2, "tile/stain": 2}
     assert told in str(preview(recipe, preparation.silent)).splitlines()
     assert "shots kept for validation: none" in str(

@@ -220,7 +220,7 @@ def test_a_wrong_base_leaves_the_folder_free_for_the_mended_recipe(source, tmp_p
     wrong = recipe.model_copy(update={"generator": recipe.generator.model_copy(update={"base": str(tmp_path / "no")})})
     with monkeypatch.context() as patch:
         patch.setitem(generators.GENERATORS, "seas", Declaration("synth.seas.generator:SeasGenerator"))
-        with pytest.raises(GeneratorError, match="there is no folder"):
+        with pytest.raises(GeneratorError, match="no such folder"):
             run(wrong, out)
     assert run(recipe, out).shortfalls == []
 
