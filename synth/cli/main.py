@@ -13,6 +13,7 @@ from synth.cli.diagnosis import doctor, inspect
 from synth.cli.evaluation import app as evaluation
 from synth.cli.recipes import app as recipes
 from synth.cli.runs import demo, export, regenerate, run, show, verify
+from synth.cli.terminal import say
 from synth.cli.verbs import Verbs
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -22,8 +23,19 @@ app.add_typer(recipes, name="recipe")
 app.add_typer(evaluation, name="eval")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from synth import __version__
+
+        say(f"flawsmith {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def flawsmith(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; fits anywhere.")] = False,
 ) -> None:
     """Few real defects in, a trustworthy labelled defect dataset out."""

@@ -8,7 +8,6 @@ outputs/<run>/
   inputs.json                                 sha256 of the three above and of every file that the recipe names
   real/good/<product>/ID.png                  the good images that the generator may use
   real/shots/<product>/<defect>/ID.png        the few real defects it learnt from, and ID_mask.png
-  real/validation/<product>/<defect>/ID.png   those kept for choosing by, and ID_mask.png
   real/index.json                             a record of each
   model/                                      what the generator keeps
   shards/                                     shards that were made ahead (`run --shards`); gone when committed

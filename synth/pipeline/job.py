@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from synth.errors import RunError
 from synth.generators import GENERATORS, Generator, Progress
 from synth.pipeline import environment
 from synth.pipeline.shards import Candidate, Shard, make_shard
@@ -35,9 +36,16 @@ class Job:
 
 
 class Worker:
-    """One process' share of a job: fits single products, then makes shards with the model as it is on the disk."""
+    """One process' share of a job: fits single products, then makes shards with the model as it is on the disk.
+    RunError on a machine that would make other images than the one the run was begun on."""
 
     def __init__(self, job: Job) -> None:
+        changed = environment.differences(job.made_with, environment.describe())
+        if changed:
+            raise RunError(
+                f"a worker's machine would not make the same images ({'; '.join(changed)}); let workers run where "
+                "these are equal"
+            )
         environment.fix_threads(job.made_with)
         self._job = job
         self._fitted: Generator | None = None

@@ -26,8 +26,7 @@ from synth.io.png import read_png
 from synth.printable import printable
 from synth.sample import Instance, Origin, Provenance, Sample
 
-Role = Literal["good", "shot", "validation", "accepted", "rejected", "surplus"]
-REAL: tuple[Role, ...] = ("good", "shot", "validation")
+Role = Literal["good", "shot", "accepted", "rejected", "surplus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class StoredFile:
 class StoredSample:
     """A sample without its pixels.
 
-    `role`: a real good image, a shot to learn from or to validate with; or a candidate that was accepted, rejected, or
+    `role`: a real good image or a shot to learn from; or a candidate that was accepted, rejected, or
     passed after the quota was met (surplus, no files). `files` by kind: "image", "mask", "xyz", "cloud", "masks"; of a
     rejected candidate small previews of the first two. `content`: of a real sample, the hash of its pixels or points,
     as in the ledger; `source`: the file it came from. `scores` are what the checks measured, `unmeasured` what they
@@ -113,7 +112,7 @@ class StoredSample:
             cloud=cloud,
             product=self.product,
             defect=self.defect,
-            split="validation" if self.role == "validation" else "train",
+            split="train",
             provenance=made,
             meta=meta,
         )

@@ -53,8 +53,7 @@ class Verification:
         if self.whole:
             return [f"{self.run} is whole: {self.files} files are as they were written"]
         lines = [str(one) for one in self.damages]
-        again = f"flawsmith run {self.run}/recipe.yaml --out {self.run}"
-        return [*lines, f"run the recipe again to mend what can be: {again}"]
+        return [*lines, "run the same recipe into this folder again: what can be made again is mended"]
 
     def to_json(self) -> dict[str, Any]:
         return {

