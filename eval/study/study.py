@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from eval.study.training_side import TrainingSide, read_training_side
 from eval.study.trainings import Training, run_all
 from synth.errors import EvalError
 from synth.generators import Progress
-from synth.io.atomic import replacing
+from synth.io.sealed import read_sealed, write_sealed
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
@@ -108,8 +109,8 @@ def run_study(
         study.config(*training)
     material = _read(run, study, progress, workers, least_images)
     _claim(folder, {**asdict(study), "recipe": material.recipe, "images": material.images})
-    if (folder / "measured.json").exists():
-        return Measured(**json.loads((folder / "measured.json").read_text(encoding="utf-8")))
+    with suppress(OSError, ValueError):  # damaged: measured again
+        return Measured(**read_sealed(folder / "measured.json"))
     trainings = [
         Training(
             name,
@@ -122,8 +123,7 @@ def run_study(
     ]
     run_all(trainings, workers, progress)
     measured = _measure(material, study, folder, progress)
-    with replacing(folder / "measured.json") as temporary:
-        temporary.write_text(json.dumps(asdict(measured)), encoding="utf-8")
+    write_sealed(folder / "measured.json", asdict(measured))
     return measured
 
 
@@ -162,9 +162,14 @@ def _claim(folder: Path, compared: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(compared))
     path = folder / "study.json"
     if not path.exists():
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-    found = json.loads(path.read_text(encoding="utf-8"))
+        write_sealed(path, wanted)
+    try:
+        found = read_sealed(path)
+    except (OSError, ValueError) as problem:
+        raise EvalError(
+            f"{path} is damaged or of another version ({problem}): delete it if nothing has changed since, or name "
+            "another folder with --out"
+        ) from problem
     changed = [f"{key}: {found.get(key)} -> {value}" for key, value in wanted.items() if found.get(key) != value]
     if changed:
         raise EvalError(f"{folder} holds another study ({'; '.join(changed)}); name another folder with --out")

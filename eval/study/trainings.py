@@ -11,7 +11,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import torch
 
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.segmenter import Segmenter
+from synth.errors import EvalError
 from synth.generators import Progress
 from synth.sample import Sample
 
@@ -36,14 +37,19 @@ class Training:
 
     @property
     def complete(self) -> bool:
-        return (self.place / "segmenter.json").exists()
+        """Whether it was saved and is whole; what is damaged is trained again."""
+        if not (self.place / "segmenter.json").exists():
+            return False
+        with suppress(EvalError):
+            Segmenter.load(self.place)
+            return True
+        return False
 
     def run(self, progress: Progress | None = None) -> None:
         """Train and save, from the checkpoint of an interrupted call."""
         segmenter = Segmenter(self.name, self.config)
         segmenter.fit(self.samples, self.validation, self.place, progress)
         segmenter.save(self.place)
-        (self.place / "checkpoint.safetensors").unlink(missing_ok=True)
 
 
 def run_all(trainings: Sequence[Training], workers: int, progress: Progress) -> None:

@@ -21,6 +21,7 @@ from synth.errors import RecipeError, RunError, SourceError
 from synth.generators import GENERATORS
 from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
+from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.preparation import Prepared, placement_notes
@@ -110,7 +111,7 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
         _check_named(folder, {k: v for k, v in recorded.items() if folder.path / k not in own}, named)
     inputs = {path.name: file_sha256(path) for path in own} | named
     if inputs != recorded:
-        write_whole(folder.inputs, _inputs_json(inputs))
+        write_sealed(folder.inputs, inputs)
     text = _recipe_text(recipe, made_with)
     if not folder.recipe.exists() or folder.recipe.read_bytes() != text:
         write_whole(folder.recipe, text)
@@ -172,21 +173,12 @@ def _paths(block: BaseModel, above: str = "") -> Iterator[tuple[str, Path]]:
 
 
 def _read_inputs(folder: RunFolder) -> dict[str, str]:
-    if not folder.inputs.exists():
-        return {}
+    """sha256 of what the run began with; nothing where it is not known, or not any more."""
     try:
-        kept = json.loads(folder.inputs.read_text(encoding="utf-8"))
-        files: dict[str, str] = kept["files"]
-        if _inputs_json(files) != folder.inputs.read_bytes():
-            raise ValueError("its sha256 is another")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        files: dict[str, str] = read_sealed(folder.inputs)
+    except (OSError, ValueError):
         return {}
     return files
-
-
-def _inputs_json(files: Mapping[str, str]) -> bytes:
-    sha256 = _sha256(json.dumps(files, ensure_ascii=True))
-    return json.dumps({"files": dict(files), "sha256": sha256}, indent=1, ensure_ascii=True).encode()
 
 
 def _recipe_text(recipe: Recipe, made_with: Mapping[str, str]) -> bytes:

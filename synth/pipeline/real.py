@@ -6,8 +6,6 @@ not files: everything is a PNG, and real/index.json, written last, has a record 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 
 from synth.errors import RunError, SourceError
@@ -15,6 +13,7 @@ from synth.io.atomic import write_whole
 from synth.io.encoded import encode
 from synth.io.images import content_hash
 from synth.io.names import file_name
+from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.stored import Role, StoredFile, StoredSample, damage, inside
 from synth.sample import Sample
@@ -34,7 +33,7 @@ def keep_real(folder: RunFolder, roles: Iterable[tuple[Role, Sequence[Sample]]])
             record = _keep(folder, sample, role, kept)
             kept[record.files["image"].path] = record
     records = [kept[image] for image in sorted(kept)]
-    write_whole(folder.real / "index.json", index_bytes(records))
+    write_sealed(folder.real / "index.json", [record.to_json() for record in records])
     return records
 
 
@@ -42,11 +41,8 @@ def read_real(folder: RunFolder) -> list[StoredSample]:
     """What `keep_real` wrote. RunError where it is damaged, or of another version."""
     path = folder.real / "index.json"
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        records = [StoredSample.from_json(entry) for entry in kept["samples"]]
-        if index_bytes(records) != path.read_bytes():
-            raise ValueError("its sha256 is another")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        records = [StoredSample.from_json(entry) for entry in read_sealed(path)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise RunError(
             f"{path} is damaged or of another version of flawsmith ({problem}); run the same recipe again, in another "
             "folder if it was made by an older version"
@@ -64,13 +60,6 @@ def _whole(folder: RunFolder, wanted: set[tuple[Role, str]]) -> list[StoredSampl
         return None
     files = [file for record in records for file in record.files.values()]
     return None if any(damage(inside(folder.path, file.path), file.sha256) for file in files) else records
-
-
-def index_bytes(records: Sequence[StoredSample]) -> bytes:
-    """The content of real/index.json."""
-    entries = [record.to_json() for record in records]
-    sha256 = hashlib.sha256(json.dumps(entries, ensure_ascii=False).encode()).hexdigest()
-    return json.dumps({"samples": entries, "sha256": sha256}, indent=1, ensure_ascii=False).encode()
 
 
 def _keep(folder: RunFolder, sample: Sample, role: Role, taken: dict[str, StoredSample]) -> StoredSample:

@@ -7,16 +7,16 @@ rebuilt on demand (the page), what other processes write (locks) and what is lef
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synth.errors import RunError
 from synth.generators import Progress
-from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
+from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.stored import damage, inside
 from synth.printable import printable
@@ -68,16 +68,14 @@ def write_digests(folder: RunFolder, manifest: bytes) -> None:
     """List every file of a run that is about to be finished by a manifest with this content."""
     files = {name: file_sha256(folder.path / name) for name in _listed(folder)}
     files[folder.manifest.name] = hashlib.sha256(manifest).hexdigest()
-    write_whole(folder.digests, _content(files))
+    write_sealed(folder.digests, files)
 
 
 def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
     """The files of a finished run that are missing, damaged or new in `data/`."""
     try:
-        files: dict[str, str] = json.loads(folder.digests.read_text(encoding="utf-8"))["files"]
-        if _content(files) != folder.digests.read_bytes():
-            raise ValueError
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        files: dict[str, str] = read_sealed(folder.digests)
+    except (OSError, ValueError):
         return [Damage(folder.digests.name, "is damaged")]
     found = []
     for done, (name, sha256) in enumerate(sorted(files.items()), start=1):
@@ -93,15 +91,9 @@ def verify(path: str | Path, progress: Progress) -> Verification:
     folder = RunFolder(Path(path))
     if not folder.manifest.exists() or not folder.digests.exists():
         raise RunError(f"{path} is not a finished run of this version; run its recipe again to finish it")
-    files = json.loads(folder.digests.read_bytes() or b"{}").get("files", {}) if _is_json(folder.digests) else {}
-    return Verification(str(path), len(files), tuple(damages(folder, progress)))
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        return isinstance(json.loads(path.read_bytes()), dict)
-    except (OSError, ValueError, RecursionError):
-        return False
+    with suppress(ValueError):
+        return Verification(str(path), len(read_sealed(folder.digests)), tuple(damages(folder, progress)))
+    return Verification(str(path), 0, tuple(damages(folder, progress)))
 
 
 def _listed(folder: RunFolder) -> Iterator[str]:
@@ -111,8 +103,3 @@ def _listed(folder: RunFolder) -> Iterator[str]:
             continue
         if name.as_posix() not in _NOT_LISTED:
             yield name.as_posix()
-
-
-def _content(files: dict[str, str]) -> bytes:
-    sha256 = hashlib.sha256(json.dumps(files, ensure_ascii=True).encode()).hexdigest()
-    return json.dumps({"files": files, "sha256": sha256}, indent=1, ensure_ascii=True).encode()

@@ -56,8 +56,13 @@ def side(finished):
 
 
 @pytest.fixture(scope="module")
-def measured(finished, tmp_path_factory):
-    return run_study(finished.path, STUDY, tmp_path_factory.mktemp("study"), silent)
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="module")
+def measured(finished, place):
+    return run_study(finished.path, STUDY, place, silent)
 
 
 def test_validation_and_test_samples_stay_closed(side):
@@ -337,3 +342,23 @@ def test_the_commands_train_measure_and_tell(finished, tmp_path):
     assert {gain["images"] for gain in judged["gains"] if gain["what"] == "all types"} == {12}
     assert (tmp_path / "verdict" / "verdict.svg").read_text().startswith("<svg")
     assert "| ours + real |" in (tmp_path / "verdict" / "verdict.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["measured.json", "study.json", "trained/lfd/real/0/segmenter.safetensors"])
+def test_a_damaged_study_is_measured_again_or_named(name, finished, measured, place, tmp_path):
+    copy = Path(shutil.copytree(place, tmp_path / "copy"))
+    file = copy / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    if file.suffix == ".safetensors":
+        (copy / "measured.json").unlink()
+    if name == "study.json":
+        with pytest.raises(EvalError, match=r"study\.json is damaged"):
+            run_study(finished.path, STUDY, copy, silent)
+        return
+    again = run_study(finished.path, STUDY, copy, silent)
+    for training_set in STUDY.training_sets:
+        assert np.allclose(
+            again.table("iou", "lfd", training_set), measured.table("iou", "lfd", training_set), atol=1e-6
+        )

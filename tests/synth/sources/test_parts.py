@@ -18,8 +18,8 @@ from synth.cli.main import app
 from synth.errors import SourceError
 from synth.foreground import foreground
 from synth.io.images import read_image
+from synth.io.sealed import write_sealed
 from synth.pipeline.folder import RunFolder
-from synth.pipeline.real import index_bytes
 from synth.pipeline.runs import show
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
@@ -298,7 +298,7 @@ def test_the_gallery_shows_what_a_run_kept(table: Path) -> None:
     out.mkdir()
     folder.real.mkdir()
     folder.recipe.write_text(recipe.to_yaml())
-    (folder.real / "index.json").write_bytes(index_bytes([]))
+    write_sealed(folder.real / "index.json", [])
     assert "Where the product is" not in show(out).read_text()
     assert read_parts(folder.parts) is None
     write_parts(findings, split.good_images, folder.parts)
