@@ -21,7 +21,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """What is in a folder, what is wrong with it and how to mend it. Changes nothing there; exit code 2 if unusable."""
-    from synth.sources.inspect import inspect as look
+    from synth.pipeline.inspect import inspect as look
 
     with Bars() as bars:
         report = look(path, progress=bars, overlay=overlay)

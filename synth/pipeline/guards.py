@@ -21,13 +21,13 @@ from synth.errors import RecipeError, RunError, SourceError
 from synth.generators import GENERATORS
 from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
+from synth.parts import write_parts
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.preparation import Prepared, placement_notes
 from synth.pipeline.stored import damage
 from synth.printable import printable
 from synth.recipe import Recipe, differences, load_recipe
-from synth.sources.parts import write_parts
 
 _SHA256 = "# sha256: "
 

@@ -9,11 +9,11 @@ from typing import Any
 from synth.checks.ledger import told_by_type, validation_shots
 from synth.generators import Progress
 from synth.io.png import png_bytes
+from synth.parts import PartFinding
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import placement_notes, prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
-from synth.sources.parts import PartFinding
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from synth.checks.ledger import read_ledger, validation_shots
 from synth.errors import RecipeError, RunError, WriterError
 from synth.generators import GENERATORS, Progress
 from synth.io.atomic import remove, write_whole
+from synth.parts import read_parts
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
 from synth.pipeline.executors import Executor, ExecutorName, executor
@@ -32,7 +33,6 @@ from synth.pipeline.stored import StoredSample
 from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
-from synth.sources.parts import read_parts
 from synth.suggest import did_you_mean
 from synth.writers import WRITERS, FolderSink
 

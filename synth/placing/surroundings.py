@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from synth.errors import GeneratorError
+from synth.parts import evenly, part_of
 from synth.placing.config import Trust
 from synth.placing.crop import DefectCrop
 from synth.placing.fit import around
@@ -29,7 +30,6 @@ from synth.placing.room import has_room, reaching
 from synth.placing.shot_crop import ShotCrop
 from synth.placing.turning import ellipse, lie_alike, turn_limit
 from synth.sample import Sample
-from synth.sources.parts import evenly, part_of
 
 SURVEYED = 24
 """Good images that tell how a product looks and how far its parts are turned."""

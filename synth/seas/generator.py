@@ -20,6 +20,7 @@ from synth.generators import Progress, Request, sample_of, unplaced
 from synth.io.images import read_mask
 from synth.io.names import file_name
 from synth.io.user_masks import list_masks, read_region, stretch
+from synth.parts import part_of
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
@@ -34,7 +35,6 @@ from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
 from synth.seas.sketch import sketch
 from synth.seas.window import Window, cut, widest_window, window_for
-from synth.sources.parts import part_of
 
 _GOOD_IMAGES_TRIED = 5
 _GOOD_IMAGES_EXAMINED = 20

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from synth import generators
 from synth.cli.main import app
-from synth.sources.inspect import inspect
+from synth.pipeline.inspect import inspect
 from tests.synth.blobs import given
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 

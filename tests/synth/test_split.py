@@ -13,12 +13,12 @@ from synth.checks.ledger import build_ledger, check_leaks, read_ledger
 from synth.cli.summary import Summary
 from synth.errors import LeakError, SourceError
 from synth.pipeline import preparation
+from synth.pipeline.inspect import inspect
 from synth.pipeline.preview import preview
 from synth.pipeline.runs import run
 from synth.sample import Sample
 from synth.sources import read_source
 from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource, SourceConfig
-from synth.sources.inspect import inspect
 from synth.split import Split, make_split, roles_of
 from tests.synth import blobs
 from tests.synth.blobs import BlobGenerator, recipe_for, write_source

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from synth.generators import Progress
 from synth.io.atomic import write_whole
+from synth.parts import read_parts
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.page.cards import Card, candidate_card, shot_card
 from synth.pipeline.page.shared import Shared, recipe_lines
 from synth.pipeline.real import read_real
 from synth.recipe import Recipe, load_recipe
-from synth.sources.parts import read_parts
 
 MOST_CARDS = 1200
 """Cards on a page; more are left out evenly over the defect types, and the page says so."""

@@ -54,7 +54,7 @@ def read_procedural(
 def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int, int] = 192) -> Sample:
     """One part seen by the camera: image, xyz and mask (all False when defect is None) of the same pixels. `meta` tells
     what the dual-modality synthesizer would otherwise measure: `camera` (fx, fy, cx, cy) px and `foreground` bool
-    (H, W), where the good part is; `part`, the same region, None where it fills the image (see `synth.sources.parts`);
+    (H, W), where the good part is; `part`, the same region, None where it fills the image (see `synth.parts`);
     `distance` metres to the fixture; and for a product that has them `features` uint8 (H, W), the number of the good
     part's feature at each pixel.
 

@@ -1,8 +1,9 @@
 import pytest
 
 from synth.errors import SourceError
-from synth.io.names import check_names, file_name, is_utf8, printable
-from synth.sources.inspect import inspect
+from synth.io.names import check_names, file_name, is_utf8
+from synth.pipeline.inspect import inspect
+from synth.printable import printable
 from tests.synth.trees import blob, mvtec_tree, random_image, save
 
 CLASHES = {

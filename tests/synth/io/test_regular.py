@@ -17,11 +17,11 @@ from synth.errors import SourceError
 from synth.io.images import read_image, read_mask
 from synth.io.points import CLOUDS, MESHES, read_ply, read_points
 from synth.io.tiff import read_xyz
+from synth.parts import read_parts
+from synth.pipeline.inspect import inspect
 from synth.sources import read
 from synth.sources.clouds import list_clouds
-from synth.sources.eyecandies import read_depth
-from synth.sources.inspect import inspect
-from synth.sources.parts import read_parts
+from synth.sources.eyecandies_depth import read_depth
 from synth.sources.split_file import read_split_file
 from tests.synth.io.test_broken_files import DEPTH
 from tests.synth.trees import folder_tree

@@ -1,9 +1,9 @@
 """What placement infers is told by inspect, --dry-run and the finished run alike, and gives way to the recipe."""
 
+from synth.pipeline.inspect import inspect
 from synth.pipeline.preview import preview
 from synth.pipeline.runs import run
 from synth.placing.notes import turning_notes
-from synth.sources.inspect import inspect
 from synth.sources.procedural import make_part
 from tests.synth.blobs import recipe_for, write_source
 

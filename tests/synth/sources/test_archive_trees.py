@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from synth.cli.main import app
+from synth.pipeline.inspect import inspect
 from synth.recipe import load_recipe
 from synth.recipe.starter import write_starter
 from synth.sources import list_source, list_tree, read, recognise
-from synth.sources.inspect import inspect
 from synth.split import make_split
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree, shapenet_tree
 from tests.synth.sources.test_rgbd_trees import eyecandies_item, eyecandies_tree, mvtec_3d_tree

@@ -9,11 +9,11 @@ import pytest
 
 from synth.errors import SourceError
 from synth.io.points import pcd_bytes
+from synth.pipeline.inspect import inspect
 from synth.pipeline.runs import run
 from synth.recipe import Recipe
 from synth.sample import Cloud
 from synth.sources import list_tree, read, recognise
-from synth.sources.inspect import inspect
 from tests.synth.dual.scans import ball_cloud
 from tests.synth.trees import folder_tree, random_image, save
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from synth.errors import SourceError
+from synth.parts import settle_parts
+from synth.pipeline.inspect import inspect
 from synth.sources import READERS, list_tree, read, read_source
 from synth.sources.config import FolderSource
-from synth.sources.inspect import inspect
-from synth.sources.parts import settle_parts
 from synth.sources.walk import DEEPEST, walk
 from synth.split import make_split
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree

@@ -9,10 +9,10 @@ import pytest
 
 from synth import generators
 from synth.errors import SourceError
+from synth.pipeline.inspect import inspect
 from synth.recipe.starter import write_starter
 from synth.sources import list_tree, read, read_source
 from synth.sources.config import FolderSource
-from synth.sources.inspect import inspect
 from synth.sources.listing import open_root
 from tests.synth.blobs import BLOBS, run_blobs, write_source
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree

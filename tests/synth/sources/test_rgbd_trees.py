@@ -16,8 +16,8 @@ from synth.dual.frame import fit_camera
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import SourceError
 from synth.io.tiff import read_xyz, xyz_bytes
+from synth.pipeline.inspect import inspect
 from synth.sources import list_tree, read, recognise
-from synth.sources.inspect import inspect
 from synth.sources.listing import reopen
 from tests.synth.dual.scans import plate
 from tests.synth.trees import random_image, save

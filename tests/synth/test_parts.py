@@ -14,19 +14,20 @@ from PIL import Image
 from scipy import ndimage
 from typer.testing import CliRunner
 
+from synth import parts
 from synth.cli.main import app
 from synth.errors import SourceError
 from synth.foreground import foreground
 from synth.io.images import read_image
+from synth.parts import OUTLINE, contact_sheet, evenly, part_of, read_parts, settle_parts, write_parts
 from synth.pipeline.folder import RunFolder
+from synth.pipeline.inspect import inspect
 from synth.pipeline.real import index_bytes
 from synth.pipeline.runs import show
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
-from synth.sources import parts, read_source
+from synth.sources import read_source
 from synth.sources.config import FolderSource, ProceduralSource
-from synth.sources.inspect import inspect
-from synth.sources.parts import OUTLINE, contact_sheet, evenly, part_of, read_parts, settle_parts, write_parts
 from synth.sources.procedural import make_part
 from synth.split import Split, make_split
 from tests.synth.trees import folder_tree, save

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from synth.cache import Cache
 from synth.errors import SourceError
 from synth.foreground import foreground
 from synth.io.atomic import write_whole
@@ -24,7 +25,6 @@ from synth.io.json_text import JsonTextError, load_json
 from synth.io.regular import read_text, reason
 from synth.io.thumbnails import data_uri, outline
 from synth.io.user_masks import stretch
-from synth.placing.cache import Cache
 from synth.sample import Sample
 from synth.sources.config import SourceConfig
 from synth.sources.listing import files_below, is_image, reopen

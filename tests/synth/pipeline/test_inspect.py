@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from synth.errors import SourceError
+from synth.pipeline.inspect import Report, inspect
 from synth.sources import read
-from synth.sources.inspect import Report, inspect
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
 

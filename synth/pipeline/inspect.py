@@ -17,11 +17,11 @@ from synth.errors import SourceError
 from synth.generators import Progress
 from synth.io.images import write_png
 from synth.io.names import check_names
+from synth.parts import PartFinding, contact_sheet, settle_parts
 from synth.sample import Sample
 from synth.sources import list_tree
 from synth.sources.config import FolderSource
 from synth.sources.listing import Entry, Listing, Problem, as_problem, differing_whites, files_below, is_image, load
-from synth.sources.parts import PartFinding, contact_sheet, settle_parts
 from synth.split import Split, keep_for_validation, likeness, roles_of
 
 MANY = 0.6
@@ -153,7 +153,7 @@ def inspect(
     """Look at every image and mask below `path`. Never raises for bad data: what is wrong stands in the report.
 
     `overlay`: a PNG file to write, in which the product's outline and the shots' masks are drawn into a few images of
-    each product (see `synth.sources.parts.contact_sheet`). WriterError where it cannot be written."""
+    each product (see `synth.parts.contact_sheet`). WriterError where it cannot be written."""
     try:
         listing = list_tree(path, layout)
     except SourceError as problem:
