@@ -14,6 +14,7 @@ from synth.pipeline.plan import plan
 from synth.pipeline.preparation import placement_notes, prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.writers import WRITERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,7 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     )
     first = {good.product: good for good in reversed(split.good_images)}
     good_images = Counter(str(good.product) for good in split.good_images)
-    # MVTec trees share their files with the run; parquet holds a copy.
-    copies = 1 + ("parquet" in recipe.output.formats)
+    copies = 1 + sum(WRITERS[name].embeds_images for name in recipe.output.formats)
     size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
     size += sum(count * _bytes(first[product]) for product, count in good_images.items())
     counted = dict(sorted(good_images.items()))

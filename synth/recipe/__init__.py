@@ -23,6 +23,7 @@ from synth.checks.config import ChecksConfig
 from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError
+from synth.recipe.formats import FormatName, describe_formats
 from synth.recipe.mistakes import by_line, explain
 from synth.recipe.text import Draft, dotted, leaves, read_draft, shortened
 from synth.seas.config import SeasConfig
@@ -31,7 +32,6 @@ from synth.suggest import did_you_mean
 
 MOST_TOLD = 30
 """Mistakes of one recipe that are told at once."""
-Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
     SeasConfig | CopyPasteConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | OversampleConfig,
@@ -69,14 +69,10 @@ class OutputConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Format | tuple[Format, ...] = Field(
-        "mvtec",
-        description="mvtec (the MVTec AD tree), mvtec_3d (MVTec 3D-AD: with depth), parquet (Hugging Face datasets), "
-        "anomaly_shapenet, real3d_ad or ply (point clouds), or a list of formats.",
-    )
+    format: FormatName | tuple[FormatName, ...] = Field("mvtec", description=describe_formats())
 
     @property
-    def formats(self) -> tuple[Format, ...]:
+    def formats(self) -> tuple[str, ...]:
         return (self.format,) if isinstance(self.format, str) else tuple(dict.fromkeys(self.format))
 
 

@@ -122,8 +122,8 @@ def test_four_mistakes_are_told_at_once_each_with_its_line(tmp_path):
     assert told[0] == "tiles.yaml:3: generator.guidence is unknown; did you mean generator.guidance?"
     assert told[1].startswith("tiles.yaml:4: generator.steps is 'many', wanted a valid integer")
     assert told[2] == "tiles.yaml:6: request.per_defect is 0, wanted greater than or equal to 1"
-    assert told[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec', 'parquet'")
-    assert "did you mean parquet?" in told[3]
+    assert told[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec', 'mvtec_3d', 'parquet'")
+    assert told[3].endswith(" or a list; did you mean parquet?")
     assert len(told) == 4
 
 
