@@ -56,7 +56,7 @@ def test_a_new_format_is_run_exported_and_written_by_its_line_in_the_registry(tm
 def test_a_new_format_is_in_the_schema_and_among_what_a_mistake_may_have_meant():
     one, several = Recipe.model_json_schema()["$defs"]["OutputConfig"]["properties"]["format"]["anyOf"]
     assert one["enum"] == several["items"]["enum"] == list(WRITERS)
-    with pytest.raises(RecipeError, match="'ply' or 'voc_xml'; did you mean voc_xml\\?"):
+    with pytest.raises(RecipeError, match="'ply' or 'voc_xml' or a list; did you mean voc_xml\\?"):
         load_recipe("demo", ["output.format=voc_xm"])
 
 
