@@ -34,7 +34,7 @@ NO_VALIDATION = "No validation shots: {}. The threshold for them is the best one
 @dataclass(frozen=True)
 class Gain:
     """How far `training_set` lies above the training set `over` on the images of `what`: "all types" (the mean over
-    types), a defect type, or a size bin. `interval` is None where there are too few images to tell."""
+    types), a defect type, or a size bin. `interval` is None where there are too few images for one."""
 
     segmenter: str
     training_set: str

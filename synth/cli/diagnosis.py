@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from synth.cli.arguments import AsJson
-from synth.cli.terminal import Bars, put, say, tell
+from synth.cli.terminal import Bars, print_report, put, say
 
 
 def inspect(
@@ -25,7 +25,7 @@ def inspect(
 
     with Bars() as bars:
         report = look(path, progress=bars, overlay=overlay)
-    tell(report, as_json)
+    print_report(report, as_json)
     if not report.usable:
         raise typer.Exit(2)
 

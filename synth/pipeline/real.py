@@ -20,7 +20,7 @@ from synth.pipeline.stored import Role, StoredFile, StoredSample, damage, inside
 from synth.sample import Sample
 from synth.writers.names import stem_of
 
-PLACES: dict[Role, str] = {"good": "good", "shot": "shots", "validation": "validation"}
+PLACES: dict[Role, str] = {"good": "good", "shot": "shots"}
 
 
 def keep_real(folder: RunFolder, roles: Iterable[tuple[Role, Sequence[Sample]]]) -> list[StoredSample]:

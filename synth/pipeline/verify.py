@@ -74,11 +74,8 @@ def write_digests(folder: RunFolder, manifest: bytes) -> None:
 
 def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
     """The files of a finished run that are missing, damaged or new in `data/`."""
-    try:
-        files: dict[str, str] = json.loads(folder.digests.read_text(encoding="utf-8"))["files"]
-        if _content(files) != folder.digests.read_bytes():
-            raise ValueError
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    files = _read(folder)
+    if files is None:
         return [Damage(folder.digests.name, "is damaged")]
     found = []
     for done, (name, sha256) in enumerate(sorted(files.items()), start=1):
@@ -94,15 +91,17 @@ def verify(path: str | Path, progress: Progress) -> Verification:
     folder = RunFolder(Path(path))
     if not folder.manifest.exists() or not folder.digests.exists():
         raise RunError(f"{path} is not a finished run of this version; run its recipe again to finish it")
-    files = json.loads(folder.digests.read_bytes() or b"{}").get("files", {}) if _is_json(folder.digests) else {}
-    return Verification(str(path), len(files), tuple(damages(folder, progress)))
+    return Verification(str(path), len(_read(folder) or {}), tuple(damages(folder, progress)))
 
 
-def _is_json(path: Path) -> bool:
+def _read(folder: RunFolder) -> dict[str, str] | None:
+    """The files that digests.json lists, with their hashes; None where it is damaged."""
     try:
-        return isinstance(json.loads(path.read_bytes()), dict)
-    except (OSError, ValueError, RecursionError):
-        return False
+        content = folder.digests.read_bytes()
+        files = {str(name): str(sha256) for name, sha256 in json.loads(content)["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return files if _content(files) == content else None
 
 
 def _listed(folder: RunFolder) -> Iterator[str]:

@@ -96,7 +96,7 @@ class Product:
         return is_directed((good.image, whole_if_unknown(good)) for good in examined if good.image is not None)
 
     def surroundings(self, turn: float | None) -> Surroundings:
-        """What tells where defects fit; `turn` as in `Surroundings`, the same at every call."""
+        """What shows where defects fit; `turn` as in `Surroundings`, the same at every call."""
         if self._surroundings is None:
             self._surroundings = Surroundings(self._shots, self.good_images, turn)
         return self._surroundings

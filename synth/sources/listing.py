@@ -1,4 +1,4 @@
-"""What a layout finds in a folder, before a pixel is read: entries to read, and problems to tell.
+"""What a layout finds in a folder, before a pixel is read: entries to read, and problems to report.
 
 A reader of a layout is one function `root, options -> Listing`. `samples` reads what it lists and stops at the first
 bad file; `synth.pipeline.inspect` reports everything instead.
@@ -185,7 +185,7 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
 
 
 def _check_spread(file: Path, points: np.ndarray) -> None:
-    """SourceError where most points have the place of another, so that the cloud has no surface to tell."""
+    """SourceError where most points have the place of another, so that the cloud shows no surface."""
     _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
     if np.median(count[place.ravel()]) > 1:
         raise SourceError(f"{file}: most of its {len(points)} points occur twice or more; remove the duplicates")

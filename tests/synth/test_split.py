@@ -276,7 +276,7 @@ def test_a_validation_image_in_another_role_is_a_leak(tmp_path, role):
         check_leaks(build_ledger(split.roles, split.hashes))
 
 
-def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_there_are(tmp_path, monkeypatch):
+def test_the_generator_never_sees_a_validation_shot_and_the_run_says_how_many_there_are(tmp_path, monkeypatch):
     learnt = []
 
     class Spy(BlobGenerator):
@@ -293,10 +293,10 @@ def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_t
     kept_ids = {row.id for row in rows if row.role == "validation"}
     assert len(kept_ids) == 4
     assert set(learnt) == {row.id for row in rows if row.role in ("shot", "good")}
-    told = "shots kept for validation: 2 of tile/crack, 2 of tile/stain"
-    assert told in str(Summary(made, 1.0)).splitlines()
+    line = "shots kept for validation: 2 of tile/crack, 2 of tile/stain"
+    assert line in Summary(made, 1.0).lines()
     assert Summary(made, 1.0).to_json()["validation"] == {"tile/crack": 2, "tile/stain": 2}
-    assert told in str(preview(recipe, preparation.silent)).splitlines()
+    assert line in str(preview(recipe, preparation.silent)).splitlines()
     assert "shots kept for validation: none" in str(
         preview(
             recipe.model_copy(update={"source": source.model_copy(update={"validation_fraction": 0})}),
@@ -305,7 +305,7 @@ def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_t
     )
 
 
-def test_inspect_tells_how_many_shots_a_run_keeps(tmp_path):
+def test_inspect_says_how_many_shots_a_run_keeps(tmp_path):
     report = inspect(tree_with_tests(tmp_path / "tile"))
     assert [(kind.train, kind.validation, kind.test) for kind in report.kinds if kind.defect] == [(6, 2, 2)] * 2
     assert "  tile/crack: 6 shots, 2 kept for validation, 2 test" in str(report)

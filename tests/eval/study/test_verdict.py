@@ -84,7 +84,7 @@ def test_standings_average_over_types_with_enough_images(judged):
     assert judged.training["minutes"] == pytest.approx(12)
 
 
-def test_text_table_plot_and_json_tell_the_same(judged, tmp_path):
+def test_text_table_plot_and_json_say_the_same(judged, tmp_path):
     interval = judged.gain("lfd", "ours_real").interval
     points = f"{100 * interval.value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
     assert f"gain {interval} helps" in str(judged)
@@ -155,7 +155,7 @@ def test_a_segmenter_of_any_name_leaves_the_plot_valid():
     assert r"lfd<&\x1b\ud800>: gain" in "".join(ElementTree.fromstring(drawn).itertext())
 
 
-def test_a_defect_called_like_a_group_of_images_is_told_apart():
+def test_a_defect_called_like_a_group_of_images_is_distinguished():
     kinds = {"pit": "all types", "stain": "size tiny"}
     judged = judge("tiles", STUDY, replace(simulated(1), defects=[kinds.get(kind, kind) for kind in TYPES]))
     groups = [gain.what for gain in judged.gains if (gain.training_set, gain.over) == ("ours_real", "real")]

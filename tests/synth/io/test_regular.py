@@ -105,11 +105,11 @@ def test_a_name_that_no_file_can_have_is_refused_and_printable(tmp_path, reader,
     str(raised.value).encode()
 
 
-def test_a_pipe_in_a_folder_is_told_by_the_doctor_and_stops_a_read(tmp_path):
+def test_a_pipe_in_a_folder_is_reported_by_the_doctor_and_stops_a_read(tmp_path):
     root = folder_tree(tmp_path / "tile")
     os.mkfifo(root / "good" / "pipe.png")
-    (told,) = [problem for problem in inspect(root).problems if "pipe.png" in problem.file]
-    assert (told.severity, told.what) == ("error", "is a named pipe, not a file")
+    (found,) = [problem for problem in inspect(root).problems if "pipe.png" in problem.file]
+    assert (found.severity, found.what) == ("error", "is a named pipe, not a file")
     with pytest.raises(SourceError, match=r"pipe\.png is a named pipe, not a file; check the name, or remove it"):
         list(read(root))
 

@@ -16,7 +16,7 @@ class Disk:
         self.root, self.syncs, self.stop = root, 0, -1
         self._sync = sync
         self._files: dict[int, bytes] = {}
-        self._folders: dict[int, dict[str, int]] = {}
+        self._folders: dict[int, dict[str, tuple[int, bool]]] = {}
 
     def fsync(self, descriptor: int) -> None:
         self._sync(descriptor)
@@ -24,7 +24,7 @@ class Disk:
         found = os.fstat(descriptor)
         if stat.S_ISDIR(found.st_mode):
             with os.scandir(path) as entries:
-                self._folders[found.st_ino] = {entry.name: entry.inode() for entry in entries}
+                self._folders[found.st_ino] = {e.name: (e.inode(), e.is_dir()) for e in entries}
         else:
             self._files[found.st_ino] = path.read_bytes()
         self.syncs += 1
@@ -35,15 +35,13 @@ class Disk:
         """What a machine finds after the power came back, as the folder `place`."""
         names = self._folders.get(self.root.parent.stat().st_ino, {})
         if self.root.name in names:
-            self._restore(names[self.root.name], place)
+            self._restore(*names[self.root.name], place)
 
-    def _restore(self, inode: int, place: Path) -> None:
-        if inode in self._folders:
+    def _restore(self, inode: int, is_folder: bool, place: Path) -> None:
+        """What was named and never synced is there without its content."""
+        if is_folder:
             place.mkdir()
-            for name, below in self._folders[inode].items():
-                self._restore(below, place / name)
-        elif inode in self._files:
-            place.write_bytes(self._files[inode])
+            for name, below in self._folders.get(inode, {}).items():
+                self._restore(*below, place / name)
         else:
-            # Named but never synced: the name is there and the content is not.
-            place.write_bytes(b"")
+            place.write_bytes(self._files.get(inode, b""))

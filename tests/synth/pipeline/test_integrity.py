@@ -15,9 +15,11 @@ from typer.testing import CliRunner
 from synth import generators
 from synth.cli.main import app
 from synth.errors import RecipeError, RunError
+from synth.pipeline import environment
 from synth.pipeline.manifest import manifest_bytes, read_manifest
 from synth.pipeline.preparation import silent
-from synth.pipeline.runs import Run, export, run
+from synth.pipeline.regenerate import regenerate
+from synth.pipeline.runs import Run, export, make_ahead, run, show
 from synth.pipeline.stored import StoredFile, StoredSample, inside
 from synth.pipeline.verify import verify
 from tests.synth.blobs import BLOBS, recipe_for, run_blobs, tree, write_source
@@ -153,6 +155,7 @@ def test_a_power_failure_at_any_moment_costs_nothing_but_time(moment, source, wh
 def test_a_power_failure_after_the_end_finds_everything_on_the_disk(source, whole, tmp_path, monkeypatch):
     disk = run_with_power_until(None, source, tmp_path / "out", monkeypatch)
     disk.after_failure(tmp_path / "after")
+    (tmp_path / "after" / "run.lock").unlink(missing_ok=True)  # a name that may come back, and locks nothing
     assert tree(tmp_path / "after") == tree(whole)
     assert verify(tmp_path / "after", silent).whole
 
@@ -199,11 +202,65 @@ def test_a_larger_quota_continues_and_ends_like_a_run_begun_with_it(source, tmp_
     grown = run_blobs(source, tmp_path / "grown", request={"per_defect": 7})
     fresh = run_blobs(source, tmp_path / "fresh", request={"per_defect": 7})
     assert grown.manifest == fresh.manifest
-    ordered = ("journal.jsonl", "digests.json")  # in which the order of the shards is another
-    same = {name: content for name, content in tree(grown.path).items() if name not in ordered}
-    assert same == {name: tree(fresh.path)[name] for name in same}
+    assert tree(grown.path) == tree(fresh.path)
     assert sum(path.stat().st_mtime_ns == time for path, time in kept.items()) >= len(kept) / 2
     assert verify(grown.path, silent).whole
+
+
+def test_a_larger_quota_whose_shards_are_made_ahead_ends_like_a_run_begun_with_it(source, tmp_path):
+    run_blobs(source, tmp_path / "grown", request={"per_defect": 3})
+    make_ahead(recipe_for(source, request={"per_defect": 7}), tmp_path / "grown", (0, 1))
+    grown = run_blobs(source, tmp_path / "grown", request={"per_defect": 7})
+    assert tree(grown.path) == tree(run_blobs(source, tmp_path / "fresh", request={"per_defect": 7}).path)
+
+
+def test_making_ahead_leaves_a_finished_run_as_it_is(copy, source, whole):
+    make_ahead(recipe_for(source, output=FORMATS), copy, (0, 1))
+    assert tree(copy) == tree(whole)
+
+
+def test_a_finished_run_is_not_taken_back_where_it_cannot_be_made_again(copy, source, monkeypatch):
+    monkeypatch.setattr(environment, "describe", lambda: {"torch": "0.1", "threads": "1"})
+    with pytest.raises(RecipeError, match="begun elsewhere"):
+        run_blobs(source, copy, output=FORMATS, request={"per_defect": 7})
+    assert len(Run(copy).manifest) == 12
+
+
+@pytest.mark.parametrize("kind", ["samples/tile/crack/*.png", "samples/tile/stain/*_mask.png", "rejected/*/*/*.webp"])
+@pytest.mark.parametrize("how", ["flipped", "gone"])
+def test_a_file_that_is_damaged_while_its_run_is_unfinished_is_made_again(kind, how, copy, whole, source):
+    (copy / "manifest.parquet").unlink()
+    (copy / "digests.json").unlink()
+    file = sorted(copy.glob(kind))[0]
+    content = file.read_bytes()
+    file.unlink()
+    if how == "flipped":
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert tree(run_blobs(source, copy, output=FORMATS).path) == tree(whole)
+
+
+@pytest.mark.parametrize("kind", ["samples/tile/crack/*.png", "real/good/tile/*.png", "real/shots/*/*/*.png"])
+def test_a_damaged_image_is_named_when_the_page_is_built(kind, copy):
+    file = sorted(copy.glob(kind))[0]
+    file.write_bytes(b"no image")
+    with pytest.raises(RunError, match=f"{file.name} is damaged; run the same recipe again"):
+        show(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"threads": null}', b"{}", b"\xff", b"[" * 5000])
+def test_a_damaged_environment_is_named(content, copy):
+    sample = Run(copy).manifest[0].id
+    (copy / "environment.json").write_bytes(content)
+    for job in (lambda: show(copy), lambda: regenerate(copy, sample)):
+        with pytest.raises(RunError, match=r"environment\.json is damaged or missing"):
+            job()
+
+
+def test_a_shard_of_other_requests_is_not_committed(source, whole, tmp_path):
+    folder = make_ahead(recipe_for(source, output=FORMATS), tmp_path / "out", (0, 1))
+    first, second = sorted((folder.shards / "tile" / "crack").iterdir())[:2]
+    second.replace(first)
+    assert tree(run_blobs(source, folder.path, output=FORMATS).path) == tree(whole)
 
 
 def test_more_formats_and_more_defect_types_continue_too(source, tmp_path):

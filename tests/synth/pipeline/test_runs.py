@@ -158,7 +158,7 @@ def test_a_mask_that_changed_since_is_refused_by_name(source, tmp_path, monkeypa
         run_blobs(moving, tmp_path / "out")
 
 
-def test_other_versions_do_not_go_on_with_an_unfinished_run(source, tmp_path, monkeypatch):
+def test_other_versions_do_not_resume_an_unfinished_run(source, tmp_path, monkeypatch):
     _stop_after(monkeypatch, 1)
     with pytest.raises(KeyboardInterrupt):
         run_blobs(source, tmp_path / "out")
@@ -193,7 +193,7 @@ def test_a_file_in_the_runs_place_is_refused(source, tmp_path):
         run_blobs(source, tmp_path / "out" / "below")
 
 
-def test_a_full_disk_leaves_nothing_half_written_and_the_run_goes_on(finished, source, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_nothing_half_written_and_the_run_is_resumed(finished, source, tmp_path, monkeypatch):
     write = Path.replace
     count = iter(range(1000))
 
@@ -220,7 +220,7 @@ def test_a_wrong_base_leaves_the_folder_free_for_the_mended_recipe(source, tmp_p
     wrong = recipe.model_copy(update={"generator": recipe.generator.model_copy(update={"base": str(tmp_path / "no")})})
     with monkeypatch.context() as patch:
         patch.setitem(generators.GENERATORS, "seas", Declaration("synth.seas.generator:SeasGenerator"))
-        with pytest.raises(GeneratorError, match="there is no folder"):
+        with pytest.raises(GeneratorError, match="no such folder"):
             run(wrong, out)
     assert run(recipe, out).shortfalls == []
 

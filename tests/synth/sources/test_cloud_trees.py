@@ -101,7 +101,7 @@ def test_one_class_alone_may_be_renamed(tmp_path):
     assert {sample.defect for sample in read(root, "clouds")} == {None, "bulge", "sink"}
 
 
-def test_a_defect_without_rows_is_told_with_what_is_wanted(tmp_path):
+def test_a_defect_without_rows_is_reported_with_what_is_wanted(tmp_path):
     root = real3d_tree(tmp_path)
     (root / "gem" / "gt" / "112_bulge.txt").unlink()
     (problem,) = list_tree(root).errors
