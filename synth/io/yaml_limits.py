@@ -6,8 +6,9 @@ without end; and PyYAML builds what is nested by recursion.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -39,7 +40,8 @@ def first_excess(text: str, depth: int, values: int) -> Excess | None:
     extents: dict[str, tuple[int, int]] = {}  # anchor -> values, levels
     unclosed: list[_Open] = []
     total = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
+    events: Iterator[Any] = yaml.parse(text, yaml.SafeLoader)
+    for event in events:
         line = event.start_mark.line + 1
         begins = isinstance(event, yaml.CollectionStartEvent)
         count, levels = (0 if begins else 1), 1  # a collection is counted when it ends
