@@ -1,6 +1,6 @@
 # make demo   the main job on the built-in products: a labelled defect dataset in outputs/demo, a page to look at, and
 #             a small verdict: do segmenters gain from it?
-# make test   lint, format, types and tests
+# make test   lint, format, types, import order and tests
 # Either works alone on a machine with Python 3.11, make, git and apt: it makes .venv and installs what is missing.
 
 .DEFAULT_GOAL := demo
@@ -23,6 +23,7 @@ test: $(INSTALLED) .venv/browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 install: $(INSTALLED)

@@ -3,7 +3,7 @@ SVG.
 
 python benchmarks/base_curve.py DIR/log.jsonl [NEXT/log.jsonl ...] --out docs/images/base_training.svg
 
-Logs of trainings that went on from each other follow one another, each with a line of its own.
+Logs of trainings that resumed each other follow one another, each with a line of its own.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Material:
     """Shots to learn from and kept-back shots, both by type, good parts, and how the recipe would have it done."""
 
     learnt: dict[str, list[Sample]]
-    held_back: dict[str, list[Sample]]
+    kept_back: dict[str, list[Sample]]
     good_images: list[Sample]
     config: SeasConfig
 
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--against", metavar="NAME", help="base that the others are compared with (default: the first)")
     args = parser.parse_args()
     material, network = read_material(args.recipe, args.dataset), create(args.features)
-    real, learnt = (embedded(samples, network) for samples in (material.held_back, material.learnt))
+    real, learnt = (embedded(samples, network) for samples in (material.kept_back, material.learnt))
     args.work.mkdir(parents=True, exist_ok=True)
     file, measure = args.work / "results.jsonl", {"each": args.each, "features": Path(args.features).name}
     for name, base in (pair.split("=", 1) for pair in args.bases):
@@ -119,10 +119,10 @@ def read_material(recipe_file: str, dataset: str) -> Material:
     by_type: dict[str, list[Sample]] = {}
     for shot in sorted(split.shots, key=lambda one: one.id):
         by_type.setdefault(str(shot.defect), []).append(shot)
-    learnt, held_back = ({kind: of_type[i::2] for kind, of_type in by_type.items()} for i in (0, 1))
+    learnt, kept_back = ({kind: of_type[i::2] for kind, of_type in by_type.items()} for i in (0, 1))
     config = recipe.generator
     assert isinstance(config, SeasConfig)
-    return Material(learnt, held_back, list(split.good_images), config)
+    return Material(learnt, kept_back, list(split.good_images), config)
 
 
 def located(base: str, work: Path) -> str:
@@ -161,7 +161,7 @@ def drawings(
     """What is drawn for `each` requests a type, without those of blank masks, and what the checks say of all."""
     part = str(material.shots[0].product)
     shown, agreement, accepted = {}, [], []
-    for kind in material.held_back:
+    for kind in material.kept_back:
         drawn = generator.draw([Request(part, kind, index) for index in range(each)])
         judged = [judge(sample, ChecksConfig(), generator.surroundings(part)) for sample in drawn]
         accepted.append(np.mean([not isinstance(one.verdict, Reject) for one in judged]))
@@ -209,15 +209,15 @@ def recalled(file: Path) -> dict[str, Embedded]:
     return {kind: Embedded(*(arrays[f"{kind}/{part}"] for part in ("names", "whole", "inside"))) for kind in kinds}
 
 
-def likeness(shown: dict[str, Embedded], held_back: dict[str, Embedded]) -> dict[str, Any]:
+def likeness(shown: dict[str, Embedded], kept_back: dict[str, Embedded]) -> dict[str, Any]:
     """Means over the types. KID is in units of the deviation of all kept-back shots together: that of five alone would
     let one type outweigh the others."""
     distances = {}
-    for kind, theirs in held_back.items():
-        ours, real = in_units(held_back, shown[kind].whole, theirs.whole)
+    for kind, theirs in kept_back.items():
+        ours, real = in_units(kept_back, shown[kind].whole, theirs.whole)
         distances[kind] = kid(ours, real)
     value, reach = mean_of(distances.values())
-    diversity = [intra_cluster_diversity(shown[kind].inside, theirs.inside) for kind, theirs in held_back.items()]
+    diversity = [intra_cluster_diversity(shown[kind].inside, theirs.inside) for kind, theirs in kept_back.items()]
     return {
         "kid": value,
         "kid_reach": reach,
@@ -226,8 +226,8 @@ def likeness(shown: dict[str, Embedded], held_back: dict[str, Embedded]) -> dict
     }
 
 
-def in_units(held_back: dict[str, Embedded], *features: np.ndarray) -> list[np.ndarray]:
-    return standardised(np.concatenate([theirs.whole for theirs in held_back.values()]), *features)[1:]
+def in_units(kept_back: dict[str, Embedded], *features: np.ndarray) -> list[np.ndarray]:
+    return standardised(np.concatenate([theirs.whole for theirs in kept_back.values()]), *features)[1:]
 
 
 def mean_of(figures: Iterable[Interval]) -> tuple[float, float]:
@@ -237,7 +237,7 @@ def mean_of(figures: Iterable[Interval]) -> tuple[float, float]:
     return float(np.mean([one.value for one in figures])), float(np.sqrt(np.square(reaches).sum()) / len(reaches))
 
 
-def differences(rows: list[dict[str, Any]], against: str, held_back: dict[str, Embedded], work: Path) -> list[str]:
+def differences(rows: list[dict[str, Any]], against: str, kept_back: dict[str, Embedded], work: Path) -> list[str]:
     """How much nearer the drawings of base `against` come to the kept-back shots than those of each other base."""
     lines = [f"| drawn from | CPU minutes | base | KID above that of {against} | types above |"]
     lines.append("|---|---|---|---|---|")
@@ -247,9 +247,9 @@ def differences(rows: list[dict[str, Any]], against: str, held_back: dict[str, E
             continue
         other, ours = recalled(file), recalled(known[drawn, minutes, against])
         by_type = {}
-        for kind, theirs in held_back.items():
+        for kind, theirs in kept_back.items():
             _, i, j = np.intersect1d(other[kind].names, ours[kind].names, return_indices=True)
-            x, z, y = in_units(held_back, other[kind].whole[i], ours[kind].whole[j], theirs.whole)
+            x, z, y = in_units(kept_back, other[kind].whole[i], ours[kind].whole[j], theirs.whole)
             by_type[kind] = kid_difference(x, z, y)
         value, reach = mean_of(by_type.values())
         above = sum(one.value > 0 for one in by_type.values())

@@ -147,7 +147,7 @@ def report(name: str, samples: list[Sample], count: int) -> None:
     wide = [verdict(defect, one, one.image, grown(one.mask), known) for defect, one in every]
     print(f"  rejected of {len(wide)} masks grown by the defect's own width: {counts(wide)}")
     if "features" in good_images[0].meta:
-        accepted = [pair for pair, told in zip(every, own, strict=True) if told == "accepted"]
+        accepted = [pair for pair, outcome in zip(every, own, strict=True) if outcome == "accepted"]
         print(
             f"  on the part {np.mean([on_part(one) for _, one in accepted]):.1%}, on the feature of their type "
             f"{np.mean([on_feature(defect, one) for defect, one in accepted]):.1%} of {len(accepted)} accepted"
@@ -155,9 +155,9 @@ def report(name: str, samples: list[Sample], count: int) -> None:
 
 
 def counts(verdicts: Sequence[str]) -> str:
-    reasons = sorted({told for told in verdicts if told != "accepted"})
-    named = ", ".join(f"{reason} {sum(told == reason for told in verdicts)}" for reason in reasons)
-    return f"{np.mean([told != 'accepted' for told in verdicts]):.1%} ({named})"
+    reasons = sorted({outcome for outcome in verdicts if outcome != "accepted"})
+    named = ", ".join(f"{reason} {sum(outcome == reason for outcome in verdicts)}" for reason in reasons)
+    return f"{np.mean([outcome != 'accepted' for outcome in verdicts]):.1%} ({named})"
 
 
 def on_part(one: Made) -> bool:

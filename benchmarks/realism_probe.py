@@ -1,10 +1,10 @@
-"""Which defects would a sensor expert take for real? A small classifier tells drawn patches from a scan's own.
+"""Which defects would a sensor expert take for real? A small classifier separates drawn patches from a scan's own.
 
     python benchmarks/realism_probe.py SCANS [--each 8]
 
 For each generator, patches around its defects against the same places of the untouched scans, by the spectrum of the
 height, its slopes, colour steps between neighbours and lost returns; logistic regression, tested on scans it did not
-see. AUROC with a 95 % interval over scans: 0.5 means the two cannot be told apart, so lower is better. The scans hold
+see. AUROC with a 95 % interval over scans: 0.5 means that the two look alike, so lower is better. The scans hold
 no real defects: what is judged is whether a defect keeps the sensor's noise and the surface's statistics, not whether
 it is the right defect. Expected: ours below `das3d_like`. Exit code 1 otherwise.
 """
@@ -110,14 +110,14 @@ def _without_plane(depth: np.ndarray) -> np.ndarray:
 
 
 def probe(real: list[list[np.ndarray]], drawn: list[list[np.ndarray]]) -> float:
-    """AUROC of telling drawn from real, every scan judged by a classifier that did not see it."""
+    """AUROC of separating drawn from real, every scan judged by a classifier that did not see it."""
     vectors = np.array([v for scans in (real, drawn) for scan in scans for v in scan])
     groups = np.array([k for scans in (real, drawn) for k, scan in enumerate(scans) for _ in scan])
     labels = np.repeat([0, 1], [sum(map(len, real)), sum(map(len, drawn))])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=2000, class_weight="balanced"))
     folds = GroupKFold(min(5, len(np.unique(groups))))
-    told = cross_val_predict(model, vectors, labels, groups=groups, cv=folds, method="decision_function")
-    return float(roc_auc_score(labels, told))
+    scored = cross_val_predict(model, vectors, labels, groups=groups, cv=folds, method="decision_function")
+    return float(roc_auc_score(labels, scored))
 
 
 def interval(real: list[list[np.ndarray]], drawn: list[list[np.ndarray]], repeats: int = 40) -> tuple[float, float]:

@@ -17,11 +17,11 @@ HEAD = "# Does it help?\n\n"
 
 def section(folder: Path, command: str, images: Path) -> str:
     """One verdict: the command, the plot, the tables, the cost."""
-    told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     plot = images / f"{folder.name}.svg"
     images.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "verdict.svg", plot)
-    cost = told["training"]
+    cost = verdict["training"]
     waiting = 100 * cost["data_wait_fraction"]
     took = f"{cost['trainings']} trainings took {cost['minutes']:.0f} minutes"
     busy = f"{cost['cpu_cores']:.1f} CPU cores on average"

@@ -95,7 +95,7 @@ def commits(count: int, work: Path) -> None:
             committer.commit(stream, candidates)
         memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     seconds = time.perf_counter() - started
-    size = len(manifest_bytes(journal.accepted(), []))
+    size = len(manifest_bytes((one for one in journal.samples() if one.role == "accepted"), []))
     print(
         f"{count} candidates: {1e3 * seconds / count:.3f} ms each, {1e3 * seconds * SHARD / count:.2f} ms a shard of "
         f"{SHARD}; manifest {size / 1e6:.1f} MB; memory at most {memory[0]:.0f} MiB after a tenth, "

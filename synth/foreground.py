@@ -3,7 +3,7 @@
 The border of the image is taken for background when it is plain: one colour, perhaps with a slope of light. What
 differs from it is the product with its shadow; a minimal cut between the product's colours and the background's, lit
 and in shade, takes the shadow off. When no sharp outline remains, as for a texture that fills the frame, the whole
-image is product. The estimate can be wrong; `synth.sources.parts` decides for a product whether it is used.
+image is product. The estimate can be wrong; `synth.parts` decides for a product whether it is used.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from synth.errors import GeneratorError
-from synth.io.images import content_hash
+from synth.io.images import SUFFIXES, content_hash
 from synth.sample import Origin, Provenance, Sample
 
 if TYPE_CHECKING:
@@ -135,6 +135,14 @@ def unplaced(request: Request, generator: str, good: Sample) -> Sample:
     blank = np.zeros(good.image.shape[:2], bool)
     failure = "no place was found where its surroundings fit"
     return sample_of(request, generator, good, good.image, blank, None, failure=failure)
+
+
+def texture_files(folder: Path) -> list[Path]:
+    """The images below a folder of textures; GeneratorError where there are none."""
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not files:
+        raise GeneratorError(f"generator.textures: no image in {folder}; put textures there, or leave it out")
+    return files
 
 
 def _geometry(good: Sample) -> np.ndarray:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -100,6 +100,8 @@ def make_split(
         _check_enough(split, read, source, products, defects)
     elif not split.good_images:
         raise SourceError("the source holds no good samples to draw defects onto; name a folder that has some")
+    else:
+        _check_known(_place(source), "product", products, {str(good.product) for good in split.good_images})
     return split
 
 
@@ -134,8 +136,8 @@ def likeness(sample: Sample) -> np.ndarray:
 def _label_hash(sample: Sample) -> str:
     """sha256 of all that a sample says of its image: mask, coordinates, labels of points."""
     labels = None if sample.cloud is None else sample.cloud.labels
-    told = [content_hash(array) for array in (sample.mask, sample.xyz, labels) if array is not None]
-    return hashlib.sha256("".join(told).encode()).hexdigest()
+    labelled = [content_hash(array) for array in (sample.mask, sample.xyz, labels) if array is not None]
+    return hashlib.sha256("".join(labelled).encode()).hexdigest()
 
 
 def roles_of(kinds: Sequence[tuple[Kind, str]], listed: bool = False) -> list[str]:
@@ -219,15 +221,10 @@ def _without_pixels(sample: Sample) -> Sample:
 def _check_enough(
     split: Split, samples: Sequence[Sample], source: SourceConfig, products: Wanted, defects: Wanted
 ) -> None:
-    here = "the source" if isinstance(source, ProceduralSource) else str(source.root)
+    here = _place(source)
     kinds = {(str(s.product), s.defect) for s in samples if s.defect is not None}
-    for what, wanted, known in (
-        ("product", products, sorted({product for product, _ in kinds})),
-        ("defect type", defects, sorted({str(defect) for _, defect in kinds})),
-    ):
-        for name in () if wanted == "all" else wanted:
-            if name not in known:
-                raise SourceError(f"{here} has no {what} {name!r}; {did_you_mean(name, known)}")
+    _check_known(here, "product", products, {product for product, _ in kinds})
+    _check_known(here, "defect type", defects, {str(defect) for _, defect in kinds})
     if not kinds:
         raise SourceError(
             f"{here} has no defective samples to learn from; add a folder <defect type>/ of 3 or more with masks"
@@ -239,6 +236,17 @@ def _check_enough(
                 f"{here} has no good images of {product} to draw defects onto; put 20 or more into a folder good"
             )
     _check_shots(here, split, sorted(asked, key=str), getattr(source, "min_shots", 1))
+
+
+def _place(source: SourceConfig) -> str:
+    return "the source" if isinstance(source, ProceduralSource) else str(source.root)
+
+
+def _check_known(here: str, what: str, wanted: Wanted, known: Collection[str]) -> None:
+    """SourceError for a name that was asked for and is not there."""
+    for name in () if wanted == "all" else wanted:
+        if name not in known:
+            raise SourceError(f"{here} has no {what} {name!r}; {did_you_mean(name, sorted(known))}")
 
 
 def _check_shots(here: str, split: Split, kinds: Sequence[Kind], least: int) -> None:

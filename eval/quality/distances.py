@@ -82,7 +82,7 @@ def _half_sampled(
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     """|m_x - m_y|^2 + trace(C_x + C_y - 2 (C_x C_y)^(1/2)) of two feature sets (n, D), (m, D) (Heusel et al. 2017).
 
-    Warns where a set has fewer vectors than dimensions: the figure then mostly tells how small the set is."""
+    Warns where a set has fewer vectors than dimensions: the figure then mostly shows how small the set is."""
     _check(x, y)
     smallest, dimensions = min(len(x), len(y)), x.shape[1]
     if smallest <= dimensions:

@@ -30,7 +30,7 @@ from synth.pipeline.runs import Run
 from synth.sample import Sample
 
 SMALL = 50
-"""Images of either kind below which every figure is told with a warning."""
+"""Images of either kind below which every figure carries a warning."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         figures = distances_and_diversity(generated, real, network.name)
-    told = sorted({str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)})
+    warned = sorted({str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)})
     progress("measuring quality", 1, 3)
     figures |= _named(faithfulness(run.samples(), _good_images(run)))
     progress("measuring quality", 2, 3)
@@ -86,8 +86,8 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     progress("measuring quality", 3, 3)
     made, shots = len(generated.ids), len(real.ids)
     if min(made, shots) < SMALL:
-        told.append(f"{made} generated images and {shots} shots are few: mind the intervals")
-    return Quality(str(path), made, shots, figures, _copies(audit, generated.ids, real.ids), pairs, told)
+        warned.append(f"{made} generated images and {shots} shots are few: mind the intervals")
+    return Quality(str(path), made, shots, figures, _copies(audit, generated.ids, real.ids), pairs, warned)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from PIL import Image
 from synth.errors import EvalError
 from synth.sample import Sample
 
-# It asks a registry for its newest version when it is imported, unless told not to.
+# It asks a registry for its newest version when it is imported, unless this says no.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from eval.segmenters import SEGMENTERS, configure
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.feed import resize
+from eval.segmenters.registry import SEGMENTERS, configure
 from eval.segmenters.start import begin
 from eval.segmenters.training import Trained, discard_checkpoints, new_network, probabilities, train
 from synth.errors import EvalError

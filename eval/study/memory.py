@@ -1,4 +1,4 @@
-"""How much memory the trainings of a study need, told before the first of them."""
+"""How much memory the trainings of a study need, known before the first of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BYTES_A_PIXEL = 4
 def check_memory(real: int, made: Sequence[int], resolution: int, workers: int) -> None:
     """EvalError where the images to train on exceed the free memory of the machine: `real` images, and the `made` ones
     of each training set, at (resolution, resolution) px; `workers` trainings at once. Nothing where the system does not
-    tell what is free."""
+    say what is free."""
     free = free_memory()
     needed = needed_bytes(real, made, resolution, workers)
     if free is None or needed <= free:
@@ -39,11 +39,11 @@ def needed_bytes(real: int, made: Sequence[int], resolution: int, workers: int) 
 
 def free_memory() -> int | None:
     """Bytes that this process may still take without swapping; all that it may use where only that is known, None where
-    the system tells nothing."""
+    the system says nothing."""
     known = machine_memory()
     found = [] if known is None else [known]
     with suppress(OSError, KeyError, ValueError):
-        told = Path("/proc/meminfo").read_text(encoding="ascii")
-        lines = dict(line.split(":", 1) for line in told.splitlines())
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        lines = dict(line.split(":", 1) for line in text.splitlines())
         found.append(int(lines["MemAvailable"].split()[0]) * 1024)
     return min(found, default=None)

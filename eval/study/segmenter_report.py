@@ -1,4 +1,4 @@
-"""What `flawsmith eval segmenters` tells: the figures of every training, without judging them."""
+"""What `flawsmith eval segmenters` reports: the figures of every training, without judging them."""
 
 from __future__ import annotations
 

@@ -85,5 +85,5 @@ def _check_validation(run: Run, validation: Sequence[Sample], ledger: Sequence[L
 
 
 def as_training(row: LedgerRow) -> LedgerRow:
-    """The row with the one role that a verdict tells apart from "validation" and "test"."""
+    """The row with the one role that a verdict distinguishes from "validation" and "test"."""
     return replace(row, role=row.role if row.role in ("validation", "test") else "training")

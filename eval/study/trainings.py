@@ -53,7 +53,7 @@ class Training:
 
 
 def run_all(trainings: Sequence[Training], workers: int, progress: Progress) -> None:
-    """Do those that are not complete, `workers` at once, which share the cores; a single one tells of its steps."""
+    """Do those that are not complete, `workers` at once, which share the cores; a single one reports its steps."""
     left = [training for training in trainings if not training.complete]
     before = len(trainings) - len(left)
     progress("trainings", before, len(trainings))
@@ -78,7 +78,7 @@ def _run_each(trainings: Sequence[Training], workers: int, progress: Progress) -
     side_by_side = joblib.Parallel(
         workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=threads
     )
-    with _interrupts_ignored():  # by the workers, which inherit it: this process is told to stop and ends them
+    with _interrupts_ignored():  # by the workers, which inherit it: this process is asked to stop and ends them
         ended = side_by_side(joblib.delayed(_beside_others)(each, threads, os.getpid()) for each in trainings)
     try:
         for _ in ended:

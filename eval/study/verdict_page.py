@@ -1,4 +1,4 @@
-"""A verdict to read: lines for a terminal, a Markdown table, and a plot of the gains (SVG, no library needed)."""
+"""A verdict to read: Markdown tables, and a plot of the gains (SVG, no library needed)."""
 
 from __future__ import annotations
 
@@ -7,36 +7,12 @@ import re
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from eval.study.verdict import Gain, Verdict
+from eval.study.judging import LABELS, NO_VALIDATION, Gain, Verdict
 from synth.io.atomic import replacing
 from synth.printable import printable
 
-LABELS = {
-    "real": "real shots",
-    "oversample": "real + oversampled",
-    "perlin": "real + Perlin",
-    "cutpaste": "real + CutPaste",
-    "copy_paste": "real + copy-paste",
-    "ours": "ours alone",
-    "ours_real": "ours + real",
-    "noise_control": "noise control",
-}
 _COLOURS = {"helps": "#1a7f37", "hurts": "#b42318", "no evidence": "#57606a", "too few images": "#57606a"}
 _ROW, _LEFT, _PLOT, _RIGHT, _TOP = 24, 190, 360, 190, 34
-
-
-def as_text(judged: Verdict) -> str:
-    """The standing and the gain of every training set, one line each."""
-    lines = []
-    for name in judged.study.segmenters:
-        lines.append(f"{name}: mean IoU over {len(judged.images)} defect types, {judged.study.seeds} trainings each")
-        for standing in (s for s in judged.standings if s.segmenter == name):
-            told = ""
-            if standing.training_set != "real":
-                gain = judged.gain(name, standing.training_set)
-                told = f"  gain {gain.interval} {gain.verdict}" if gain.interval else f"  {gain.verdict}"
-            lines.append(f"  {LABELS[standing.training_set]:<20} {standing.iou}{told}")
-    return "\n".join([*lines, *_notes(judged)])
 
 
 def as_markdown(judged: Verdict) -> str:
@@ -47,12 +23,13 @@ def as_markdown(judged: Verdict) -> str:
     kept = ", ".join(f"{count} {in_markdown(kind)}" for kind, count in judged.validation.items() if count)
     lines = [f"Test images: {images}; {judged.good_images} good. {trainings}. IoU in hundredths, 95 % intervals."]
     lines.append(f"\nThresholds were chosen on validation shots, from which nothing was learnt: {kept}.")
-    lines += [f"\n{note}" for note in _notes(judged)]
+    if judged.without_validation:
+        lines.append("\n" + NO_VALIDATION.format(", ".join(map(in_markdown, judged.without_validation))))
     if judged.blank:
         lines.append(f"\nLeft out, since their masks are blank: {', '.join(map(in_markdown, judged.blank))}.")
     for name, settings in judged.study.segmenters.items():
-        told = ", ".join(in_markdown(f"{key} {value}") for key, value in settings.items()) or "defaults"
-        lines += ["", f"### {in_markdown(name)} ({told})", ""]
+        chosen = ", ".join(in_markdown(f"{key} {value}") for key, value in settings.items()) or "defaults"
+        lines += ["", f"### {in_markdown(name)} ({chosen})", ""]
         lines += _standings(judged, name)
         lines += ["", "Gain over real shots alone:", "", *_gains(judged, name)]
         rivals = [g for g in judged.gains if g.segmenter == name and g.over != "real" and g.what == "all types"]
@@ -98,14 +75,6 @@ def in_markdown(text: str) -> str:
 def in_svg(text: str) -> str:
     """Text in an element of SVG, in which even escaped control characters would be no XML."""
     return escape(printable(text))
-
-
-def _notes(judged: Verdict) -> list[str]:
-    """How the threshold was chosen for types without validation shots of their own."""
-    lacking = ", ".join(in_markdown(kind) for kind, count in judged.validation.items() if not count)
-    if not lacking:
-        return []
-    return [f"No validation shots: {lacking}. The threshold for them is the best one for the other types."]
 
 
 def _standings(judged: Verdict, segmenter: str) -> list[str]:

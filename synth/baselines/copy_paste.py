@@ -14,10 +14,10 @@ import numpy as np
 from synth.baselines.config import CopyPasteConfig
 from synth.baselines.painter import Material
 from synth.generators import Progress, Request, sample_of, unplaced
+from synth.parts import part_of
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
-from synth.sources.parts import part_of
 
 
 class CopyPasteGenerator:

@@ -9,8 +9,8 @@ import numpy as np
 
 from synth.errors import GeneratorError
 from synth.generators import Progress, Request, sample_of
+from synth.parts import part_of
 from synth.sample import Sample
-from synth.sources.parts import part_of
 
 Pair = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""

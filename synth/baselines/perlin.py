@@ -14,8 +14,8 @@ from PIL import Image
 
 from synth.baselines.config import PerlinConfig
 from synth.baselines.painter import Paint, PaintGenerator, Pair, Scene, recoloured
-from synth.errors import GeneratorError
-from synth.io.images import SUFFIXES, read_image
+from synth.generators import texture_files
+from synth.io.images import read_image
 from synth.noise import Lattice, turned_places
 
 _TRIES = 20
@@ -76,14 +76,6 @@ def _shuffled_good(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     tiles = tiles.reshape(_GRID**2, *tiles.shape[2:])[rng.permutation(_GRID**2)]
     shuffled = tiles.reshape(_GRID, _GRID, *tiles.shape[1:]).swapaxes(1, 2).reshape(side[1], side[0], 3)
     return recoloured(shuffled[:height, :width], _RECOLOUR, rng)
-
-
-def texture_files(folder: Path) -> list[Path]:
-    """The images below a folder of textures; GeneratorError where there are none."""
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    if not files:
-        raise GeneratorError(f"generator.textures: no image in {folder}; put textures there, or leave it out")
-    return files
 
 
 def _from_folder(folder: Path) -> Texture:

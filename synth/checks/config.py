@@ -39,4 +39,4 @@ class ChecksConfig(BaseModel):
     min_tight: float = _share(0.5, "Share of the mask's rim that changed at least a quarter as much as the defect did.")
     max_unchanged: float = _share(0.1, "Share of the mask in pieces of their own that did not change; 1 = any.")
     min_covered: float = _share(0.2, "Share of the mask whose pixels have visibly changed.")
-    min_confidence: float = _share(0.5, "Mean certainty of the mask's pixels, as the generator tells it.")
+    min_confidence: float = _share(0.5, "Mean certainty of the mask's pixels, as the generator states it.")

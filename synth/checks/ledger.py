@@ -106,7 +106,7 @@ def validation_shots(ledger: Sequence[LedgerRow], kinds: Collection[tuple[str, s
     return dict(sorted(Counter(f"{row.product}/{row.defect}" for row in kept).items()))
 
 
-def told_by_type(counts: Mapping[str, int]) -> str:
+def counts_by_type(counts: Mapping[str, int]) -> str:
     """As in "2 of tile/crack, 3 of tile/pit"; "none" for nothing."""
     return ", ".join(f"{count} of {kind}" for kind, count in counts.items()) or "none"
 
@@ -181,7 +181,7 @@ def _candidates(
 
 def same_image_limits(hashes: np.ndarray) -> np.ndarray:
     """Largest distance (N,) at which an image with each of these perceptual hashes (N, 32, 32) is the same; -1 where
-    it shows too little detail to tell."""
+    it shows too little detail to decide."""
     values = hashes.astype(np.float32)
     detail = (values - gaussian_filter(values, (0, 2, 2))).std((1, 2))
     return np.where(detail < LEAST_DETAIL, -1.0, np.minimum(SAME_IMAGE, SAME_DETAIL * detail))

@@ -66,7 +66,7 @@ def visible_above(change: np.ndarray, mask: np.ndarray, floor: float) -> float:
     """The level from which change is visible: median + 3 robust deviations (1.4826 MAD) of the change around the mask.
 
     Only pixels that changed at all are measured, so an untouched background does not hide the noise of the drawn
-    zone. Held between `floor` and 3 x `floor`: a defect that landed beside its mask must not pass for noise."""
+    zone. Kept between `floor` and 3 x `floor`: a defect that landed beside its mask must not pass for noise."""
     around = change[~widen(mask) & (change > 0.5)]
     if around.size == 0:
         return floor

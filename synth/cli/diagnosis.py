@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from synth.cli.arguments import AsJson
-from synth.cli.terminal import Bars, put, say, tell
+from synth.cli.terminal import Bars, print_report, put, say
 
 
 def inspect(
@@ -21,11 +21,11 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """What is in a folder, what is wrong with it and how to mend it. Changes nothing there; exit code 2 if unusable."""
-    from synth.sources.inspect import inspect as look
+    from synth.pipeline.inspect import inspect as look
 
     with Bars() as bars:
         report = look(path, progress=bars, overlay=overlay)
-    tell(report, as_json)
+    print_report(report, as_json)
     if not report.usable:
         raise typer.Exit(2)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from synth.cli.arguments import AsJson, beside
-from synth.cli.terminal import Bars, say, tell
+from synth.cli.terminal import Bars, print_report, say
 
 app = typer.Typer(no_args_is_help=True, help="Measure what a finished run is worth.", rich_markup_mode=None)
 
@@ -23,7 +23,7 @@ Settings = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Trainings at once, which share the cores; as many as there are cores unless told."),
+    typer.Option(min=1, help="Trainings at once, which share the cores; as many as there are cores by default."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the measurement.")]
 
@@ -41,7 +41,7 @@ def quality(
 
     with Bars() as bars:
         found = measure_quality(path, features, bars)
-    tell(found, as_json)
+    print_report(found, as_json)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def segmenters(
     with Bars() as bars:
         folder = out or beside(path, "-segmenters")
         measured = run_study(path, study, folder, bars, workers or most_workers())
-    tell(SegmenterReport(study, measured), as_json)
+    print_report(SegmenterReport(study, measured), as_json)
 
 
 @app.command()
@@ -89,7 +89,7 @@ def verdict(
     folder = out or beside(path, "-verdict")
     with Bars() as bars:
         judged = reach(path, study, folder, bars, workers or most_workers())
-    tell(judged, as_json)
+    print_report(judged, as_json)
     if not as_json:
         say(f"by defect type and size, with a plot: {folder / 'verdict.md'}")
 

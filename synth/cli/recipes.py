@@ -29,7 +29,7 @@ def init(
 
 @app.command()
 def validate(recipe: RecipeName, overrides: Overrides = []) -> None:  # noqa: B006
-    """Check a recipe; every mistake is told with its line."""
+    """Check a recipe; every mistake is shown with its line."""
     from synth.recipe import load_recipe
 
     say(f"{recipe}: good, sha256 {load_recipe(recipe, overrides).sha256}")

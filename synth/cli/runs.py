@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synth.cli.arguments import AsJson, Out, Overrides, RecipeName, RunPath, beside
-from synth.cli.terminal import Bars, put, say, tell
+from synth.cli.terminal import Bars, print_report, put, say
 from synth.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def run(
 
         with Bars() as bars:
             seen = preview(load_recipe(recipe, overrides), bars)
-        tell(seen, as_json)
+        print_report(seen, as_json)
     elif shards is not None:
         _make_ahead(recipe, overrides, out, shards)
     else:
-        tell(_run(recipe, overrides, out, workers, executor), as_json)
+        print_report(_run(recipe, overrides, out, workers, executor), as_json)
 
 
 def verify(path: RunPath, as_json: AsJson = False) -> None:
@@ -79,7 +79,7 @@ def verify(path: RunPath, as_json: AsJson = False) -> None:
 
     with Bars() as bars:
         found = compare(path, bars)
-    tell(found, as_json)
+    print_report(found, as_json)
     if not found.whole:
         raise typer.Exit(1)
 
@@ -118,7 +118,7 @@ def regenerate(
 
     with Bars() as bars:
         found = draw_again(path, sample_id, bars)
-    tell(found, as_json)
+    print_report(found, as_json)
     if not found.equal:
         raise typer.Exit(1)
 

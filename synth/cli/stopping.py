@@ -1,6 +1,6 @@
 """How the command is stopped: one clean end, soon, whatever else is sent meanwhile.
 
-Signals that a system does not have are left out, and those that it was told to ignore (nohup) stay ignored.
+Signals that a system does not have are left out, and those that it was started to ignore (nohup) stay ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Stopped(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
-_told = threading.Event()
+_announced = threading.Event()
 
 
 @contextmanager
@@ -68,8 +68,8 @@ def heeding() -> Iterator[None]:
 
 def farewell() -> None:
     """Say once that the command was stopped, and end its worker processes."""
-    if not _told.is_set():
-        _told.set()
+    if not _announced.is_set():
+        _announced.set()
         say("interrupted: the same command resumes where this one stopped", error=True)
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():

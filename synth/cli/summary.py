@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from synth.checks.ledger import told_by_type
+from synth.checks.ledger import counts_by_type
 
 if TYPE_CHECKING:
     from synth.pipeline.runs import Run
@@ -28,7 +28,7 @@ class Summary:
         lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
         lines += self.run.inferred
         if self.run.validation:
-            lines.append(f"shots kept for validation: {told_by_type(self.run.validation)}")
+            lines.append(f"shots kept for validation: {counts_by_type(self.run.validation)}")
         pairs = len(self.run.manifest)
         lines.append(f"{pairs} pairs of image and mask in {self.minutes:.1f} minutes: {self.run.path}")
         lines.append(f"look at them: {self._page}")

@@ -39,7 +39,7 @@ def put(text: str) -> None:
     _write(sys.stdout, text)
 
 
-def tell(report: Report, as_json: bool) -> None:
+def print_report(report: Report, as_json: bool) -> None:
     """Print a report for people, or its `to_json()` for programs."""
     if as_json:
         put(json.dumps(report.to_json(), indent=2) + "\n")

@@ -39,7 +39,7 @@ _REFUSALS = {
 
 
 class Verbs(TyperGroup):
-    """The command's verbs. What goes wrong in one is told in a sentence; `--debug` anywhere shows the traceback."""
+    """The command's verbs. What goes wrong in one is reported in a sentence; `--debug` anywhere shows the traceback."""
 
     _debug = False
 
@@ -54,12 +54,12 @@ class Verbs(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         self._debug = DEBUG in args
-        with _misuse_told():
+        with _misuse_reported():
             return super().parse_args(ctx, [arg for arg in args if arg != DEBUG])
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with _misuse_told():
+            with _misuse_reported():
                 return super().invoke(ctx)
         except (Abort, Exit):
             raise
@@ -87,7 +87,7 @@ def sentences(error: Exception) -> list[str]:
     if isinstance(error, RecursionError):
         return [f"the input is nested too deeply to be read; make it simpler {where}"]
     if isinstance(error, ImportError):
-        return [f"{error}; flawsmith doctor tells what is missing and how to install it {where}"]
+        return [f"{error}; flawsmith doctor shows what is missing and how to install it {where}"]
     return [f"{type(error).__name__}: {error} {where}"]
 
 
@@ -96,8 +96,8 @@ def _traceback(error: Exception) -> list[str]:
 
 
 @contextmanager
-def _misuse_told() -> Iterator[None]:
-    """Tell of wrong words on the command line, which the message repeats, and end."""
+def _misuse_reported() -> Iterator[None]:
+    """Report wrong words on the command line, which the message repeats, and end."""
     try:
         yield
     except TyperException as raised:

@@ -20,7 +20,7 @@ from synth.dual.sensor import FLYING, grazing_loss, projector_shadow
 VISIBLE_E = 3.0
 """Delta E from which a change of colour counts as defect."""
 LEAST_STEP = 0.03e-3
-"""Metres of change from which a depth pixel counts as defect, if the noise allows to tell."""
+"""Metres of change from which a depth pixel counts as defect, where the noise is below it."""
 
 _STACKED = (
     *("xyz", "normal", "linear", "height", "window", "dim", "tint", "opacity", "gone"),

@@ -40,7 +40,7 @@ class Camera:
 
 def fit_camera(xyz: np.ndarray, valid: np.ndarray) -> tuple[Camera, float]:
     """The pinhole that explains an organised cloud (H, W, 3) best, by least squares over its valid pixels (H, W) bool,
-    and the largest deviation in px of 99 in 100 of them. SampleError where there are too few pixels to tell."""
+    and the largest deviation in px of 99 in 100 of them. SampleError where there are too few pixels to estimate it."""
     rows, columns = np.nonzero(valid)
     if len(rows) < 8 or np.ptp(rows) < 2 or np.ptp(columns) < 2:
         raise SampleError(f"{len(rows)} valid pixels are too few to find the camera; give a cloud with more returns")

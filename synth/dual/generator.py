@@ -12,9 +12,9 @@ from synth.dual.attempts import first_success
 from synth.dual.config import DualConfig
 from synth.dual.seeds import stream
 from synth.dual.synthesizer import DualSynthesizer
-from synth.dual.view import image_of_defect
 from synth.errors import GeneratorError
 from synth.generators import Progress, Request, origin_of
+from synth.io.cloud_image import image_of_defect
 from synth.io.user_masks import read_region, stretch
 from synth.sample import Provenance, Sample
 

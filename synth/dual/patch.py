@@ -82,7 +82,7 @@ def plan_patch(scene: Scene, spec: DefectSpec, rngs: dict[str, np.random.Generat
 
 
 def above_noise(profile: Profile, spec: DefectSpec, sigma: float, rng: np.random.Generator) -> Profile:
-    """The profile with a height the sensor can tell from noise: min_snr at least, or the difficulty's target."""
+    """The profile with a height the sensor can distinguish from noise: min_snr at least, or the difficulty's target."""
     if profile.amplitude == 0 or isinstance(profile, Hinge) or (isinstance(profile, Spot) and profile.through):
         return profile
     sign = 1.0 if profile.amplitude > 0 else -1.0

@@ -1,6 +1,6 @@
 """Height profiles: shapes of defects as functions of the tangent plane. Which type draws which: `synth.dual.types`.
 
-A profile is drawn once and then only read: `at(q)` tells, for places q (..., 2) in metres from the seed, what happens
+A profile is drawn once and then only read: `at(q)` gives, for places q (..., 2) in metres from the seed, what happens
 there. Organised and unorganised clouds read the same profile, so they agree.
 Signs: height is metres along the surface normal, + out of the part, - into it.
 """

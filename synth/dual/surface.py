@@ -14,9 +14,9 @@ from synth.dual.arrays import norm, unit
 from synth.dual.frame import tangent_frame
 from synth.dual.numbers import Place
 from synth.errors import SampleError
+from synth.io.points import LEAST_POINTS
 from synth.sample import Cloud
 
-LEAST_POINTS = 100
 MOST_POINTS = 2_000_000
 """Points worked on at most; a larger cloud has to be thinned first, since every step holds some of them."""
 NEIGHBOURS = 24

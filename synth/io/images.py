@@ -1,4 +1,4 @@
-"""Images and masks from and to disk, and the two hashes that tell images apart.
+"""Images and masks from and to disk, and the two hashes by which images are compared.
 
 Whatever a camera or a labelling tool writes becomes uint8 RGB (H, W, 3) or bool (H, W), upright, or a SourceError that
 names the file, what is wrong with it and what to do.

@@ -23,6 +23,8 @@ Unit = Literal["auto", "m", "cm", "mm", "inch"]
 METRES: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
 SIZES = (1e-3, 20.0)
 """Metres across between which a part is one; outside, its unit was taken for another."""
+LEAST_POINTS = 100
+"""Points below which a cloud shows no surface to draw a defect on."""
 _PLY_TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
     **dict.fromkeys(("uchar", "uint8"), "u1"),

@@ -15,7 +15,7 @@ from synth.io.images import MOST_PIXELS
 from synth.io.regular import quiet, reason, regular_file
 
 LEAST_RETURNS = 100
-"""Pixels that have to have returned something: with fewer neither camera nor surface can be told."""
+"""Pixels that have to have returned something: with fewer neither camera nor surface can be known."""
 _FLOATING_POINT = 3
 """TIFF predictor that tifffile leaves to an optional library."""
 _PLAIN, _DEFLATE = 1, (8, 32946)

@@ -1,7 +1,7 @@
 """Committing: the one place where candidates become samples of a run.
 
 Shards are committed in order. The first candidates that passed are accepted, until the quota is met; their files are
-written, then the journal tells of them. So the end does not depend on who made the shards, or when.
+written, then they are journaled. So the end does not depend on who made the shards, or when.
 """
 
 from __future__ import annotations

@@ -63,5 +63,7 @@ def _candidates(shard: Shard, executor: Executor, folder: RunFolder) -> list[Can
     path = shard.path(folder.shards)
     if path.exists():
         with suppress(RunError):
-            return load_shard(path)
+            candidates = load_shard(path)
+            if [one.sample.id for one in candidates] == [request.id for request in shard.requests()]:
+                return candidates
     return executor.result(shard)

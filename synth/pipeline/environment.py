@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from synth.errors import RunError
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "scipy", "pillow", "opencv-python-headless")
 
@@ -28,6 +31,18 @@ def describe() -> dict[str, str]:
     found["cpu"] = f"{_cpu_model()}, {torch.backends.cpu.get_cpu_capability()}"
     found["threads"] = str(torch.get_num_threads())
     return found
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """What `describe` gave, from a run's file. RunError where that is gone or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        int(found["threads"])
+        return {str(name): str(value) for name, value in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise RunError(
+            f"{path} is damaged or missing ({problem}); run the same recipe again to restore it"
+        ) from problem
 
 
 def fix_threads(made_with: Mapping[str, str]) -> None:

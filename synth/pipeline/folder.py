@@ -33,7 +33,7 @@ from synth.io.atomic import explain, is_temporary, make_folder
 from synth.printable import printable
 
 LOCK = "run.lock"
-BEFORE_RECIPE = {LOCK, "fit.lock", "ledger.parquet", "environment.json", "parts.json", "inputs.json"}
+BEFORE_RECIPE = {LOCK, "ledger.parquet", "environment.json", "parts.json", "inputs.json"}
 """What a run may have written before its recipe.yaml: anything else in a folder without one is not its own."""
 
 
@@ -78,16 +78,17 @@ class RunFolder:
             )
 
     def sweep(self) -> None:
-        """Remove the temporary files of a process that was killed."""
+        """Remove the temporary files of a process that was killed; not those of shards, which others may be making."""
         for path in self.path.rglob(".*.part"):
-            if is_temporary(path) and path.is_file():
+            if is_temporary(path) and path.is_file() and not path.is_relative_to(self.shards):
                 path.unlink(missing_ok=True)
 
     @contextmanager
-    def lock(self, name: str = LOCK, wait: bool = False) -> Iterator[None]:
+    def lock(self, wait: bool = False) -> Iterator[None]:
         """Keep other processes out, or wait for them; the system frees the lock of a process that dies, however it
         dies. WriterError where another one works here."""
-        lock = FileLock(self.path / name, timeout=-1 if wait else 0)
+        path = self.path / LOCK
+        lock = FileLock(path, timeout=-1 if wait else 0)
         try:
             make_folder(self.path)
             lock.acquire()
@@ -96,13 +97,13 @@ class RunFolder:
                 f"another process works in {self.path}; wait for it to end or name another folder with --out"
             ) from problem
         except OSError as problem:
-            raise WriterError(f"{self.path} cannot be used: {explain(problem, self.path / name)}") from problem
+            raise WriterError(f"{self.path} cannot be used: {explain(problem, path)}") from problem
         try:
             yield
         finally:
-            # Still held: one who waits for this very file finds out that its name is gone, and takes a new one.
+            # Still locked: one who waits for this very file finds out that its name is gone, and takes a new one.
             with suppress(OSError):
-                (self.path / name).unlink()
+                path.unlink()
             lock.release()
 
 

@@ -22,13 +22,13 @@ from synth.generators import GENERATORS
 from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
 from synth.io.sealed import read_sealed, write_sealed
+from synth.parts import write_parts
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.preparation import Prepared, placement_notes
 from synth.pipeline.stored import damage
 from synth.printable import printable
 from synth.recipe import Recipe, differences, load_recipe
-from synth.sources.parts import write_parts
 
 _SHA256 = "# sha256: "
 
@@ -77,11 +77,10 @@ def check_same_source(folder: RunFolder, ledger: Sequence[LedgerRow]) -> None:
         return
     before, now = {row.id: row for row in read_ledger(folder.ledger)}, {row.id: row for row in ledger}
     for name in sorted(before.keys() | now.keys()):
-        old, new = before.get(name), now.get(name)
-        what = _change(old, new)
-        if what:
+        if what := _change(before.get(name), now.get(name)):
+            row = now[name] if name in now else before[name]
             raise SourceError(
-                f"{printable((new or old or before[name]).name)} {what} since {folder.path} was begun; put the source "
+                f"{printable(row.name)} {what} since {folder.path} was begun; put the source "
                 "back as it was to resume, or name another folder with --out"
             )
 
@@ -120,8 +119,8 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
 
 def check_environment(folder: RunFolder) -> dict[str, str]:
     """The environment that a run was begun in; its number of threads is set. RecipeError where this machine would make
-    other images."""
-    made_with: dict[str, str] = json.loads(folder.environment.read_text(encoding="utf-8"))
+    other images, RunError where its file is damaged."""
+    made_with = environment.read_environment(folder.environment)
     changed = environment.differences(made_with, environment.describe())
     if changed:
         raise RecipeError(
@@ -135,7 +134,8 @@ def check_environment(folder: RunFolder) -> dict[str, str]:
 def _settle(path: Path, sha256: str | None, write: Callable[[Path], None], keep: bool) -> None:
     """Write a file that is missing, damaged or, where its hash is not known, not to be kept. RunError where it cannot
     be made as it was."""
-    if path.exists() and keep if sha256 is None else not damage(path, sha256):
+    fine = (keep and path.exists()) if sha256 is None else not damage(path, sha256)
+    if fine:
         return
     write(path)
     if sha256 is not None and damage(path, sha256):
@@ -188,7 +188,7 @@ def _recipe_text(recipe: Recipe, made_with: Mapping[str, str]) -> bytes:
 
 
 def _recorded(text: str) -> tuple[str | None, str]:
-    """The hash that a run's recipe.yaml tells of its own text, and that text."""
+    """The hash that a run's recipe.yaml states of its own text, None where it states none, and that text."""
     head, found, rest = text.partition(_SHA256)
     if not found or any(line and not line.startswith("#") for line in head.splitlines()):
         return None, text

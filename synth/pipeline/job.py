@@ -27,7 +27,7 @@ class Job:
 
     @property
     def products(self) -> list[str]:
-        """Of which something is learnt."""
+        """Products of which something is learnt, by name."""
         return sorted({str(sample.product) for sample in self.shots or self.good_images})
 
     def generator(self) -> Generator:

@@ -1,8 +1,8 @@
 """The journal: what became of every candidate, one JSON line each, and a line that closes each shard.
 
-A shard is appended in one write and reaches the disk before the next is committed. Its closing line has the sha256 of
-its lines. On opening, everything counts up to the last shard that is whole; what follows is cut away by the next
-`add`: those candidates are made again, to the same bits. Records stay in the file until they are asked for.
+A shard is appended in one write and reaches the disk before the next is committed. Its closing line has its number and
+the sha256 of its lines. On opening, everything counts up to the last shard that is whole; what follows is cut away by
+the next `add`: those candidates are made again, to the same bits. Records stay in the file until they are asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,19 +39,13 @@ class Yield:
 
 
 @dataclass(slots=True)
-class _Counts:
-    """Candidates by role, and rejected ones by reason."""
+class _Stream:
+    """The closed shards of one (product, defect): where their lines are in the file, and what their candidates came
+    to."""
 
+    shards: list[tuple[int, int]] = field(default_factory=list)
     roles: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: _Counts) -> None:
-        self.roles.update(other.roles)
-        self.reasons.update(other.reasons)
-
-
-Span = tuple[int, int]
-"""Where the lines of a closed shard begin and end in the file."""
 
 
 class Journal:
@@ -59,107 +53,108 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._shards: dict[Kind, list[Span]] = {}
-        self._counts: dict[Kind, _Counts] = {}
-        self._end = 0
-        if path.exists():
-            self._load()
+        self._load()
 
     def _load(self) -> None:
-        counts, digest, place = _Counts(), hashlib.sha256(), 0
+        self._streams: dict[Kind, _Stream] = {}
+        self._end = 0
+        if not self.path.exists():
+            return
+        lines, entries = [], []
         with self.path.open("rb") as file:
             for line in file:
                 entry = _parse(line)
-                if entry is None or ("shard" in entry and entry.get("sha256") != digest.hexdigest()):
-                    break
-                place += len(line)
-                if "shard" not in entry:
-                    digest.update(line)
-                    counts.roles[str(entry.get("role"))] += 1
-                    counts.reasons.update([entry["reason"]] if "reason" in entry else [])
-                    continue
-                self._close((entry["product"], entry["defect"]), place, counts)
-                counts, digest = _Counts(), hashlib.sha256()
+                if entry is None:
+                    return
+                lines.append(line)
+                entries.append(entry)
+                if "shard" in entry:
+                    if not self._close(lines, entries):
+                        return
+                    lines, entries = [], []
 
-    def _close(self, kind: Kind, stop: int, counts: _Counts) -> None:
-        self._shards.setdefault(kind, []).append((self._end, stop))
-        self._counts.setdefault(kind, _Counts()).add(counts)
-        self._end = stop
+    def _close(self, lines: Sequence[bytes], entries: Sequence[Mapping[str, Any]]) -> bool:
+        """Count a shard that was read from the file; False where its lines are not those that `add` wrote."""
+        *made, closing = entries
+        kind = str(closing.get("product")), str(closing.get("defect"))
+        if lines[-1] != _closing(kind, self.closed(kind), b"".join(lines[:-1])):
+            return False
+        if any((entry.get("product"), entry.get("defect")) != kind for entry in made):
+            return False
+        self._count(kind, sum(map(len, lines)), made)
+        return True
+
+    def _count(self, kind: Kind, size: int, entries: Sequence[Mapping[str, Any]]) -> None:
+        """One more shard, in the next `size` bytes of the file."""
+        stream = self._streams.setdefault(kind, _Stream())
+        stream.shards.append((self._end, self._end + size))
+        stream.roles.update(str(entry.get("role")) for entry in entries)
+        stream.reasons.update(str(entry["reason"]) for entry in entries if "reason" in entry)
+        self._end += size
 
     def closed(self, kind: Kind) -> int:
         """Number of closed shards of (product, defect), which is the number of the next."""
-        return len(self._shards.get(kind, []))
+        return len(self._streams.get(kind, _Stream()).shards)
 
     def add(self, kind: Kind, samples: Sequence[StoredSample]) -> None:
         """Append one shard and close it. WriterError when the disk refuses; then nothing counts."""
-        content = _lines(kind, self.closed(kind), samples)
+        entries = [sample.to_json() for sample in samples]
+        content = b"".join(map(_line, entries))
+        content += _closing(kind, self.closed(kind), content)
         append(self.path, content, self._end)
-        roles = Counter(str(sample.role) for sample in samples)
-        reasons = Counter(sample.reason for sample in samples if sample.reason is not None)
-        self._close(kind, self._end + len(content), _Counts(roles, reasons))
+        self._count(kind, len(content), entries)
 
     def reopen(self, dropped: Collection[tuple[str, str, int]]) -> None:
         """Take the shards (product, defect, number) out, with all later ones of their kind, so that they are made
-        again. The file is replaced as a whole."""
+        again."""
         first: dict[Kind, int] = {}
         for product, defect, number in dropped:
             first[product, defect] = min(number, first.get((product, defect), number))
-        self._rewrite(sorted(span for kind, spans in self._shards.items() for span in spans[: first.get(kind)]))
+        self._rewrite(sorted(p for kind, one in self._streams.items() for p in one.shards[: first.get(kind)]))
 
     def arrange(self) -> None:
-        """Put the shards in the order of a run that was never interrupted, damaged or grown: by name and number."""
-        ordered = [span for kind in sorted(self._shards) for span in self._shards[kind]]
-        if ordered != sorted(ordered):
-            self._rewrite(ordered)
+        """Put the shards into the order of a run without interruptions: by product, defect and number."""
+        places = [place for kind in self.kinds for place in self._streams[kind].shards]
+        if places != sorted(places):
+            self._rewrite(places)
 
-    def _rewrite(self, spans: Sequence[Span]) -> None:
+    def _rewrite(self, places: Sequence[tuple[int, int]]) -> None:
+        """Replace the file by these parts of it."""
         with replacing(self.path) as temporary, temporary.open("wb") as target, self.path.open("rb") as file:
-            for start, stop in spans:
+            for start, stop in places:
                 file.seek(start)
                 target.write(file.read(stop - start))
-        self._shards, self._counts, self._end = {}, {}, 0
         self._load()
-
-    def shard(self, kind: Kind, number: int) -> list[StoredSample]:
-        """The candidates of one closed shard."""
-        return list(self._read([self._shards[kind][number]]))
 
     def samples(self, kind: Kind | None = None) -> Iterator[StoredSample]:
         """The candidates of one (product, defect) by index, or of all of them, by name."""
-        kinds = sorted(self._shards) if kind is None else [kind]
-        for one in kinds:
-            yield from self._read(self._shards.get(one, []))
-
-    def accepted(self) -> Iterator[StoredSample]:
-        """The dataset, by product, defect and index."""
-        return (sample for sample in self.samples() if sample.role == "accepted")
+        for one in self.kinds if kind is None else [kind]:
+            if one in self._streams:
+                yield from self._read(self._streams[one].shards)
 
     @property
     def kinds(self) -> list[Kind]:
         """Every (product, defect) of which candidates were drawn, by name."""
-        return sorted(self._shards)
+        return sorted(self._streams)
 
     def result(self, kind: Kind) -> Yield:
         """Counts of one (product, defect); reasons by count, then by name."""
-        counts = self._counts.get(kind, _Counts())
-        ordered = dict(sorted(counts.reasons.items(), key=lambda item: (-item[1], item[0])))
-        return Yield(*kind, counts.roles["accepted"], counts.roles["surplus"], ordered)
+        found = self._streams.get(kind, _Stream())
+        ordered = dict(sorted(found.reasons.items(), key=lambda item: (-item[1], item[0])))
+        return Yield(*kind, found.roles["accepted"], found.roles["surplus"], ordered)
 
-    def _read(self, shards: Sequence[Span]) -> Iterator[StoredSample]:
-        if not shards:
-            return
+    def _read(self, places: Sequence[tuple[int, int]]) -> Iterator[StoredSample]:
         with self.path.open("rb") as file:
-            for start, stop in shards:
+            for start, stop in places:
                 file.seek(start)
                 lines = file.read(stop - start).splitlines()
                 yield from (StoredSample.from_json(json.loads(line)) for line in lines[:-1])
 
 
-def _lines(kind: Kind, number: int, samples: Sequence[StoredSample]) -> bytes:
-    """The text of a shard."""
-    content = b"".join(_line(sample.to_json()) for sample in samples)
-    closing = {"shard": number, "product": kind[0], "defect": kind[1], "sha256": hashlib.sha256(content).hexdigest()}
-    return content + _line(closing)
+def _closing(kind: Kind, number: int, lines: bytes) -> bytes:
+    """The line that closes a shard with these lines."""
+    sha256 = hashlib.sha256(lines).hexdigest()
+    return _line({"shard": number, "product": kind[0], "defect": kind[1], "sha256": sha256})
 
 
 def _line(entry: dict[str, Any]) -> bytes:

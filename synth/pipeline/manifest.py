@@ -64,7 +64,7 @@ def read_manifest(path: Path) -> tuple[list[StoredSample], list[Shortfall]]:
         table = pq.read_table(path)
         shortfalls = [Shortfall(**entry) for entry in json.loads((table.schema.metadata or {})[b"shortfalls"])]
         return [StoredSample.from_json(json.loads(text)) for text in table["record"].to_pylist()], shortfalls
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as problem:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError, RecursionError) as problem:
         raise RunError(
             f"{path} cannot be read as a manifest of this version ({problem}); make the run again in another folder"
         ) from problem

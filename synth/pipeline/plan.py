@@ -5,27 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from synth.errors import SourceError
+from synth.errors import RecipeError, SourceError
 from synth.generators import GENERATORS
 from synth.io.names import file_name
 from synth.pipeline.preparation import asked
 from synth.pipeline.shards import Stream
 from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.suggest import did_you_mean
 
 
 def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] = ()) -> list[Stream]:
     """One stream for each (product, defect) that has shots, by name; for a generator that needs none, one for each
-    product among the good images and each of its types. SourceError where two would share ids or files."""
+    product among the good images and each of its types. RecipeError for a type that it does not
+    draw, SourceError where two streams would share ids or files."""
     quota = recipe.request.per_defect
     attempts = math.ceil(quota * recipe.request.max_attempts)
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
     if not GENERATORS[recipe.generator.kind].needs_shots:
         offered = getattr(recipe.generator, "types", ())
+        for name in () if recipe.request.defects == "all" else recipe.request.defects:
+            if name not in offered:
+                raise RecipeError(
+                    f"request.defects: {name!r} is none of generator.types; {did_you_mean(name, offered)}"
+                )
         types = [name for name in offered if asked(name, recipe.request.defects)]
         kinds = sorted({(str(good.product), name) for good in good_images for name in types})
-        if not kinds:
-            raise SourceError(f"none of {recipe.request.defects} is among those drawn: {', '.join(offered)}")
     _check_ids(kinds)
     return [Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed) for kind in kinds]
 

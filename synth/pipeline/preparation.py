@@ -9,10 +9,10 @@ from typing import NamedTuple
 from synth.checks.ledger import LedgerRow, build_ledger, check_leaks
 from synth.generators import GENERATORS, Progress
 from synth.io.names import check_names
+from synth.parts import PartFinding, settle_parts
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.sources import read_source
-from synth.sources.parts import PartFinding, settle_parts
 from synth.split import Split, make_split
 
 

@@ -6,19 +6,21 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from synth.checks.ledger import told_by_type, validation_shots
+from synth.checks.ledger import counts_by_type, validation_shots
 from synth.generators import Progress
 from synth.io.png import png_bytes
+from synth.parts import PartFinding
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import placement_notes, prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
-from synth.sources.parts import PartFinding
+from synth.writers import WRITERS
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One product and defect type: how many samples are wanted, and from how many shots they are learnt."""
+    """One product and defect type: how many samples are wanted, and from how many shots they are learnt,
+    none for a generator that needs none."""
 
     product: str
     defect: str
@@ -53,11 +55,12 @@ class Preview:
         lines = [f"{self.recipe} would make {sum(kind.wanted for kind in self.planned)} pairs of image and mask:"]
         for kind in self.planned:
             name = f"{kind.product}/{kind.defect}"
-            lines.append(f"  {name:<32} {kind.wanted:>5} from {kind.shots} shots, drawing {kind.most_drawn} at most")
+            learnt = f" from {kind.shots} shots" if kind.shots else ""
+            lines.append(f"  {name:<32} {kind.wanted:>5}{learnt}, drawing {kind.most_drawn} at most")
         good_images = ", ".join(f"{count} of {product}" for product, count in self.good_images.items())
         lines.append(f"onto good images: {good_images}; {self.test} test images are left alone")
         if self.test:
-            lines.append(f"shots kept for validation: {told_by_type(self.validation)}")
+            lines.append(f"shots kept for validation: {counts_by_type(self.validation)}")
         lines.extend(finding.text for finding in self.parts)
         lines.extend(self.notes)
         lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
@@ -70,13 +73,12 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     notes = placement_notes(recipe, split.good_images)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(
-        Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.attempts)
+        Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.most_drawn)
         for stream in plan(recipe, split.shots, split.good_images)
     )
     first = {good.product: good for good in reversed(split.good_images)}
     good_images = Counter(str(good.product) for good in split.good_images)
-    # MVTec trees share their files with the run; parquet holds a copy.
-    copies = 1 + ("parquet" in recipe.output.formats)
+    copies = 1 + sum(WRITERS[name].embeds_images for name in recipe.output.formats)
     size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
     size += sum(count * _bytes(first[product]) for product, count in good_images.items())
     counted = dict(sorted(good_images.items()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from synth.checks.ledger import read_ledger, validation_shots
 from synth.errors import RecipeError, RunError, WriterError
 from synth.generators import GENERATORS, Progress
 from synth.io.atomic import remove, write_whole
+from synth.parts import read_parts
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
 from synth.pipeline.executors import Executor, ExecutorName, executor
@@ -27,12 +27,11 @@ from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import Prepared, prepare, silent
 from synth.pipeline.real import keep_real, read_real
-from synth.pipeline.shards import Stream, make_shard, save_shard
-from synth.pipeline.stored import StoredSample
+from synth.pipeline.shards import Stream, save_shard
+from synth.pipeline.stored import StoredSample, damage
 from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
-from synth.sources.parts import read_parts
 from synth.suggest import did_you_mean
 from synth.writers import WRITERS, FolderSink
 
@@ -74,7 +73,7 @@ class Run:
 
     @property
     def inferred(self) -> list[str]:
-        """What the run took for granted about its products without being told, as sentences."""
+        """What the run took for granted about its products without being given it, as sentences."""
         kept = read_parts(self.folder.parts)
         return [] if kept is None else kept.lines
 
@@ -107,15 +106,18 @@ def run(
     side, as processes ("local") or as actors of Ray ("ray"); the files do not depend on it. Raises RecipeError when the
     folder holds a run of another recipe, LeakError before anything is written when an image has two roles, and RunError
     when a defect type yields nothing."""
-    folder, tell = _folder(recipe, out), progress or silent
-    if folder.manifest.exists() and not check_recipe(folder, recipe) and not _mend(folder, recipe, tell):
-        return _finished(folder)
-    prepared = prepare(recipe, tell)
+    folder, progress = _folder(recipe, out), progress or silent
+    if folder.manifest.exists() and not check_recipe(folder, recipe):
+        found = damages(folder, progress)
+        if not found:
+            return _finished(folder)
+        progress(f"{len(found)} damaged files, making them again", 1, 1)
+    prepared = prepare(recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
     with folder.lock():
         check_recipe(folder, recipe)
         folder.sweep()
-        _make(recipe, prepared, streams, folder, tell, workers, executed)
+        _make(recipe, prepared, streams, folder, progress, workers, executed)
     return _finished(folder)
 
 
@@ -124,22 +126,23 @@ def make_ahead(
 ) -> RunFolder:
     """Make the shards number i, i + n, i + 2n, ... of those that the run will take, share (i, n), into its folder, for
     a later `run` to commit. Several processes, on this machine or on others that see the folder, may each make a share;
-    the first fits the model, the others wait for it."""
-    folder, tell = _folder(recipe, out), progress or silent
-    prepared = prepare(recipe, tell)
+    the first fits the model, the others wait for it. Nothing is left to make of a finished run."""
+    folder, progress = _folder(recipe, out), progress or silent
+    prepared = prepare(recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
-    with folder.lock("fit.lock", wait=True):
+    with folder.lock(wait=True):
+        if folder.manifest.exists() and not check_recipe(folder, recipe):
+            return folder
         worker = Worker(_begin(recipe, prepared, folder))
-        worker.generator(tell)
-    committer = Committer(folder, Journal(folder.journal))
+        committer = Committer(folder, _open_journal(folder, streams, progress))
+        worker.generator(progress)
     wanted = [stream.shard(n) for stream in streams for n in range(shards_wanted(stream, committer))]
     mine = wanted[share[0] :: share[1]]
     for done, shard in enumerate(mine):
-        tell("shards", done, len(mine))
+        progress("shards", done, len(mine))
         if not shard.path(folder.shards).exists():
-            candidates = make_shard(worker.generator(), recipe.generator.kind, recipe.checks, shard)
-            save_shard(candidates, shard.path(folder.shards))
-    tell("shards", len(mine), len(mine))
+            save_shard(worker.make(shard), shard.path(folder.shards))
+    progress("shards", len(mine), len(mine))
     return folder
 
 
@@ -155,7 +158,6 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
 
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
-
     if name not in WRITERS:
         raise RecipeError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")
     if Path(out).exists() and (Path(out).is_file() or any(Path(out).iterdir())):
@@ -192,15 +194,13 @@ def _make(
 ) -> None:
     from synth.pipeline.page.gallery import write_gallery
 
-    grown = bool(check_recipe(folder, recipe))
-    journal = Journal(folder.journal)
-    if grown:
-        _reopen(folder, journal, {shard for shard in _with_surplus(journal)})
     job = _begin(recipe, prepared, folder)
+    journal = _open_journal(folder, streams, progress)
     worker, committer = Worker(job), Committer(folder, journal)
     with executor(executed, workers, job, worker) as pool:
         _fit(job, pool, worker, progress)
         draw_streams(streams, pool, committer, folder, progress)
+    journal.arrange()
     shutil.rmtree(folder.shards, ignore_errors=True)
     journal.arrange()
     accepted = [sample for stream in streams for sample in journal.samples(stream.kind) if sample.role == "accepted"]
@@ -232,39 +232,25 @@ def _write(folder: RunFolder, accepted: Sequence[StoredSample], name: str, targe
     WRITERS[name].write((record.load(folder.path) for record in records), FolderSink(target, known))
 
 
-def _mend(folder: RunFolder, recipe: Recipe, progress: Progress) -> bool:
-    """Take back what is damaged of a finished run, so that the run goes from there; False where it is whole."""
-    found = {one.path for one in damages(folder, progress)}
-    if not found:
-        return False
-    with folder.lock():
-        progress(f"{len(found)} damaged files, making them again", 1, 1)
-        journal = Journal(folder.journal)
-        lost = {
-            (sample.product, str(sample.defect), sample.generated.index)
-            for sample in journal.samples()
-            if any(file.path in found for file in sample.files.values())
-        }
-        size = recipe.generator.draw_batch
-        _reopen(folder, journal, {(product, defect, index // size) for product, defect, index in lost})
-    return True
-
-
-def _reopen(folder: RunFolder, journal: Journal, shards: set[tuple[str, str, int]]) -> None:
-    """Make a finished run an unfinished one, without the shards (product, defect, number)."""
+def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progress) -> Journal:
+    """The journal of a run that is to be made, which is no finished one from here on. Taken out are the shards of which
+    a file is lost or damaged, and those in which a smaller quota was met: what passed after it was not kept."""
     remove(folder.manifest)
-    with suppress(FileNotFoundError):
-        remove(folder.digests)
-    if shards:
-        journal.reopen(shards)
-
-
-def _with_surplus(journal: Journal) -> Iterator[tuple[str, str, int]]:
-    """The shards in which a quota was met: what passed after it was not kept, and a larger quota may want it."""
-    for kind in journal.kinds:
-        last = journal.closed(kind) - 1
-        if any(sample.role == "surplus" for sample in journal.shard(kind, last)):
-            yield (*kind, last)
+    remove(folder.digests)
+    journal = Journal(folder.journal)
+    again: set[tuple[str, str, int]] = set()
+    for stream in streams:
+        result = journal.result(stream.kind)
+        if result.surplus and result.accepted < stream.quota:
+            again.add((*stream.kind, journal.closed(stream.kind) - 1))
+        for sample in journal.samples(stream.kind):
+            index = sample.generated.index
+            progress(f"verifying {stream.product}/{stream.defect}", index + 1, result.attempts)
+            if any(damage(sample.path(folder.path, kind), file.sha256) for kind, file in sample.files.items()):
+                again.add((*stream.kind, index // stream.size))
+    if again:
+        journal.reopen(again)
+    return journal
 
 
 def _finished(folder: RunFolder) -> Run:

@@ -78,6 +78,11 @@ class Stream:
         """Number of shards after which the stream ends, met quota or not."""
         return math.ceil(self.attempts / self.size)
 
+    @property
+    def most_drawn(self) -> int:
+        """Number of candidates in these shards."""
+        return self.shards * self.size
+
     def shard(self, number: int) -> Shard:
         return Shard(self.product, self.defect, number, self.size, self.run_seed)
 
@@ -150,7 +155,7 @@ def load_shard(path: Path) -> list[Candidate]:
                 )
                 for number, entry in enumerate(entries)
             ]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, RecursionError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, RecursionError) as problem:
         raise RunError(f"{path} is no shard of this run ({problem}); delete it, it is made again") from problem
 
 

@@ -41,8 +41,8 @@ class StoredFile:
 class StoredSample:
     """A sample without its pixels.
 
-    `role`: a real good image or a shot to learn from; or a candidate that was accepted, rejected, or
-    passed after the quota was met (surplus, no files). `files` by kind: "image", "mask", "xyz", "cloud", "masks"; of a
+    `role`: a real good image or a shot that was learnt from; or a candidate that was accepted, rejected, or passed
+    after the quota was met (surplus, no files). `files` by kind: "image", "mask", "xyz", "cloud", "masks"; of a
     rejected candidate small previews of the first two. `content`: of a real sample, the hash of its pixels or points,
     as in the ledger; `source`: the file it came from. `scores` are what the checks measured, `unmeasured` what they
     could not; `reason` and `detail` say why a candidate was rejected."""
@@ -91,8 +91,8 @@ class StoredSample:
         return path
 
     def load(self, root: Path) -> Sample:
-        """The sample with its pixels, each file verified. Its provenance has the scores of the
-        checks'; masks of its instances where they were stored."""
+        """The sample with its pixels, each file verified. Its provenance has the scores that the checks measured, and
+        the masks of its instances where they were stored."""
         paths = {kind: self.verified(root, kind) for kind in self.files}
         image = read_png(paths["image"]) if "image" in paths else None
         mask = read_png(paths["mask"]) if "mask" in paths else None

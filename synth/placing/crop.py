@@ -1,4 +1,4 @@
-"""Defect crops: the defects of the shots cut out of their images with the surroundings that tell where they belong."""
+"""Defect crops: the defects of the shots cut out of their images with the surroundings that show where they belong."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from synth.cache import Cache
 from synth.errors import GeneratorError
-from synth.placing.cache import Cache
 from synth.placing.channels import choose_channels, measure_photometry
 from synth.placing.crop import cut_crop
 from synth.placing.fit import Templates, around, common_size, image_spectra, template_spectra, whole

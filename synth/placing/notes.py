@@ -27,5 +27,5 @@ def _sentence(limit: float, asked: bool, good_images: int) -> str:
         return f"defects are turned {how}, as generator.turn says"
     why = "good parts lie, or look alike, at any angle" if limit >= ANY else "good parts are turned no further"
     if good_images < 2:
-        why = "one good image does not tell how far parts are turned"
+        why = "one good image does not show how far parts are turned"
     return f"defects are turned {how}: {why}; set generator.turn to change it"

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from synth.errors import GeneratorError
+from synth.parts import evenly, part_of
 from synth.placing.config import Trust
 from synth.placing.crop import DefectCrop
 from synth.placing.fit import around
@@ -29,14 +30,13 @@ from synth.placing.room import has_room, reaching
 from synth.placing.shot_crop import ShotCrop
 from synth.placing.turning import ellipse, lie_alike, turn_limit
 from synth.sample import Sample
-from synth.sources.parts import evenly, part_of
 
 SURVEYED = 24
-"""Good images that tell how a product looks and how far its parts are turned."""
+"""Good images that show how a product looks and how far its parts are turned."""
 _CALIBRATIONS, _CALIBRATED_ON = 120, (4, 12)
 _SLACK, _PLAY = 1.2, 0.04
 _BETTER, _WORST = 0.2, 2.0
-_TELLING, _FREE = 0.5, 0.25
+_DISTINCT, _FREE = 0.5, 0.25
 _CROPS_TRIED, _GOOD_IMAGES_TRIED, _PLACES_TRIED = 3, 4, 4
 _OWN_SHIFT, _OWN_TURN = 0.06, 7.0
 _PLACES_LOOKED_AT = 200
@@ -305,7 +305,7 @@ def _level(found: np.ndarray) -> float:
     least = float(found.min())
     seen = found.ravel()[:: max(1, found.size // 20_000)]
     seen = seen[np.isfinite(seen)]
-    if not seen.size or least < _TELLING * float(np.median(seen)):
+    if not seen.size or least < _DISTINCT * float(np.median(seen)):
         return least
     return max(least, float(np.quantile(seen, _FREE)))
 

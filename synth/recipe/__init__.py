@@ -23,15 +23,15 @@ from synth.checks.config import ChecksConfig
 from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError
+from synth.recipe.formats import FormatName, describe_formats
 from synth.recipe.mistakes import by_line, explain
 from synth.recipe.text import Draft, dotted, leaves, read_draft, shortened
 from synth.seas.config import SeasConfig
 from synth.sources import config as sources
 from synth.suggest import did_you_mean
 
-MOST_TOLD = 30
-"""Mistakes of one recipe that are told at once."""
-Format = Literal["mvtec", "parquet", "mvtec_3d", "anomaly_shapenet", "real3d_ad", "ply"]
+MOST_REPORTED = 30
+"""Mistakes of one recipe that are reported at once."""
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
     SeasConfig | CopyPasteConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | OversampleConfig,
@@ -69,14 +69,10 @@ class OutputConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Format | tuple[Format, ...] = Field(
-        "mvtec",
-        description="mvtec (the MVTec AD tree), mvtec_3d (MVTec 3D-AD: with depth), parquet (Hugging Face datasets), "
-        "anomaly_shapenet, real3d_ad or ply (point clouds), or a list of formats.",
-    )
+    format: FormatName | tuple[FormatName, ...] = Field("mvtec", description=describe_formats())
 
     @property
-    def formats(self) -> tuple[Format, ...]:
+    def formats(self) -> tuple[str, ...]:
         return (self.format,) if isinstance(self.format, str) else tuple(dict.fromkeys(self.format))
 
 
@@ -134,16 +130,20 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         draft.data["generator"].setdefault("kind", "seas")
     made = _validate(draft)
     if draft.mistakes or made is None:
-        told = by_line(draft.mistakes)
-        left = [f"{len(told) - MOST_TOLD} more mistakes; mend these first"] if len(told) > MOST_TOLD else []
-        raise RecipeError(*told[:MOST_TOLD], *left)
+        mistakes = by_line(draft.mistakes)
+        left = (
+            [f"{len(mistakes) - MOST_REPORTED} more mistakes; mend these first"]
+            if len(mistakes) > MOST_REPORTED
+            else []
+        )
+        raise RecipeError(*mistakes[:MOST_REPORTED], *left)
     return made
 
 
 def find_recipe(recipe: str | Path) -> Path:
     """The file that is meant by a path or by a bundled recipe's name. RecipeError where there is none, or a folder, a
     pipe or a device."""
-    path, bundled, told = Path(recipe), bundled_recipes(), shortened(str(recipe))
+    path, bundled, name = Path(recipe), bundled_recipes(), shortened(str(recipe))
     try:
         if path.is_file():
             return path
@@ -151,10 +151,10 @@ def find_recipe(recipe: str | Path) -> Path:
             return bundled[str(recipe)]
         if path.exists():
             what = "a folder" if path.is_dir() else "a pipe or a device"
-            raise RecipeError(f"{told} is {what}; save the recipe as a YAML file and name that")
+            raise RecipeError(f"{name} is {what}; save the recipe as a YAML file and name that")
     except OSError as problem:
-        raise RecipeError(f"no recipe at {told}: {problem.strerror}; name a YAML file") from problem
-    raise RecipeError(f"no recipe at {told}; {did_you_mean(path.stem, bundled)} (or name a YAML file)")
+        raise RecipeError(f"no recipe at {name}: {problem.strerror}; name a YAML file") from problem
+    raise RecipeError(f"no recipe at {name}; {did_you_mean(path.stem, bundled)} (or name a YAML file)")
 
 
 def bundled_recipes() -> dict[str, Path]:

@@ -20,11 +20,16 @@ def explain(findings: Iterable[Mapping[str, Any]], draft: Draft, schema: type[Ba
         if _value(draft.data, path) == MISSING:
             continue
         problem = _problem(finding, path, draft, schema)
-        before = problems.get(path)
         # A value that fits none of several types has one finding for each.
-        problems[path] = f"{before} or {problem.partition(', wanted ')[2]}" if before else problem
+        problems[path] = _either(problems[path], problem) if path in problems else problem
     above = {path[:length] for path in problems for length in range(len(path))}
     return [f"{draft.place(path)}: {dotted(path)} {problem}" for path, problem in problems.items() if path not in above]
+
+
+def _either(one: str, other: str) -> str:
+    """Two problems of one value as one: the second adds what else was wanted."""
+    problem, mark, hint = one.partition("; did you mean")
+    return f"{problem} or {other.partition(', wanted ')[2]}{mark}{hint}"
 
 
 def by_line(mistakes: Iterable[str]) -> list[str]:

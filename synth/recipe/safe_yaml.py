@@ -1,7 +1,6 @@
 """YAML that people wrote, read within limits: however it is put, it is small plain data at once, or refused.
 
-PyYAML alone expands aliases without end, recurses as deep as the text is nested and passes on whatever its own
-constructors raise.
+PyYAML alone passes on whatever its own constructors raise, and lets the places of an alias share their data.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from synth.errors import RecipeError
+from synth.io.yaml_limits import first_excess
 
 MOST_BYTES = 256_000
 MOST_VALUES = 5_000
@@ -21,6 +21,11 @@ MOST_VALUES = 5_000
 MOST_DEEP = 20
 MOST_CHARACTERS = 2_000
 """Characters of one value: more digits than 4300 make a number that Python refuses to print."""
+_EXCESS = {
+    "depth": f"nested more than {MOST_DEEP} deep; a recipe has three levels",
+    "values": f"more than {MOST_VALUES} values, aliases written out; write only what differs from the defaults",
+    "circle": "*{name} stands within what it names; write the values out",
+}
 
 
 class BadYaml(Exception):
@@ -58,6 +63,8 @@ def parse(text: str) -> tuple[yaml.Node | None, Any]:
     """The one document of a YAML text: its nodes, which know their lines, and its data. BadYaml where it is not valid
     or goes beyond the limits of this module."""
     try:
+        if excess := first_excess(text, MOST_DEEP, MOST_VALUES):
+            raise BadYaml(excess.line, _EXCESS[excess.fault].format(name=excess.name))
         loader = _Loader(text)
         node = loader.get_single_node()
         # What is constructed from the nodes changes them: merge keys are filled in.
@@ -77,30 +84,12 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Counts what it composes, and copies what an alias stands for, so that no two places share their data."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._depth = self._values = 0
-        self._whole: set[int] = set()
+    """Copies what an alias stands for, so that no two places share their data; for texts within the limits."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
-        self._depth += 1
-        _check(self._depth <= MOST_DEEP, _TOO_DEEP, event)
+        aliased = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
-        values, height = 1, 1
-        if isinstance(event, yaml.AliasEvent):
-            _check(id(node) in self._whole, f"*{event.anchor} stands within what it names; write the values out", event)
-            assert node is not None
-            values, height = _extent(node)
-            node = copy.deepcopy(node)
-        self._whole.add(id(node))
-        self._values += values
-        _check(self._values <= MOST_VALUES, _TOO_MANY, event)
-        _check(self._depth + height - 1 <= MOST_DEEP, _TOO_DEEP, event)
-        self._depth -= 1
-        return node
+        return copy.deepcopy(node) if aliased else node
 
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node = super().compose_scalar_node(anchor)
@@ -120,18 +109,6 @@ class _Loader(yaml.SafeLoader):
             raise _Refused(None, None, reason, node.start_mark) from problem
 
 
-_TOO_DEEP = f"nested more than {MOST_DEEP} deep; a recipe has three levels"
-_TOO_MANY = f"more than {MOST_VALUES} values, aliases written out; write only what differs from the defaults"
-
-
-def _check(holds: bool, problem: str, at: Any) -> None:
+def _check(holds: bool, problem: str, node: yaml.Node) -> None:
     if not holds:
-        raise _Refused(None, None, problem, at.start_mark)
-
-
-def _extent(node: yaml.Node) -> tuple[int, int]:
-    """Number of nodes and of levels, the node's own included."""
-    below = [part for part in node.value if not isinstance(part, str)]
-    parts = [part for pair in below for part in (pair if isinstance(pair, tuple) else (pair,))]
-    extents = [_extent(part) for part in parts]
-    return 1 + sum(size for size, _ in extents), 1 + max((height for _, height in extents), default=0)
+        raise _Refused(None, None, problem, node.start_mark)

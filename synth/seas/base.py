@@ -36,7 +36,7 @@ WORDS = ("a", "with", "defect", "object", "good", "part", "photo", "of")
 
 @dataclass(frozen=True)
 class Architecture:
-    """The numbers that tell one Stable Diffusion from another. Tuples run from full to lowest resolution.
+    """The numbers by which one Stable Diffusion differs from another. Tuples run from full to lowest resolution.
 
     As in Stable Diffusion, the lowest level has no attention; SeaS aligns the two attention levels above it
     (32 and 16 of 64 in SD 1.x, 16 and 8 of 32 in the bundled base)."""

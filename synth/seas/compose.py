@@ -2,7 +2,7 @@
 
 Truth of the mask. Inside the neighbourhood that was free to change, a pixel is defect where the mask head says so or a
 mask was requested, and the decoded image really differs from the decoded good part; small holes are closed, specks
-dropped. Nothing beyond a narrow feather around that mask is changed, so image and mask cannot tell different stories.
+dropped. Nothing beyond a narrow feather around that mask is changed, so image and mask cannot disagree.
 
 Joining. The image gets the difference decode(drawn) - decode(good) and not the decoded pixels: what the VAE loses of
 the surface's texture cancels, and where the difference fades out the good part's own bits remain. Structure that the

@@ -8,7 +8,7 @@
       files.json               sha256 of all of these; written last: the model is complete
       checkpoints/             what an interrupted call resumes from; gone when complete
 
-What a call relies on is checked first: damaged checkpoints, windows and finished models are told of and made again.
+What a call relies on is checked first: damaged checkpoints, windows and finished models are reported and made again.
 
 Deviations from the published code, besides those named in losses, pool, features and mask_head: only the new tokens'
 rows are trained; tokens may start from words the base knows; small bases get a larger rate, a short warm-up, clipped

@@ -20,6 +20,7 @@ from synth.generators import Progress, Request, sample_of, unplaced
 from synth.io.images import read_mask
 from synth.io.names import file_name
 from synth.io.user_masks import list_masks, read_region, stretch
+from synth.parts import part_of
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
@@ -34,7 +35,6 @@ from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
 from synth.seas.sketch import sketch
 from synth.seas.window import Window, cut, widest_window, window_for
-from synth.sources.parts import part_of
 
 _GOOD_IMAGES_TRIED = 5
 _GOOD_IMAGES_EXAMINED = 20
@@ -96,7 +96,7 @@ class Product:
         return is_directed((good.image, whole_if_unknown(good)) for good in examined if good.image is not None)
 
     def surroundings(self, turn: float | None) -> Surroundings:
-        """What tells where defects fit; `turn` as in `Surroundings`, the same at every call."""
+        """What shows where defects fit; `turn` as in `Surroundings`, the same at every call."""
         if self._surroundings is None:
             self._surroundings = Surroundings(self._shots, self.good_images, turn)
         return self._surroundings

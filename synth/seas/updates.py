@@ -74,7 +74,7 @@ class Training:
         return Checkpoints(self.checkpoint_folder, stage, self.fingerprint, report=self.report)
 
     def report(self, text: str) -> None:
-        """Tell whoever watches what was found damaged and is made again."""
+        """Report what was found damaged and is made again."""
         if self.progress is not None:
             self.progress(text, 1, 1)
 

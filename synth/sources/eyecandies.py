@@ -3,14 +3,13 @@
     <root>/<Class>/train/data/000_image_4.png, 000_depth.png, 000_info_depth.yaml
     <root>/<Class>/test_public/data/00_image_4.png, 00_depth.png, 00_mask.png, 00_metadata.yaml
 
-Depth in metres is value / 65535 (max - min) + min of info_depth.yaml; the camera has f = W 50 / 36 px and its centre in
-the middle of the frame. image_4, lit from the left, is the one that the field's usual conversion keeps. A test sample's
-defect type is the one of bumps, dents, colors and normals whose mask is not blank; `combined` for several.
+`synth.sources.eyecandies_depth` reads the depth. image_4, lit from the left, is the one that the field's usual
+conversion keeps. A test sample's defect type is the one of bumps, dents, colors and normals whose mask is not blank;
+`combined` for several.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,9 +17,6 @@ import numpy as np
 
 from synth.errors import SourceError
 from synth.io.images import decoded
-from synth.io.regular import read_text
-from synth.io.yaml_text import YamlTextError, load_yaml
-from synth.printable import printable
 from synth.sources.listing import (
     Entry,
     Listing,
@@ -33,7 +29,6 @@ from synth.sources.listing import (
 )
 from synth.sources.product_tree import divide, misplaced, product_folders
 
-FOCAL = 50 / 36
 SPLITS = {"train": "train", "val": "train", "test_public": "test"}
 PRIVATE = "test_private"
 """The archive's test samples without masks: nobody outside its competition knows what they show."""
@@ -73,46 +68,6 @@ def list_eyecandies(
         problems.append(Problem(str(root), "holds no images to read", f"put them into {PLACES}"))
     entries.sort(key=lambda entry: entry.id)
     return Listing("eyecandies", root, limit_good_images(entries, good_limit), tuple(problems))
-
-
-def read_depth(path: Path) -> np.ndarray:
-    """The organised cloud float32 (H, W, 3) metres behind a depth image; (0, 0, 0) where the depth is 0. SourceError
-    where the image or its range cannot be read, or gives no cloud to draw on."""
-    from synth.io.tiff import checked_depth
-
-    low, high = _range(path)
-    values = np.asarray(decoded(path)).astype(np.float64)
-    if values.ndim != 2:
-        raise SourceError(f"{path} is {values.shape}, wanted one channel of 16 bits; copy it again")
-    depth = values / 65535 * (high - low) + low
-    depth[values == 0] = 0
-    height, width = depth.shape
-    focal = width * FOCAL
-    rows, columns = np.indices(depth.shape)
-    cloud = np.stack([(columns - width / 2) / focal * depth, (rows - height / 2) / focal * depth, depth], -1)
-    xyz = cloud.astype(np.float32)
-    middle = checked_depth(path, xyz)
-    if not 0.05 <= middle <= 5:
-        raise SourceError(f"{path}: a median depth of {middle:.4g} cannot be metres; copy its info_depth.yaml again")
-    return xyz
-
-
-def _range(depth: Path) -> tuple[float, float]:
-    """The least and largest depth in metres that a depth image stands for."""
-    facts = depth.with_name(depth.name.replace("_depth.png", "_info_depth.yaml"))
-    if not facts.exists():
-        names = printable(depth), printable(facts.name)
-        raise SourceError("{} has no {} beside it, which gives its range; copy it too".format(*names))
-    try:
-        limits = load_yaml(read_text(facts), facts)["normalization"]
-        low, high = float(limits["min"]), float(limits["max"])
-    except YamlTextError as problem:
-        raise SourceError(f"{problem}; copy it again") from problem
-    except (KeyError, TypeError, ValueError, OverflowError) as problem:
-        raise SourceError(f"{facts} does not give normalization: {{min, max}} in metres; copy it again") from problem
-    if not 0 <= low < high < math.inf:
-        raise SourceError(f"{facts} gives depths from {low:g} to {high:g}, wanted metres, rising; copy it again")
-    return low, high
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:

@@ -1,7 +1,7 @@
-"""What a layout finds in a folder, before a pixel is read: entries to read, and problems to tell.
+"""What a layout finds in a folder, before a pixel is read: entries to read, and problems to report.
 
 A reader of a layout is one function `root, options -> Listing`. `samples` reads what it lists and stops at the first
-bad file; `synth.sources.inspect` reports everything instead.
+bad file; `synth.pipeline.inspect` reports everything instead.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def load(entry: Entry) -> Sample:
 
 def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
     from synth.io.tiff import read_xyz
-    from synth.sources.eyecandies import read_depth
+    from synth.sources.eyecandies_depth import read_depth
 
     xyz = read_depth(path) if path.name.endswith("_depth.png") else read_xyz(path)
     if xyz.shape[:2] != size:
@@ -155,9 +155,8 @@ def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
 
 def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
     """A cloud with an image of it, which stands in wherever images are compared or shown."""
-    from synth.dual.surface import LEAST_POINTS
-    from synth.dual.view import rendered
-    from synth.io.points import read_points
+    from synth.io.cloud_image import rendered
+    from synth.io.points import LEAST_POINTS, read_points
 
     cloud = read_points(entry.file, points, unit)
     if len(cloud.points) < LEAST_POINTS:
@@ -186,7 +185,7 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
 
 
 def _check_spread(file: Path, points: np.ndarray) -> None:
-    """SourceError where most points have the place of another, so that the cloud has no surface to tell."""
+    """SourceError where most points have the place of another, so that the cloud shows no surface."""
     _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
     if np.median(count[place.ravel()]) > 1:
         raise SourceError(f"{file}: most of its {len(points)} points occur twice or more; remove the duplicates")

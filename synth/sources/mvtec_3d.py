@@ -64,9 +64,9 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
     for file in filter(is_image, files):
         match file.relative_to(folder).parts:
             case (part, kind, what, _) if part in SPLITS and _fits(what, file):
-                twin = known.setdefault((part, kind, what, file.stem), file)
-                if twin != file:
-                    yield Problem(str(file), f"has the same name as {twin.name}", "remove or rename one of the two")
+                same = known.setdefault((part, kind, what, file.stem), file)
+                if same != file:
+                    yield Problem(str(file), f"has the same name as {same.name}", "remove or rename one of the two")
                 elif what == "rgb":
                     images.append((part, kind, file))
             case _:

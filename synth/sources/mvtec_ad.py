@@ -71,9 +71,9 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
     marked: set[Path] = set()
     stems: dict[tuple[str, str, str], Path] = {}
     for part, kind, file in images:
-        twin = stems.setdefault((part, kind, file.stem), file)
-        if twin != file:
-            yield Problem(str(file), f"has the same name as {twin.name}", "rename one of the two, and its mask")
+        same = stems.setdefault((part, kind, file.stem), file)
+        if same != file:
+            yield Problem(str(file), f"has the same name as {same.name}", "rename one of the two, and its mask")
             continue
         defect = None if kind == "good" else kind
         mask = masks.get((kind, f"{file.stem}_mask")) or masks.get((kind, file.stem))

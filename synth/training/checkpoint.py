@@ -42,7 +42,7 @@ class Checkpoint:
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one stage of one training. fingerprint: of all that its result depends on; error: raised
-    where a file belongs to another training; report: told of files that are damaged."""
+    where a file belongs to another training; report: called with a sentence for each damaged file."""
 
     folder: Path
     stage: str

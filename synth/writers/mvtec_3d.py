@@ -3,7 +3,7 @@
 <product>/train/good/{rgb/NNN.png, xyz/NNN.tiff}               the good scans
 <product>/test/<defect>/{rgb/NNN.png, xyz/NNN.tiff, gt/NNN.png}   the synthetic defects; gt is 0 and 255
 
-NNN counts from 000 within a folder; names.json tells the id behind each. xyz is float32 (H, W, 3) in metres with
+NNN counts from 000 within a folder; names.json gives the id behind each. xyz is float32 (H, W, 3) in metres with
 (0, 0, 0) where nothing returned. As in the 2D tree, training defects stand under test/, where readers look.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from synth.io.atomic import link_or_copy, make_folder, replacing, write_whole
+from synth.io.atomic import link_or_copy, make_folder, remove, replacing, write_whole
 from synth.io.encoded import Encoded
 
 
@@ -39,4 +39,4 @@ class FolderSink:
         try:
             yield str(path)
         finally:
-            path.unlink(missing_ok=True)
+            remove(path)

@@ -26,7 +26,7 @@ def given(build: Callable[..., Generator]) -> SimpleNamespace:
 
 
 class BlobGenerator:
-    """Paints a bright rectangle on a good; every fifth candidate has a blank mask, every seventh changed elsewhere."""
+    """Darkens a rectangle of a good image; every fifth candidate has a blank mask, every seventh changed elsewhere."""
 
     pause = 0.0
     """Seconds slept in each step of fit and each draw."""
@@ -106,7 +106,7 @@ def recipe_for(source: Path, **changes: object) -> Recipe:
 
 
 def run_blobs(source: Path, out: Path, **changes: object) -> Run:
-    """Carry the blob recipe out; the caller has put the blob generator into the registry."""
+    """Run the blob recipe; the caller has put the blob generator into the registry."""
     return run(recipe_for(source, **changes), out)
 
 

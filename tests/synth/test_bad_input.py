@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from synth import generators
 from synth.cli.main import app
-from synth.sources.inspect import inspect
+from synth.pipeline.inspect import inspect
 from tests.synth.blobs import given
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
@@ -372,7 +372,7 @@ def test_a_request_for_what_is_not_there_is_refused(tmp_path, name):
     assert re.search(wanted, message), message
 
 
-def test_four_mistakes_in_a_recipe_are_told_at_once_with_their_lines(tmp_path):
+def test_four_mistakes_in_a_recipe_are_reported_at_once_with_their_lines(tmp_path):
     folder_tree(tmp_path / "tile")
     rest = "generator: {kind: seas, resolution: big}\nchecks: {max_aera: 0.5}\noutput: {format: cocco}\nseed: -1\n"
     recipe = write_recipe(tmp_path, "{kind: folder, root: tile}", rest)

@@ -13,12 +13,12 @@ from synth.checks.ledger import build_ledger, check_leaks, read_ledger
 from synth.cli.summary import Summary
 from synth.errors import LeakError, SourceError
 from synth.pipeline import preparation
+from synth.pipeline.inspect import inspect
 from synth.pipeline.preview import preview
 from synth.pipeline.runs import run
 from synth.sample import Sample
 from synth.sources import read_source
 from synth.sources.config import FolderSource, MvtecAdSource, ProceduralSource, SourceConfig
-from synth.sources.inspect import inspect
 from synth.split import Split, make_split, roles_of
 from tests.synth import blobs
 from tests.synth.blobs import BlobGenerator, recipe_for, write_source
@@ -276,7 +276,7 @@ def test_a_validation_image_in_another_role_is_a_leak(tmp_path, role):
         check_leaks(build_ledger(split.roles, split.hashes))
 
 
-def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_there_are(tmp_path, monkeypatch):
+def test_the_generator_never_sees_a_validation_shot_and_the_run_says_how_many_there_are(tmp_path, monkeypatch):
     learnt = []
 
     class Spy(BlobGenerator):
@@ -293,10 +293,10 @@ def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_t
     kept_ids = {row.id for row in rows if row.role == "validation"}
     assert len(kept_ids) == 4
     assert set(learnt) == {row.id for row in rows if row.role in ("shot", "good")}
-    told = "shots kept for validation: 2 of tile/crack, 2 of tile/stain"
-    assert told in Summary(made, 1.0).lines()
+    line = "shots kept for validation: 2 of tile/crack, 2 of tile/stain"
+    assert line in Summary(made, 1.0).lines()
     assert Summary(made, 1.0).to_json()["validation"] == {"tile/crack": 2, "tile/stain": 2}
-    assert told in str(preview(recipe, preparation.silent)).splitlines()
+    assert line in str(preview(recipe, preparation.silent)).splitlines()
     assert "shots kept for validation: none" in str(
         preview(
             recipe.model_copy(update={"source": source.model_copy(update={"validation_fraction": 0})}),
@@ -305,7 +305,7 @@ def test_the_generator_never_sees_a_validation_shot_and_the_run_tells_how_many_t
     )
 
 
-def test_inspect_tells_how_many_shots_a_run_keeps(tmp_path):
+def test_inspect_says_how_many_shots_a_run_keeps(tmp_path):
     report = inspect(tree_with_tests(tmp_path / "tile"))
     assert [(kind.train, kind.validation, kind.test) for kind in report.kinds if kind.defect] == [(6, 2, 2)] * 2
     assert "  tile/crack: 6 shots, 2 kept for validation, 2 test" in str(report)

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from synth.baselines.perlin import texture_files
 from synth.dual.attempts import ATTEMPTS, first_success
 from synth.dual.canvas import Canvas, Edit, finished_scan
 from synth.dual.presets.texture import Texture, folder_texture, own_pieces
@@ -23,6 +22,7 @@ from synth.dual.scan_edits import LEAST_AREA
 from synth.dual.scene import Scene
 from synth.dual.seeds import attempt_stream
 from synth.errors import GeneratorError
+from synth.generators import texture_files
 from synth.sample import Instance, Sample
 
 LEAST_DEPTH = 5e-5

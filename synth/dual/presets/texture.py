@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from synth.baselines.perlin import texture_files
 from synth.dual.material import own_texture
+from synth.generators import texture_files
 from synth.io.images import read_image
 
 OPERATIONS = 3

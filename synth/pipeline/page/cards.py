@@ -39,13 +39,13 @@ class Card:
 
 def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None, side: int) -> Card:
     """A candidate whose files were kept, beside the good sample it started from; `side` px of its thumbnails."""
-    image, mask = _pixels(sample.path(root, "image")), read_png(sample.path(root, "mask"))
+    image, mask = _pixels(sample.verified(root, "image")), read_png(sample.verified(root, "mask"))
     box = close_up(mask)
     files = {"after": f"../{sample.files['image'].path}"}
     before = None
     if start is not None and "cloud" not in sample.files:  # a cloud is shown from where its defect is seen best
         files["before"] = f"../{start.files['image'].path}"
-        before = data_uri(cut_out(_fitted(_pixels(start.path(root, "image")), image), box), side)
+        before = data_uri(cut_out(_fitted(_pixels(start.verified(root, "image")), image), box), side)
     normals, cloud = _geometry(root, sample, image, mask, box, side)
     return Card(
         normals=normals,
@@ -67,7 +67,7 @@ def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None,
 
 def shot_card(root: Path, shot: StoredSample, side: int) -> Card:
     """A real defect that the run learnt from."""
-    pixels, mask = _pixels(shot.path(root, "image")), read_png(shot.path(root, "mask"))
+    pixels, mask = _pixels(shot.verified(root, "image")), read_png(shot.verified(root, "mask"))
     box = close_up(mask)
     return Card(
         id=f"shot/{shot.product}/{shot.defect}/{shot.id}",
@@ -114,7 +114,7 @@ def _geometry(
     root: Path, sample: StoredSample, image: np.ndarray, mask: np.ndarray, box: Box, side: int
 ) -> tuple[str | None, str | None]:
     """The close-up's normal map and the cloud to turn, None for a sample without geometry."""
-    xyz, cloud = read_extras({kind: sample.path(root, kind) for kind in sample.files})
+    xyz, cloud = read_extras({kind: sample.verified(root, kind) for kind in sample.files})
     if cloud is not None:
         return None, of_cloud(cloud)
     if xyz is None:

@@ -7,20 +7,20 @@ run, a click also finds the full-size files. Filters live in the address, so tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from synth.generators import Progress
 from synth.io.atomic import write_whole
+from synth.parts import read_parts
+from synth.pipeline.environment import read_environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.page.cards import Card, candidate_card, shot_card
 from synth.pipeline.page.shared import Shared, recipe_lines
 from synth.pipeline.real import read_real
 from synth.recipe import Recipe, load_recipe
-from synth.sources.parts import read_parts
 
 MOST_CARDS = 1200
 """Cards on a page; more are left out evenly over the defect types, and the page says so."""
@@ -59,7 +59,7 @@ def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
         loader=PackageLoader("synth.pipeline.page"), autoescape=True, undefined=StrictUndefined, finalize=shared
     )
     templates.filters["shared"] = shared
-    made_with = json.loads(folder.environment.read_text(encoding="utf-8")) if folder.environment.exists() else {}
+    made_with = read_environment(folder.environment) if folder.environment.exists() else {}
     return templates.get_template("gallery.html.j2").render(
         name=recipe.name,
         recipe=recipe,

@@ -53,7 +53,7 @@ MAX_SNR = 5.0
 LITTLE_NOISE = 1.5
 VAE_IMAGES = 20_000
 SCALED_BY = 2_000
-"""Images that the VAE learns from, and whose latents tell its scaling factor."""
+"""Images that the VAE learns from, and whose latents give its scaling factor."""
 SAVED_EVERY = 120.0
 """Seconds from one checkpoint to the next."""
 FREE = ("work", "export", "device")
@@ -240,7 +240,7 @@ class UnetTraining(Resumable):
         self.optimizer.step()
         self.average.step(self.model.parameters())
         if (step + 1) % LOGGED == 0 or step + 1 == steps:
-            self._tell(step + 1, pool, float(norm))
+            self._report(step + 1, pool, float(norm))
 
     def state(self) -> tuple[State, Notes]:
         tensors, notes = super().state()
@@ -262,7 +262,7 @@ class UnetTraining(Resumable):
         losses.mean().backward()
         return losses.detach().mean()
 
-    def _tell(self, done: int, pool: int, norm: float) -> None:
+    def _report(self, done: int, pool: int, norm: float) -> None:
         """Log the mean loss since the last time. RunError where it is not finite."""
         loss = float(torch.stack([each.to(self._recent[-1]) for each in self._recent]).mean())
         if not math.isfinite(loss):
@@ -277,11 +277,11 @@ def _draw(examples: Examples, pool: int, batch: int, nothing: Tensor, draw: torc
     """A batch of the first `pool` examples: latents, marks, tokens, some of them those of `nothing`, t and noise."""
     device = draw.device
     rows = torch.randint(pool, (batch,), generator=draw, device=device)
-    told = torch.rand(batch, 1, generator=draw, device=device) >= CAPTION_DROPOUT
+    captioned = torch.rand(batch, 1, generator=draw, device=device) >= CAPTION_DROPOUT
     t = (1000 * torch.rand(batch, generator=draw, device=device) ** LITTLE_NOISE).long()
     latents = examples.latents[rows]
     noise = torch.randn(latents.shape, generator=draw, device=device)
-    return latents, examples.marks[rows], torch.where(told, examples.tokens[rows], nothing), t, noise
+    return latents, examples.marks[rows], torch.where(captioned, examples.tokens[rows], nothing), t, noise
 
 
 def captured(descend: Callable[..., Tensor]) -> Callable[..., Tensor]:

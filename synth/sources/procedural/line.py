@@ -5,8 +5,8 @@ those of the good version (the same part without the defect): height by more tha
 than 0.03 in any channel, gloss by more than 0.05 or roughness by more than 0.1. So the mask is where the material or
 its shape changed; shadows that a defect throws beyond it, and the lens' blur, are not part of it.
 
-**Promise.** A mask covers at least 0.06 % and at most 25 % of the image, and inside it image and twin differ by 9 grey
-levels or more in the mean; a draw that fails is drawn again, a little stronger.
+**Promise.** A mask covers at least 0.06 % and at most 25 % of the image, and inside it the image differs from that of
+the good version by 9 grey levels or more in the mean; a draw that fails is drawn again, a little stronger.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def read_procedural(
 
 
 def make_part(product: str, defect: str | None, seed: int, size: int | tuple[int, int] = 192) -> Sample:
-    """One part seen by the camera: image, xyz and mask (all False when defect is None) of the same pixels. `meta` tells
+    """One part seen by the camera: image, xyz and mask (all False when defect is None) of the same pixels. `meta` says
     what the dual-modality synthesizer would otherwise measure: `camera` (fx, fy, cx, cy) px and `foreground` bool
-    (H, W), where the good part is; `part`, the same region, None where it fills the image (see `synth.sources.parts`);
+    (H, W), where the good part is; `part`, the same region, None where it fills the image (see `synth.parts`);
     `distance` metres to the fixture; and for a product that has them `features` uint8 (H, W), the number of the good
     part's feature at each pixel.
 
@@ -100,13 +100,13 @@ def changed(good: Part, part: Part) -> np.ndarray:
     )
 
 
-def contrast(image: np.ndarray, twin: np.ndarray, mask: np.ndarray) -> float:
+def contrast(image: np.ndarray, good_image: np.ndarray, mask: np.ndarray) -> float:
     """Mean difference of two uint8 images inside the mask, in grey levels (mean over channels)."""
-    return float(np.abs(image[mask].astype(np.float32) - twin[mask]).mean())
+    return float(np.abs(image[mask].astype(np.float32) - good_image[mask]).mean())
 
 
 def _spoil(
-    product: str, defect: str, good: Part, twin: np.ndarray, view: View, shot: Shot, seed: int
+    product: str, defect: str, good: Part, good_image: np.ndarray, view: View, shot: Shot, seed: int
 ) -> tuple[Part, np.ndarray, np.ndarray]:
     """The part with a defect, its image and mask; drawn again until the promise at the top of this file holds."""
     for attempt in range(ATTEMPTS):
@@ -116,7 +116,7 @@ def _spoil(
         if not max(MIN_AREA * mask.size, 10) <= mask.sum() <= MAX_AREA * mask.size:
             continue
         image = render(part, view, shot)
-        if contrast(image, twin, mask) >= MIN_CONTRAST:
+        if contrast(image, good_image, mask) >= MIN_CONTRAST:
             return part, image, mask
     raise SourceError(f"{product} {defect} (seed {seed}): no visible draw in {ATTEMPTS}; choose a larger size")
 

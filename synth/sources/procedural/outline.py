@@ -68,9 +68,9 @@ def _gear(y: np.ndarray, x: np.ndarray, half: float, rng: np.random.Generator) -
 
 
 def _bracket(y: np.ndarray, x: np.ndarray, half: float, rng: np.random.Generator) -> np.ndarray:
-    arm = half * rng.uniform(0.25, 0.4)
-    upright = _box(y, x + half - arm, half, arm, 2.0)
-    return np.minimum(upright, _box(y - half + arm, x, arm, half, 2.0))
+    width = half * rng.uniform(0.25, 0.4)
+    upright = _box(y, x + half - width, half, width, 2.0)
+    return np.minimum(upright, _box(y - half + width, x, width, half, 2.0))
 
 
 def _screw(y: np.ndarray, x: np.ndarray, half: float, rng: np.random.Generator) -> np.ndarray:

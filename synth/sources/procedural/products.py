@@ -17,7 +17,7 @@ from synth.sources.procedural.render import Rig
 @dataclass(frozen=True, slots=True)
 class Product:
     """One inspected thing: `build(view, rng)` makes a good part, `defects` spoil one, `frame` metres fill the image's
-    short side, `rig` lights the station. `features(part)` tells a good part's features apart, uint8 (H, W), 0 = the
+    short side, `rig` lights the station. `features(part)` labels a good part's features, uint8 (H, W), 0 = the
     background; None for a product without such."""
 
     build: Callable[[View, np.random.Generator], Part]

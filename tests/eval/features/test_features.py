@@ -48,7 +48,7 @@ def test_a_batch_gives_what_its_images_give_alone():
     assert network.name == "tiny_base"
 
 
-def test_the_bundled_network_tells_a_scratched_surface_from_a_plain_one():
+def test_the_bundled_network_distinguishes_a_scratched_surface_from_a_plain_one():
     rng = np.random.default_rng(1)
     plain = [rng.normal(120, 4, (64, 64, 1)).clip(0, 255).astype(np.uint8).repeat(3, -1) for _ in range(6)]
     scratched = [image.copy() for image in plain[3:]]

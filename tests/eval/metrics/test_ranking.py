@@ -12,7 +12,7 @@ from synth.errors import EvalError
 
 
 def scored(seed: int, n: int, levels: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Scores that tell a little about their labels; `levels` of them at most, so that they tie."""
+    """Scores that say a little about their labels; `levels` of them at most, so that they tie."""
     rng = np.random.default_rng(seed)
     labels = rng.uniform(size=n) < 0.2
     labels[:2] = True, False

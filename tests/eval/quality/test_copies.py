@@ -115,7 +115,7 @@ def test_a_defect_is_recognised_turned_enlarged_and_paler():
     assert defect_distances(one, same)[0, 0] < 0.05 < defect_distances(one, new)[0, 0]
 
 
-def test_near_duplicates_are_told_in_pairs():
+def test_near_duplicates_are_reported_in_pairs():
     images = [NEW[0], NEW[1], planted(NEW[0], "flipped"), NEW[2]]
     assert near_duplicates(look_at(images), 0.03) == [(0, 2)]
 

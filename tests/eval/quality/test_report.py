@@ -41,7 +41,7 @@ def test_blobs_change_nothing_but_their_mask(answer):
     assert answer["figures"]["mask alignment (IoU of mask and change)"]["value"] > 0.6
 
 
-def test_copies_are_told_with_the_shot_they_repeat(answer):
+def test_copies_are_reported_with_the_shot_they_repeat(answer):
     assert 0 <= answer["copies"]["rate"] <= 1
     for flag in answer["copies"]["flags"]:
         assert flag["how"] in ("the whole image", "the defect")
@@ -61,17 +61,17 @@ def test_faithfulness_falls_with_a_changed_background_and_a_misplaced_mask():
     drawn = start.copy()
     drawn[mask] = 20
 
-    def told(image, mask):
+    def measured(image, mask):
         samples = [Sample(f"s{n}", image, mask, defect="dent", provenance=PROVENANCE) for n in range(2)]
         found = faithfulness(samples, {"g": start}.get)
         return found.background_change.value, found.background_untouched.value, found.alignment.value
 
-    assert told(drawn, mask)[:2] == (0, 1)
-    assert told(drawn, mask)[2] > 0.75
-    assert told(drawn, np.roll(mask, 20, axis=1))[2] < 0.1
+    assert measured(drawn, mask)[:2] == (0, 1)
+    assert measured(drawn, mask)[2] > 0.75
+    assert measured(drawn, np.roll(mask, 20, axis=1))[2] < 0.1
     noisy = drawn.copy()
     noisy[30:] += 5
-    change, untouched, _ = told(noisy, mask)
+    change, untouched, _ = measured(noisy, mask)
     assert 0.5 < change < 3
     assert untouched < 0.8
     other = Provenance("seas", 1, start=Origin("o", "other"))

@@ -51,8 +51,8 @@ def test_figures_are_those_of_all_images_at_once():
         pairs = [pair for pair, defect in zip(zip(maps, masks, strict=True), marked, strict=True) if defect]
         assert figures["iou"] == [iou(m >= threshold, mask) for m, mask in pairs]
         assert figures["best_iou"] == [best_iou(m, mask)[0] for m, mask in pairs]
-        goods = [m for m, defect in zip(maps, marked, strict=True) if not defect]
-        assert figures["false_area"] == [(m >= threshold).mean() for m in goods]
+        good_maps = [m for m, defect in zip(maps, marked, strict=True) if not defect]
+        assert figures["false_area"] == [(m >= threshold).mean() for m in good_maps]
         assert figures["pixel_auroc"] == pytest.approx(auroc(maps, masks), abs=1e-3)
         assert figures["pixel_ap"] == pytest.approx(average_precision(maps, masks), abs=1e-3)
         assert figures["pixel_f1_max"] == pytest.approx(f1_max(maps, masks), abs=1e-3)

@@ -167,13 +167,13 @@ def test_the_images_of_another_run_are_another_study(finished, measured, tmp_pat
         run_study(other, few, folder, silent)
 
 
-def test_seeds_start_where_they_are_told_to():
+def test_seeds_start_where_they_are_asked_to():
     moved = replace(STUDY, segmenters={"lfd": TINY | {"seed": 100}})
     assert [STUDY.config("lfd", training_set, 1).seed for training_set in ("real", "noise_control")] == [1, 1_000_001]
     assert [moved.config("lfd", training_set, 1).seed for training_set in ("real", "noise_control")] == [101, 1_000_101]
 
 
-def test_too_few_test_images_are_told_before_any_training(finished, tmp_path):
+def test_too_few_test_images_are_reported_before_any_training(finished, tmp_path):
     with pytest.raises(EvalError, match=r"no defect type of .* has 7 test images, the most is 6"):
         run_study(finished.path, STUDY, tmp_path / "study", silent, least_images=7)
     assert not (tmp_path / "study").exists()
@@ -187,9 +187,11 @@ def test_trainings_side_by_side_stop_and_resume_and_end_like_one_after_the_other
     with pytest.raises(KeyboardInterrupt):
         run_study(finished.path, STUDY, tmp_path, killed, workers=2)
     assert not (tmp_path / "measured.json").exists()
-    told = []
-    beside = run_study(finished.path, STUDY, tmp_path, lambda stage, done, total: told.append((stage, done)), workers=2)
-    counts = [done for stage, done in told if stage == "trainings"]
+    reported = []
+    beside = run_study(
+        finished.path, STUDY, tmp_path, lambda stage, done, total: reported.append((stage, done)), workers=2
+    )
+    counts = [done for stage, done in reported if stage == "trainings"]
     assert counts == list(range(counts[0], 9))
     assert counts[0] >= 3
     for training_set in STUDY.training_sets:
@@ -198,7 +200,7 @@ def test_trainings_side_by_side_stop_and_resume_and_end_like_one_after_the_other
         )
 
 
-def test_no_training_begins_before_wrong_words_are_told(finished, tmp_path):
+def test_no_training_begins_before_wrong_words_are_reported(finished, tmp_path):
     for wrong, message in (
         (replace(STUDY, training_sets=("real", "our")), "training set 'our' is unknown; did you mean ours"),
         (replace(STUDY, segmenters={"lfd": {"step": 3}}), "lfd has no parameter step"),
@@ -218,14 +220,14 @@ def test_a_run_without_test_images_is_an_error(tmp_path, monkeypatch):
 
 def test_a_run_that_kept_no_validation_shots_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
-    for name, shots, fraction, told in (
+    for name, shots, fraction, words in (
         ("few", 5, 0.25, r"no validation shots .*fewer than 4 shots .*list some as validation in a split file"),
         ("none", 8, 0, r"source\.validation_fraction=0, .*set it to 0\.25 and run the recipe again"),
     ):
         root = write_source(tmp_path / name, shots=shots)
         block = FolderSource(root=root, product="tile", test_fraction=0.4, validation_fraction=fraction)
         made = run(recipe_for(root).model_copy(update={"source": block}), tmp_path / f"{name}-run")
-        with pytest.raises(EvalError, match=told):
+        with pytest.raises(EvalError, match=words):
             read_training_side(made.path, silent)
 
 
@@ -254,12 +256,12 @@ def test_a_type_without_validation_shots_takes_the_threshold_of_the_others_and_s
     assert Counter(measured.defects) == {"crack": 4, "stain": 1}
 
 
-def test_training_images_that_do_not_fit_into_memory_are_told_before_any_training(finished, tmp_path, monkeypatch):
+def test_training_images_that_do_not_fit_into_memory_are_reported_before_any_training(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("eval.study.memory.free_memory", lambda: 100_000)
-    told = (
+    words = (
         r"needs about 0\.0 GB for 4 training sets of up to 24 images at 32 px, 1 at once, .*resolution=32.*--workers 1"
     )
-    with pytest.raises(EvalError, match=told):
+    with pytest.raises(EvalError, match=words):
         run_study(finished.path, STUDY, tmp_path / "study", silent)
     assert not (tmp_path / "study").exists()
 
@@ -302,13 +304,13 @@ def test_a_test_image_that_a_training_set_was_drawn_from_stops_with_both_names(s
     image = np.rot90(reopen(test).image).copy()
     stolen = Sample("tile-crack-00007", image, np.zeros(image.shape[:2], bool), product="tile", defect="crack")
     monkeypatch.setattr(training_sets, "_made", lambda side, name: [stolen] if name == "ours" else [])
-    with pytest.raises(LeakError) as told:
+    with pytest.raises(LeakError) as raised:
         build_training_sets(side, ("real", "ours"), 32, silent)
-    assert "ours: tile-crack-00007" in str(told.value)
-    assert str(test.meta["file"]) in str(told.value)
+    assert "ours: tile-crack-00007" in str(raised.value)
+    assert str(test.meta["file"]) in str(raised.value)
 
 
-def test_a_run_that_learnt_from_no_shots_is_told_so(finished, side, monkeypatch):
+def test_a_run_that_learnt_from_no_shots_is_refused(finished, side, monkeypatch):
     monkeypatch.setattr("eval.study.training_side.prepare", lambda *_: (Split([], side.good_images, side.test), [], ()))
     monkeypatch.setattr("eval.study.training_side.check_same_source", lambda *_: None)
     with pytest.raises(EvalError, match="drawn without real defects"):
@@ -323,19 +325,19 @@ def test_a_run_that_is_not_finished_cannot_be_judged(tmp_path, finished):
     assert "is not finished" in done.stderr
 
 
-def test_the_commands_train_measure_and_tell(finished, tmp_path):
+def test_the_commands_train_measure_and_report(finished, tmp_path):
     tiny = [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
     common = [str(finished.path), "--segmenter", "lfd", "--training-set", "ours_real", *tiny, "--json"]
-    told = CliRunner().invoke(app, ["eval", "segmenters", *common, "--out", str(tmp_path / "segmenters")])
-    assert told.exit_code == 0, told.stderr
-    rows = json.loads(told.stdout)["rows"]
+    answer = CliRunner().invoke(app, ["eval", "segmenters", *common, "--out", str(tmp_path / "segmenters")])
+    assert answer.exit_code == 0, answer.stderr
+    rows = json.loads(answer.stdout)["rows"]
     assert [row["training_set"] for row in rows] == ["real", "ours_real"]
     assert set(rows[0]["iou"]) == {"crack", "stain"}
     assert rows[0]["mean_iou"] == pytest.approx(np.mean(list(rows[0]["iou"].values())))
     assert all(row["cpu_cores"] > 0 and 0 <= row["data_wait_fraction"] < 1 for row in rows)
-    told = CliRunner().invoke(app, ["eval", "verdict", *common, "--out", str(tmp_path / "verdict")])
-    assert told.exit_code == 0, told.stderr
-    judged = json.loads(told.stdout)
+    answer = CliRunner().invoke(app, ["eval", "verdict", *common, "--out", str(tmp_path / "verdict")])
+    assert answer.exit_code == 0, answer.stderr
+    judged = json.loads(answer.stdout)
     assert judged == json.loads((tmp_path / "verdict" / "verdict.json").read_text())
     assert judged["validation_shots"] == {"crack": 2, "stain": 2}
     assert {gain["what"] for gain in judged["gains"]} >= {"all types", "crack", "stain"}

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from eval.metrics import bootstrap
+from eval.study.judging import judge
 from eval.study.study import Measured, Study
-from eval.study.verdict import judge, verdict
-from eval.study.verdict_page import as_markdown, as_plot, as_text, write_pages
+from eval.study.verdict import verdict
+from eval.study.verdict_page import as_markdown, as_plot, write_pages
 from synth.cli.evaluation import parse_settings
 from synth.errors import EvalError
 from synth.pipeline.preparation import silent
@@ -83,17 +84,17 @@ def test_standings_average_over_types_with_enough_images(judged):
     assert judged.training["minutes"] == pytest.approx(12)
 
 
-def test_text_table_plot_and_json_tell_the_same(judged, tmp_path):
+def test_text_table_plot_and_json_say_the_same(judged, tmp_path):
     interval = judged.gain("lfd", "ours_real").interval
     points = f"{100 * interval.value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
-    assert f"gain {interval} helps" in as_text(judged)
-    assert "noise control" in as_text(judged)
+    assert f"gain {interval} helps" in str(judged)
+    assert "noise control" in str(judged)
     table = as_markdown(judged)
     assert f"{points} helps" in table
     assert "| pit | 25 |" in table
     assert "masks are blank: tile/stain/blank.png" in table
     assert "validation shots, from which nothing was learnt: 2 crack, 5 pit, 3 stain." in table
-    for text in (table, as_text(judged)):
+    for text in (table, str(judged)):
         assert "No validation shots: bend. The threshold for them is the best one for the other types." in text
     assert len({line.count("|") for line in table.splitlines() if line.startswith(("| all", "| size"))}) == 1
     drawn = ElementTree.fromstring(as_plot(judged))
@@ -154,7 +155,7 @@ def test_a_segmenter_of_any_name_leaves_the_plot_valid():
     assert r"lfd<&\x1b\ud800>: gain" in "".join(ElementTree.fromstring(drawn).itertext())
 
 
-def test_a_defect_called_like_a_group_of_images_is_told_apart():
+def test_a_defect_called_like_a_group_of_images_is_distinguished():
     kinds = {"pit": "all types", "stain": "size tiny"}
     judged = judge("tiles", STUDY, replace(simulated(1), defects=[kinds.get(kind, kind) for kind in TYPES]))
     groups = [gain.what for gain in judged.gains if (gain.training_set, gain.over) == ("ours_real", "real")]

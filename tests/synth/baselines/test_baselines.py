@@ -80,7 +80,7 @@ def test_copy_paste_brings_the_defects_of_the_type_and_their_contrast():
         assert inside < sample.provenance.start.image.mean() - 80
 
 
-def test_copy_paste_tells_where_no_place_was_found():
+def test_copy_paste_says_where_no_place_was_found():
     small = [textured("tiny", 30, (9, 11))]
     config = Recipe.model_validate({"generator": {"kind": "copy_paste"}}).generator
     generator = GENERATORS["copy_paste"].open(config, None, 0)

@@ -57,7 +57,7 @@ def test_a_copy_in_another_role_stops_with_both_names(how):
         check_leaks(ledger)
 
 
-def test_a_copy_within_a_role_is_only_told():
+def test_a_copy_within_a_role_is_only_reported():
     image = random_image(1)
     (duplicates,) = check_leaks(
         [row("one", image), row("two", np.ascontiguousarray(image[::-1])), row("three", random_image(3))]
@@ -124,7 +124,7 @@ def test_a_leak_is_found_whatever_else_is_one_image(seed):
         check_leaks(rows)
 
 
-def test_what_holds_a_group_together_is_told_once():
+def test_what_holds_a_group_together_is_reported_once():
     """The third and fourth row are both the image of the first and of the second, which are two."""
     base = perceptual_hash(random_image(1, 100, 120)).clip(2, 250)
     hashes = (base - 1, base + 1, base, base)
@@ -140,7 +140,7 @@ def copies_of_one(count: int, noise: float) -> list[LedgerRow]:
 
 
 @pytest.mark.parametrize(("noise", "pairs"), [(0.3, 999), (1.5, 0)])
-def test_a_thousand_frames_of_one_part_are_compared_in_a_second_and_told_once_each(noise, pairs):
+def test_a_thousand_frames_of_one_part_are_compared_in_a_second_and_reported_once_each(noise, pairs):
     rows = copies_of_one(1000, noise)
     began = time.process_time()
     assert sum(1 for _ in find_duplicates(rows)) == pairs

@@ -81,7 +81,7 @@ def test_checking_a_recipe_loads_no_torch(plain_recipe):
     assert done.stdout.strip() == "False"
 
 
-def test_run_hands_recipe_and_place_to_the_pipeline_and_tells_what_came_of_it(plain_recipe, made, tmp_path):
+def test_run_hands_recipe_and_place_to_the_pipeline_and_shows_what_came_of_it(plain_recipe, made, tmp_path):
     done = flawsmith("run", plain_recipe, "--set", "request.per_defect=7", "--set", "seed=2", "--out", tmp_path / "o")
     assert done.exit_code == 0
     assert made == [(load_recipe(plain_recipe, ["request.per_defect=7", "seed=2"]), tmp_path / "o")]
@@ -107,14 +107,14 @@ def test_run_answers_programs_in_json_alone(plain_recipe, made):
     }
 
 
-def test_demo_runs_three_recipes_the_quickest_first_and_tells_of_each_as_it_ends(made, tmp_path):
+def test_demo_runs_three_recipes_the_quickest_first_and_reports_each_as_it_ends(made, tmp_path):
     done = flawsmith("demo")
     assert done.exit_code == 0
     assert made == [(load_recipe(name), None) for name in ("demo_pasted", "demo", "demo_3d")]
     assert done.stdout.count("look at them: ") == 3
     answer = json.loads(flawsmith("demo", "--out", tmp_path / "mine", "--json").stdout)
     assert [out for _, out in made[3:]] == [tmp_path / name for name in ("mine_pasted", "mine", "mine_3d")]
-    assert {name: told["accepted"] for name, told in answer.items()} == {"pasted": 5, "drawn": 5, "with_depth": 5}
+    assert {name: result["accepted"] for name, result in answer.items()} == {"pasted": 5, "drawn": 5, "with_depth": 5}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_dry_run_counts_what_would_be_made_and_writes_nothing(tmp_path, monkey
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_inspect_tells_programs_and_people_whether_a_folder_can_be_used(tmp_path):
+def test_inspect_says_to_programs_and_people_whether_a_folder_can_be_used(tmp_path):
     done = flawsmith("inspect", tmp_path / "nowhere")
     assert done.exit_code == 2
     assert "nowhere" in done.stdout

@@ -1,4 +1,4 @@
-"""The doctor tells what is broken before a long job finds out, each finding with its remedy."""
+"""The doctor finds what is broken before a long job finds out, each finding with its remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def finding(check: str, state: doctor.State) -> doctor.Finding:
     return doctor.Finding(check, state, "seen", "do this")
 
 
-def test_a_broken_torchvision_is_told_with_the_line_that_mends_it(tmp_path, monkeypatch):
+def test_a_broken_torchvision_is_reported_with_the_line_that_mends_it(tmp_path, monkeypatch):
     fake_library(tmp_path, monkeypatch, "torchvision", "raise RuntimeError('operator torchvision::nms does not exist')")
     found = doctor.torchvision()
     assert found.state == "broken"

@@ -171,7 +171,7 @@ def test_progress_and_errors_that_cannot_be_written_change_nothing(tmp_path):
 
 @needs_full
 @pytest.mark.parametrize("arguments", [["recipe", "schema"], ["--help"]])
-def test_a_full_disk_behind_stdout_is_told_in_a_sentence(arguments):
+def test_a_full_disk_behind_stdout_is_reported_in_a_sentence(arguments):
     with open(FULL, "w") as full:  # noqa: PTH123
         done = subprocess.run(
             [sys.executable, "-m", "synth.cli", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
@@ -251,7 +251,7 @@ TROUBLES = {
     "files": (OSError(errno.EMFILE, "Too many open files"), "too many files are open; allow more with: ulimit"),
     "rights": (PermissionError(errno.EACCES, "Permission denied", "c"), "c: no permission; change the rights"),
     "depth": (RecursionError("maximum recursion depth"), "the input is nested too deeply to be read"),
-    "library": (ImportError("libgomp.so.1: cannot open"), "libgomp.so.1: cannot open; flawsmith doctor tells"),
+    "library": (ImportError("libgomp.so.1: cannot open"), "libgomp.so.1: cannot open; flawsmith doctor shows"),
 }
 
 

@@ -25,7 +25,7 @@ def view(height=96, width=128, scale=1.0, sigma=0.0):
     )
 
 
-def test_blend_keeps_the_share_it_is_told_within_the_region():
+def test_blend_keeps_the_share_it_is_reported_within_the_region():
     image, texture = np.full((2, 2, 3), 0.2, np.float32), np.full((2, 2, 3), 1.0, np.float32)
     region = np.array([[True, False], [False, True]])
     mixed = blend(image, texture, region, 0.75)

@@ -201,9 +201,9 @@ def test_a_bend_curves_where_it_is_labelled_and_is_rigid_beyond():
     assert not moved[along < -1e-4].any()
     assert moved[along > 2e-3].all()
     reach = along[made.labels].max()
-    arm = np.flatnonzero(along > reach + 1e-4)
-    after = points[arm] + made.offset[arm]
-    turn = np.linalg.lstsq(points[arm] - points[arm].mean(0), after - after.mean(0), rcond=None)[0]
+    beyond = np.flatnonzero(along > reach + 1e-4)
+    after = points[beyond] + made.offset[beyond]
+    turn = np.linalg.lstsq(points[beyond] - points[beyond].mean(0), after - after.mean(0), rcond=None)[0]
     assert turn.T @ turn == pytest.approx(np.eye(3), abs=1e-6)
     assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(25, abs=0.01)
     everything = scheme("mpas_bend").change(egg(), np.random.default_rng(1))

@@ -22,7 +22,7 @@ RIM = 3.0
 
 def lies(good: Sample, made: Sample, partial: bool = False) -> list[str]:
     """What is not true of the labels of a sample that was drawn onto `good`; empty where all is. Of a `partial` view
-    whole sides are gone, which no label tells."""
+    whole sides are gone, which no label shows."""
     return _scan_lies(good, made) if good.xyz is not None else _cloud_lies(good, made, partial)
 
 

@@ -23,9 +23,9 @@ from synth.errors import SourceError
 from synth.io.images import perceptual_hash, read_image, read_mask
 from synth.io.points import npz_bytes, pcd_bytes, ply_bytes, read_points
 from synth.io.tiff import read_xyz, xyz_bytes
+from synth.parts import read_parts
 from synth.sample import Cloud
-from synth.sources.eyecandies import read_depth
-from synth.sources.parts import read_parts
+from synth.sources.eyecandies_depth import read_depth
 from synth.sources.split_file import read_split_file
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.trees import blob, random_image

@@ -296,7 +296,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_they_are_unpacked(tmp_pat
     assert time.process_time() - began < 1
 
 
-def test_an_image_is_held_against_the_memory_of_the_machine(tmp_path, monkeypatch):
+def test_an_image_is_compared_with_the_memory_of_the_machine(tmp_path, monkeypatch):
     save(tmp_path / "a.png", random_image(1))
     monkeypatch.setattr(images, "machine_memory", lambda: 2 * 37 * 53 * images.BYTES_A_PIXEL)
     assert read_image(tmp_path / "a.png").shape == (37, 53, 3)

@@ -2,8 +2,8 @@ import pytest
 
 from synth.errors import SourceError
 from synth.io.names import check_names, file_name, is_utf8
+from synth.pipeline.inspect import inspect
 from synth.printable import printable
-from synth.sources.inspect import inspect
 from tests.synth.trees import blob, mvtec_tree, random_image, save
 
 CLASHES = {
@@ -30,7 +30,7 @@ def test_names_that_would_share_a_folder_are_refused_naming_both(name):
 
 
 def test_other_names_are_fine():
-    check_names([("a", None), ("a", "bent"), ("b", "Bent"), ("goods", "not good"), ("a b", "x"), ("a_b", "x")])
+    check_names([("a", None), ("a", "bent"), ("b", "Bent"), ("good parts", "not good"), ("a b", "x"), ("a_b", "x")])
     check_names([])
 
 
@@ -45,14 +45,14 @@ def test_names_and_text_are_made_safe():
     assert not is_utf8("\udcff")
 
 
-def test_the_doctor_tells_of_defect_types_that_would_share_a_folder(tmp_path):
+def test_the_doctor_names_defect_types_that_would_share_a_folder(tmp_path):
     root = mvtec_tree(tmp_path / "lid", good_images=20)
     for name in ("BENT", "Good"):
         save(root / "test" / name / "000.png", random_image(900))
         save(root / "ground_truth" / name / "000_mask.png", blob(900))
         report = inspect(root)
         assert not report.usable
-        (told,) = [str(problem) for problem in report.problems if "share" in problem.what]
-        assert repr(name) in told
+        (found,) = [str(problem) for problem in report.problems if "share" in problem.what]
+        assert repr(name) in found
         for part in ("test", "ground_truth"):
             (root / part / name).rename(tmp_path / f"{name}_{part}")

@@ -17,11 +17,11 @@ from synth.errors import SourceError
 from synth.io.images import read_image, read_mask
 from synth.io.points import CLOUDS, MESHES, read_ply, read_points
 from synth.io.tiff import read_xyz
+from synth.parts import read_parts
+from synth.pipeline.inspect import inspect
 from synth.sources import read
 from synth.sources.clouds import list_clouds
-from synth.sources.eyecandies import read_depth
-from synth.sources.inspect import inspect
-from synth.sources.parts import read_parts
+from synth.sources.eyecandies_depth import read_depth
 from synth.sources.split_file import read_split_file
 from tests.synth.io.test_broken_files import DEPTH
 from tests.synth.trees import folder_tree
@@ -105,11 +105,11 @@ def test_a_name_that_no_file_can_have_is_refused_and_printable(tmp_path, reader,
     str(raised.value).encode()
 
 
-def test_a_pipe_in_a_folder_is_told_by_the_doctor_and_stops_a_read(tmp_path):
+def test_a_pipe_in_a_folder_is_reported_by_the_doctor_and_stops_a_read(tmp_path):
     root = folder_tree(tmp_path / "tile")
     os.mkfifo(root / "good" / "pipe.png")
-    (told,) = [problem for problem in inspect(root).problems if "pipe.png" in problem.file]
-    assert (told.severity, told.what) == ("error", "is a named pipe, not a file")
+    (found,) = [problem for problem in inspect(root).problems if "pipe.png" in problem.file]
+    assert (found.severity, found.what) == ("error", "is a named pipe, not a file")
     with pytest.raises(SourceError, match=r"pipe\.png is a named pipe, not a file; check the name, or remove it"):
         list(read(root))
 

@@ -28,7 +28,7 @@ def test_every_accepted_sample_is_drawn_again_to_the_same_bits_and_nothing_is_to
     assert tree(finished.path) == before
 
 
-def test_another_drawing_is_told_with_its_distance(finished, monkeypatch):
+def test_another_drawing_is_reported_with_its_distance(finished, monkeypatch):
     draw = BlobGenerator._paint
 
     def brighter(self, request):
@@ -43,7 +43,7 @@ def test_another_drawing_is_told_with_its_distance(finished, monkeypatch):
     assert again.to_json()["equal"] is False
 
 
-def test_a_stored_file_that_was_edited_or_lost_is_told(finished):
+def test_a_stored_file_that_was_edited_or_lost_is_reported(finished):
     record = finished.manifest[0]
     image, mask = (record.path(finished.path, kind) for kind in ("image", "mask"))
     Image.fromarray(np.zeros((37, 53, 3), np.uint8)).save(image)

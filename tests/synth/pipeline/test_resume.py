@@ -49,13 +49,13 @@ def _files(path: Path) -> int:
         return 0
 
 
-def _record(index: int, role: str = "accepted") -> StoredSample:
+def _record(index: int, role: str = "accepted", defect: str = "crack") -> StoredSample:
     provenance = Provenance(
         "blobs", index * 7, index, Origin("good", "f" * 64, "g.png"), (1, 2, 30), {"confidence": 0.5}
     )
     files = {"image": StoredFile(f"samples/{index}.png", "a" * 64)}
-    name = f"tile-crack-{index:05d}"
-    return StoredSample(name, role, "tile", "crack", files, provenance=provenance, scores={"area": 0.25})
+    name = f"tile-{defect}-{index:05d}"
+    return StoredSample(name, role, "tile", defect, files, provenance=provenance, scores={"area": 0.25})
 
 
 def test_the_journal_gives_back_what_was_added(tmp_path):
@@ -96,11 +96,25 @@ def test_a_flipped_bit_costs_its_shard_and_those_after_it(place, tmp_path):
     assert list(again.samples()) == [_record(k) for k in range(2 * int(5 * place))]
 
 
+@pytest.mark.parametrize("word", [b"tile", b"crack", b"product", b"defect", b"shard", b"1", b"sha256"])
+def test_a_closing_line_that_says_something_else_costs_its_shard_and_those_after_it(word, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    for first in range(0, 6, 2):
+        journal.add(KIND, [_record(first), _record(first + 1)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    changed = bytes([word[0] ^ 1]) + word[1:]
+    lines[5] = lines[5].replace(word, changed, 1)
+    path.write_bytes(b"".join(lines))
+    again = Journal(path)
+    assert (again.kinds, again.closed(KIND)) == ([KIND], 1)
+
+
 def test_a_journal_opens_shards_again_with_all_that_follow_them(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
     for first in range(0, 6, 2):
         journal.add(("tile", "crack"), [_record(first), _record(first + 1)])
-        journal.add(("tile", "stain"), [_record(first, "surplus")])
+        journal.add(("tile", "stain"), [_record(first, "surplus", "stain")])
     journal.reopen({("tile", "crack", 2), ("tile", "crack", 1)})
     for opened in (journal, Journal(journal.path)):
         assert [opened.closed(("tile", name)) for name in ("crack", "stain")] == [1, 3]

@@ -158,7 +158,7 @@ def test_a_mask_that_changed_since_is_refused_by_name(source, tmp_path, monkeypa
         run_blobs(moving, tmp_path / "out")
 
 
-def test_other_versions_do_not_go_on_with_an_unfinished_run(source, tmp_path, monkeypatch):
+def test_other_versions_do_not_resume_an_unfinished_run(source, tmp_path, monkeypatch):
     _stop_after(monkeypatch, 1)
     with pytest.raises(KeyboardInterrupt):
         run_blobs(source, tmp_path / "out")
@@ -193,7 +193,7 @@ def test_a_file_in_the_runs_place_is_refused(source, tmp_path):
         run_blobs(source, tmp_path / "out" / "below")
 
 
-def test_a_full_disk_leaves_nothing_half_written_and_the_run_goes_on(finished, source, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_nothing_half_written_and_the_run_is_resumed(finished, source, tmp_path, monkeypatch):
     write = Path.replace
     count = iter(range(1000))
 

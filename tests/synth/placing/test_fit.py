@@ -140,7 +140,7 @@ def test_a_textured_surface_does_not_fit_a_plain_one_whatever_the_noise():
     assert found == pytest.approx(np.full(found.shape, 2 * 20**2 / (20**2 + 3**2)), abs=0.2)
 
 
-def test_reach_tells_how_far_each_ring_goes_from_the_middle():
+def test_reach_says_how_far_each_ring_goes_from_the_middle():
     weight = np.zeros((2, 9, 13), np.float32)
     weight[0, 1:6, 2:12] = 1
     weight[1, 4, 6] = weight[1, 8, 5] = 1

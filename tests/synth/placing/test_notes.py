@@ -1,14 +1,14 @@
-"""What placement infers is told by inspect, --dry-run and the finished run alike, and gives way to the recipe."""
+"""What placement infers is reported by inspect, --dry-run and the finished run alike, and gives way to the recipe."""
 
+from synth.pipeline.inspect import inspect
 from synth.pipeline.preview import preview
 from synth.pipeline.runs import run
 from synth.placing.notes import turning_notes
-from synth.sources.inspect import inspect
 from synth.sources.procedural import make_part
 from tests.synth.blobs import recipe_for, write_source
 
 
-def test_parts_at_any_angle_and_aligned_ones_are_told_apart():
+def test_parts_at_any_angle_and_aligned_ones_are_distinguished():
     good_images = [make_part(product, None, seed, 128) for product in ("flange", "screw") for seed in range(10)]
     flange, screw = turning_notes(good_images)
     assert flange.startswith("flange: defects are turned by up to ")
@@ -17,29 +17,29 @@ def test_parts_at_any_angle_and_aligned_ones_are_told_apart():
 
 def test_one_good_image_is_not_said_to_have_been_measured():
     (note,) = turning_notes([make_part("flange", None, 0, 128)])
-    assert "one good image does not tell" in note
+    assert "one good image does not show" in note
 
 
-def test_what_the_recipe_says_is_taken_and_told():
+def test_what_the_recipe_says_is_taken_and_reported():
     good_images = [make_part("flange", None, seed, 128) for seed in range(3)]
     assert turning_notes(good_images, turn=7.0) == (
         "flange: defects are turned by up to 7 degrees, as generator.turn says",
     )
 
 
-def test_inspect_dry_run_and_run_tell_the_same(tmp_path):
+def test_inspect_dry_run_and_run_say_the_same(tmp_path):
     source = write_source(tmp_path / "tile")
     recipe = recipe_for(source, generator={"kind": "copy_paste"}, request={"per_defect": 2, "max_attempts": 20})
-    told = run(recipe, tmp_path / "run").inferred
-    assert len(told) == 2
-    assert "whole image" in told[0]
-    assert "turned" in told[1]
+    sentences = run(recipe, tmp_path / "run").inferred
+    assert len(sentences) == 2
+    assert "whole image" in sentences[0]
+    assert "turned" in sentences[1]
     for report in (inspect(source), preview(recipe, lambda *_: None)):
-        for sentence in told:
+        for sentence in sentences:
             assert sentence in str(report)
 
 
-def test_a_generator_that_places_nothing_by_context_is_told_nothing(tmp_path):
+def test_a_generator_that_places_nothing_by_context_is_reported_nothing(tmp_path):
     source = write_source(tmp_path / "tile")
     for generator in ({"kind": "cutpaste"}, {"kind": "copy_paste", "placement": "anywhere"}):
         assert not preview(recipe_for(source, generator=generator), lambda *_: None).notes

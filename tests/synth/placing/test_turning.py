@@ -60,7 +60,7 @@ def test_more_spread_gives_a_larger_limit():
     assert limits[2] > limits[0] + 8
 
 
-def test_one_image_tells_no_turns():
+def test_one_image_shows_no_turns():
     assert turn_limit([part(0, 0)]) == 3
 
 
@@ -79,7 +79,7 @@ def test_directions_scatter_as_far_as_they_were_drawn(scatter, least, most):
     assert lie_alike(np.where(np.arange(40) % 2, angles, angles + np.pi)) == pytest.approx(lie_alike(angles))
 
 
-def test_two_directions_tell_nothing():
+def test_two_directions_show_nothing():
     assert lie_alike(np.array([0.5, 0.5])) == 180
     assert lie_alike(np.array([])) == 180
     assert lie_alike(np.array([0.5, 0.5, 0.5])) == 3

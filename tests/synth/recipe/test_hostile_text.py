@@ -50,10 +50,10 @@ FINE = {
 
 def refused(recipe: str | Path, *overrides: str) -> str:
     started = time.process_time()
-    with pytest.raises(RecipeError) as told:
+    with pytest.raises(RecipeError) as raised:
         load_recipe(recipe, overrides)
     assert time.process_time() - started < 2  # 0.4 s where nothing else runs
-    return str(told.value)
+    return str(raised.value)
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -71,9 +71,9 @@ def test_the_same_text_in_an_override_is_refused_alike_and_not_repeated_whole(ca
     text, _, words = REFUSED[case]
     with pytest.raises(RecipeError, match=words):
         load_recipe("demo", [f"generator={text}"])
-    told = refused("demo", f"generator={text}")
-    assert told.startswith("--set generator=")
-    assert len(told) < 600
+    message = refused("demo", f"generator={text}")
+    assert message.startswith("--set generator=")
+    assert len(message) < 600
 
 
 @pytest.mark.parametrize("case", FINE)
@@ -126,13 +126,13 @@ def test_numbers_that_are_not_finite_are_mistakes(value, tmp_path):
     assert "request.max_attempts is " in refused("demo", f"request.max_attempts={value}")
 
 
-def test_thousands_of_mistakes_are_counted_and_the_first_ones_told(tmp_path):
+def test_thousands_of_mistakes_are_counted_and_the_first_ones_reported(tmp_path):
     file = tmp_path / "tiles.yaml"
     file.write_text("".join(f"key{i}: 1\n" for i in range(2000)))
-    told = refused(file).splitlines()
-    assert told[0].startswith("tiles.yaml:1: key0 is unknown")
-    assert len(told) == 31
-    assert told[-1] == "1970 more mistakes; mend these first"
+    message = refused(file).splitlines()
+    assert message[0].startswith("tiles.yaml:1: key0 is unknown")
+    assert len(message) == 31
+    assert message[-1] == "1970 more mistakes; mend these first"
 
 
 def test_an_override_into_a_thousand_blocks_is_refused():

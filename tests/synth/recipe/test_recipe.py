@@ -1,4 +1,4 @@
-"""Recipes: what is written is what is run, and every mistake is told with its place."""
+"""Recipes: what is written is what is run, and every mistake is reported with its place."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def write(folder: Path, text: str, name: str = "tiles.yaml") -> Path:
 
 
 def mistakes(file: Path, *overrides: str) -> list[str]:
-    with pytest.raises(RecipeError) as told:
+    with pytest.raises(RecipeError) as raised:
         load_recipe(file, overrides)
-    return str(told.value).splitlines()
+    return str(raised.value).splitlines()
 
 
 @pytest.mark.parametrize("name", sorted(bundled_recipes()))
@@ -113,18 +113,18 @@ def test_overrides_are_read_as_yaml_and_the_last_one_holds(tmp_path):
     assert recipe.request.per_defect == 7
 
 
-def test_four_mistakes_are_told_at_once_each_with_its_line(tmp_path):
+def test_four_mistakes_are_reported_at_once_each_with_its_line(tmp_path):
     file = write(
         tmp_path,
         "name: tiles\ngenerator:\n  guidence: 3\n  steps: many\nrequest:\n  per_defect: 0\noutput: {format: parqet}\n",
     )
-    told = mistakes(file)
-    assert told[0] == "tiles.yaml:3: generator.guidence is unknown; did you mean generator.guidance?"
-    assert told[1].startswith("tiles.yaml:4: generator.steps is 'many', wanted a valid integer")
-    assert told[2] == "tiles.yaml:6: request.per_defect is 0, wanted greater than or equal to 1"
-    assert told[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec', 'parquet'")
-    assert "did you mean parquet?" in told[3]
-    assert len(told) == 4
+    found = mistakes(file)
+    assert found[0] == "tiles.yaml:3: generator.guidence is unknown; did you mean generator.guidance?"
+    assert found[1].startswith("tiles.yaml:4: generator.steps is 'many', wanted a valid integer")
+    assert found[2] == "tiles.yaml:6: request.per_defect is 0, wanted greater than or equal to 1"
+    assert found[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec', 'mvtec_3d', 'parquet'")
+    assert found[3].endswith(" or a list; did you mean parquet?")
+    assert len(found) == 4
 
 
 @pytest.mark.parametrize(
@@ -149,11 +149,11 @@ def test_four_mistakes_are_told_at_once_each_with_its_line(tmp_path):
     ],
 )
 def test_a_mistake_names_its_line_the_problem_and_the_remedy(tmp_path, text, line, words):
-    told = mistakes(write(tmp_path, text))
-    assert len(told) == 1
-    assert told[0].startswith(f"tiles.yaml:{line}: ")
+    found = mistakes(write(tmp_path, text))
+    assert len(found) == 1
+    assert found[0].startswith(f"tiles.yaml:{line}: ")
     for word in words:
-        assert word in told[0]
+        assert word in found[0]
 
 
 @pytest.mark.parametrize(
@@ -167,10 +167,10 @@ def test_a_mistake_names_its_line_the_problem_and_the_remedy(tmp_path, text, lin
     ],
 )
 def test_a_mistake_in_an_override_names_the_override(tmp_path, override, words):
-    told = mistakes(write(tmp_path, "name: tiles\n"), override)
-    assert len(told) == 1
-    assert told[0].startswith(f"--set {override}: ")
-    assert words in told[0]
+    found = mistakes(write(tmp_path, "name: tiles\n"), override)
+    assert len(found) == 1
+    assert found[0].startswith(f"--set {override}: ")
+    assert words in found[0]
 
 
 def test_what_the_user_must_give_is_asked_for_once_even_where_it_would_not_fit(tmp_path):
@@ -214,8 +214,8 @@ def test_nothing_but_the_source_folder_lacks_a_default():
 def test_a_starter_shows_every_value_and_its_commented_lines_are_the_defaults(kind, tmp_path):
     text = starter(tmp_path, kind, tmp_path / "mine.yaml")
     as_written = load_recipe(write(tmp_path, text, "mine.yaml"))
-    told_all = re.sub(r"(?m)^(\s*)# (\w+: )", r"\1\2", "\n".join(text.splitlines()[4:]))
-    assert load_recipe(write(tmp_path, told_all, "mine.yaml")) == as_written
+    all_given = re.sub(r"(?m)^(\s*)# (\w+: )", r"\1\2", "\n".join(text.splitlines()[4:]))
+    assert load_recipe(write(tmp_path, all_given, "mine.yaml")) == as_written
     for name in (*type(as_written.source).model_fields, *type(as_written.generator).model_fields):
         assert f"{name}: " in text
 

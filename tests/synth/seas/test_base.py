@@ -58,7 +58,7 @@ def test_a_word_that_cannot_be_one_token_is_named():
         build_tokenizer(["crack", "two words"], 16)
 
 
-def test_a_base_that_is_not_there_is_told_with_the_layout_wanted(tmp_path):
+def test_a_base_that_is_not_there_is_reported_with_the_layout_wanted(tmp_path):
     with pytest.raises(GeneratorError, match="holds model_index"):
         load_base(str(tmp_path))
 
@@ -73,7 +73,7 @@ def test_an_inpainting_base_is_refused_by_its_channels(tmp_path):
 
 
 @torch.inference_mode()
-def test_the_bundled_base_draws_in_the_colour_it_is_told(bundled):
+def test_the_bundled_base_draws_in_the_colour_of_the_prompt(bundled):
     scheduler = DPMSolverMultistepScheduler.from_config(bundled.scheduler.config)
     pipeline = StableDiffusionPipeline(**{**bundled.components, "scheduler": scheduler})
     pipeline.set_progress_bar_config(disable=True)
@@ -83,8 +83,8 @@ def test_the_bundled_base_draws_in_the_colour_it_is_told(bundled):
         drawn = pipeline([words] * 4, num_inference_steps=12, guidance_scale=2.0, generator=seeds, output_type="np")
         return drawn.images.mean((0, 1, 2))
 
-    told = ("a white ceramic", "a black ceramic", "a red rubber", "a blue rubber")
-    white, black, red, blue = map(mean_colour, told)
+    prompts = ("a white ceramic", "a black ceramic", "a red rubber", "a blue rubber")
+    white, black, red, blue = map(mean_colour, prompts)
     assert white.mean() > black.mean() + 0.3
     assert red[0] - red[2] > 0.15
     assert blue[2] - blue[0] > 0.15

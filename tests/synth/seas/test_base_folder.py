@@ -314,7 +314,7 @@ def test_weights_that_are_not_finite_are_named(base):
     assert "vae/config.json gives" in refused(base)
 
 
-def test_a_name_that_is_neither_a_folder_nor_a_hub_id_is_told_with_what_may_be_given(base):
+def test_a_name_that_is_neither_a_folder_nor_a_hub_id_is_reported_with_what_may_be_given(base):
     for name in ("no/such/place", "../up", "a b"):
         with pytest.raises(GeneratorError, match=r"give 'tiny', a folder that holds model_index\.json"):
             load_base(name)

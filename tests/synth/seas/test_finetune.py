@@ -344,11 +344,11 @@ def test_a_flipped_bit_in_any_file_of_a_finished_model_is_named_or_does_no_harm(
 
 
 @pytest.mark.parametrize("name", ["files.json", "seas.json", "mask_head.safetensors", "unet/config.json"])
-def test_a_damaged_finished_model_is_told_of_and_made_again_to_the_same_bits(name, reference, new_pipeline, tmp_path):
-    folder, told = Path(shutil.copytree(reference, tmp_path / "plate")), []
+def test_a_damaged_finished_model_is_reported_and_made_again_to_the_same_bits(name, reference, new_pipeline, tmp_path):
+    folder, stages = Path(shutil.copytree(reference, tmp_path / "plate")), []
     flipped(folder / name)
-    finetune(new_pipeline(), *material(), CONFIG, folder, seed=3, progress=lambda stage, *_: told.append(stage))
-    assert [text for text in told if "damaged or missing: the model is made again" in text]
+    finetune(new_pipeline(), *material(), CONFIG, folder, seed=3, progress=lambda stage, *_: stages.append(stage))
+    assert [text for text in stages if "damaged or missing: the model is made again" in text]
     assert_equal_models(reference, folder)
     assert check_digests(folder) == []
 
@@ -364,11 +364,11 @@ def test_a_flipped_bit_in_any_file_of_an_interrupted_training_heals_to_the_same_
     whole = tmp_path / "whole"
     with pytest.raises(Stop):
         finetune(new_pipeline(), *material(), CONFIG, whole, seed=3, progress=until_stopped)
-    told: list[str] = []
+    stages: list[str] = []
     for number, name in enumerate(files(whole)):
         folder = Path(shutil.copytree(whole, tmp_path / str(number)))
         flipped(folder / name)
-        finetune(new_pipeline(), *material(), CONFIG, folder, seed=3, progress=lambda stage, *_: told.append(stage))
+        finetune(new_pipeline(), *material(), CONFIG, folder, seed=3, progress=lambda stage, *_: stages.append(stage))
         assert_equal_models(reference, folder)
         shutil.rmtree(folder)
-    assert len({text for text in told if "damaged" in text}) >= kinds
+    assert len({text for text in stages if "damaged" in text}) >= kinds

@@ -123,7 +123,7 @@ def test_the_tokens_survive_saving_the_tokenizer(pipeline, tmp_path):
     assert again.convert_tokens_to_ids(list(prompts.names)) == list(range(len(again) - len(prompts.names), len(again)))
 
 
-def test_a_tokenizer_that_lost_a_token_is_told_by_the_prompt(pipeline, untrained):
+def test_a_tokenizer_that_lost_a_token_is_reported_by_the_prompt(pipeline, untrained):
     prompts = UnbalancedPrompts.plan("plate", ["dent"], 1, 4)
     add_tokens(pipeline.tokenizer, pipeline.text_encoder, prompts, {}, from_names=False)
     with pytest.raises(GeneratorError, match=r"prompt 'a <ob1>' reads as ids"):

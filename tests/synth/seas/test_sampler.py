@@ -85,7 +85,7 @@ def test_strength_is_the_share_of_steps_taken(strength: float, taken: int) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_held_place_ends_as_the_good_part_and_a_free_one_as_drawn(kind: str) -> None:
+def test_a_fixed_place_ends_as_the_good_part_and_a_free_one_as_drawn(kind: str) -> None:
     clean, good, noise = torch.randn((2, *SHAPE)), torch.randn((2, *SHAPE)), sample_noise([3, 4], SHAPE)
     free = torch.zeros((2, 1, 6, 5))
     free[:, :, 2:4, 1:3] = 1

@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from synth.cli.main import app
+from synth.pipeline.inspect import inspect
 from synth.recipe import load_recipe
 from synth.recipe.starter import write_starter
 from synth.sources import list_source, list_tree, read, recognise
-from synth.sources.inspect import inspect
 from synth.split import make_split
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree, shapenet_tree
 from tests.synth.sources.test_rgbd_trees import eyecandies_item, eyecandies_tree, mvtec_3d_tree
@@ -134,9 +134,9 @@ ARCHIVES = [name for name, tree in TREES.items() if not tree.anywhere]
 
 @dataclass
 class Clutter:
-    """What was put into a tree: files that are told by name, and files that `inspect` counts as ignored."""
+    """What was put into a tree: files that are named in a problem, and files that `inspect` counts as ignored."""
 
-    told: Iterable[Path] = ()
+    named: Iterable[Path] = ()
     counted: Iterable[Path] = ()
 
 
@@ -151,7 +151,7 @@ def texts(root: Path, tree: Tree) -> Clutter:
 def texts_beside_data(root: Path, tree: Tree) -> Clutter:
     files = put_texts(root / tree.leaf)
     # Clouds may be text too, where a tree has labels.
-    return Clutter(told=files if tree.layout == "clouds" else (), counted=files)
+    return Clutter(named=files if tree.layout == "clouds" else (), counted=files)
 
 
 def hidden_files(root: Path, tree: Tree) -> Clutter:
@@ -198,7 +198,7 @@ def image_at(place: str) -> Put:
 
     def put(root: Path, tree: Tree) -> Clutter:
         file = root / place.format(product=tree.product, leaf=tree.leaf)
-        return Clutter(told=[save(file, random_image(901))])
+        return Clutter(named=[save(file, random_image(901))])
 
     return put
 
@@ -206,7 +206,7 @@ def image_at(place: str) -> Put:
 def cloud_at(place: str) -> Put:
     def put(root: Path, tree: Tree) -> Clutter:
         file = pcd(root / place.format(product=tree.product, leaf=tree.leaf), POINTS)
-        return Clutter(told=[file] if tree.layout == "clouds" else (), counted=[file])
+        return Clutter(named=[file] if tree.layout == "clouds" else (), counted=[file])
 
     return put
 
@@ -215,8 +215,8 @@ def copy_of_a_part(root: Path, tree: Tree) -> Clutter:
     old = root / tree.product / "old" / "train"
     shutil.copytree(root / tree.product / "train", old)
     files = [path for path in old.rglob("*") if path.is_file()]
-    told = [file for file in files if file.suffix in (*IMAGES, ".pcd")]
-    return Clutter(told, [file for file in files if file.suffix not in IMAGES])
+    named = [file for file in files if file.suffix in (*IMAGES, ".pcd")]
+    return Clutter(named, [file for file in files if file.suffix not in IMAGES])
 
 
 UNSEEN: dict[str, Put] = {
@@ -264,7 +264,7 @@ def test_everything_sees_the_data_of_an_archive_and_nothing_else(tmp_path, name,
     assert listing.layout == tree.layout
     assert {entry.file for entry in listing.entries} == data
     assert len({entry.id for entry in listing.entries}) == len(listing.entries) == len(data)
-    assert Counter(problem.file for problem in listing.problems) == Counter(map(str, clutter.told))
+    assert Counter(problem.file for problem in listing.problems) == Counter(map(str, clutter.named))
     for problem in listing.problems:
         assert problem.severity == "warning"
         assert "not read" in problem.what
@@ -311,7 +311,7 @@ def test_a_product_that_is_the_present_folder_takes_an_image_at_any_depth(tmp_pa
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_a_tree_without_a_file_is_told(tmp_path, name):
+def test_a_tree_without_a_file_is_reported(tmp_path, name):
     tree = TREES[name]
     root = tree.build(tmp_path / "unpacked")
     for file in [path for path in root.rglob("*") if path.is_file() and not path.name.endswith("_info_depth.yaml")]:
@@ -337,16 +337,16 @@ def test_a_product_in_the_folder_of_another_keeps_its_files_to_itself(tmp_path):
     assert Counter(entry.product for entry in listing.entries) == {"bottle": 19, "lid": 9}
 
 
-@pytest.mark.parametrize(("there", "twin"), [("rgb/000.png", "rgb/000.jpg"), ("xyz/000.tiff", "xyz/000.tif")])
-def test_one_name_for_two_files_of_a_scan_is_refused(tmp_path, there, twin):
+@pytest.mark.parametrize(("there", "copy"), [("rgb/000.png", "rgb/000.jpg"), ("xyz/000.tiff", "xyz/000.tif")])
+def test_one_name_for_two_files_of_a_scan_is_refused(tmp_path, there, copy):
     good = mvtec_3d_tree(tmp_path) / "bagel" / "train" / "good"
-    shutil.copy(good / there, good / twin)
+    shutil.copy(good / there, good / copy)
     (problem,) = list_tree(tmp_path).errors
     assert "has the same name as" in problem.what
-    assert {Path(problem.file).name, problem.what.rpartition(" ")[2]} == {Path(there).name, Path(twin).name}
+    assert {Path(problem.file).name, problem.what.rpartition(" ")[2]} == {Path(there).name, Path(copy).name}
 
 
-def test_an_eyecandies_image_without_its_depth_is_told(tmp_path):
+def test_an_eyecandies_image_without_its_depth_is_reported(tmp_path):
     root = eyecandies_archive(tmp_path)
     data = root / "ChocolateCookie" / "val" / "data"
     (data / "000_depth.png").unlink()

@@ -9,11 +9,11 @@ import pytest
 
 from synth.errors import SourceError
 from synth.io.points import pcd_bytes
+from synth.pipeline.inspect import inspect
 from synth.pipeline.runs import run
 from synth.recipe import Recipe
 from synth.sample import Cloud
 from synth.sources import list_tree, read, recognise
-from synth.sources.inspect import inspect
 from tests.synth.dual.scans import ball_cloud
 from tests.synth.trees import folder_tree, random_image, save
 
@@ -101,7 +101,7 @@ def test_one_class_alone_may_be_renamed(tmp_path):
     assert {sample.defect for sample in read(root, "clouds")} == {None, "bulge", "sink"}
 
 
-def test_a_defect_without_rows_is_told_with_what_is_wanted(tmp_path):
+def test_a_defect_without_rows_is_reported_with_what_is_wanted(tmp_path):
     root = real3d_tree(tmp_path)
     (root / "gem" / "gt" / "112_bulge.txt").unlink()
     (problem,) = list_tree(root).errors

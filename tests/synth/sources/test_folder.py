@@ -203,7 +203,7 @@ def put(root: Path, *names: str) -> Path:
     return root
 
 
-def test_one_flat_mask_for_two_types_is_told_with_both_images_and_a_place_for_each(tmp_path):
+def test_one_flat_mask_for_two_types_is_reported_with_both_images_and_a_place_for_each(tmp_path):
     root = put(tmp_path, "crack/0001.jpg", "pit/0001.jpg", "masks/0001.png")
     (problem,) = list_folder(root).errors
     assert str(problem) == (

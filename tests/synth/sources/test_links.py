@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from synth.errors import SourceError
+from synth.parts import settle_parts
+from synth.pipeline.inspect import inspect
 from synth.sources import READERS, list_tree, read, read_source
 from synth.sources.config import FolderSource
-from synth.sources.inspect import inspect
-from synth.sources.parts import settle_parts
 from synth.sources.walk import DEEPEST, walk
 from synth.split import make_split
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree
@@ -87,7 +87,7 @@ def test_links_within_a_source_are_fine(tmp_path):
     assert len([entry for entry in listing.entries if entry.split == "test" and entry.defect is None]) == 2
 
 
-def test_circles_of_links_end_and_are_told(tmp_path):
+def test_circles_of_links_end_and_are_reported(tmp_path):
     root = folder_tree(tmp_path / "tile")
     (root / "good" / "up").symlink_to(root, target_is_directory=True)
     (root / "good" / "itself.png").symlink_to("itself.png")
@@ -95,8 +95,8 @@ def test_circles_of_links_end_and_are_told(tmp_path):
     (root / "b").mkdir()
     (root / "a" / "to_b").symlink_to(root / "b")
     (root / "b" / "to_a").symlink_to(root / "a")
-    told = [str(problem) for problem in list_tree(root, "folder").problems]
-    assert any("good/up: is a link to" in text and "read already" in text for text in told)
+    found = [str(problem) for problem in list_tree(root, "folder").problems]
+    assert any("good/up: is a link to" in text and "read already" in text for text in found)
     with pytest.raises(SourceError, match=r"itself\.png is not a file"):
         list(read(root, "folder"))
 
@@ -119,8 +119,8 @@ def test_folders_that_are_too_deep_are_refused_by_name(tmp_path, layout):
     wanted = rf"tree{'/d' * (DEEPEST + 1)} lies more than {DEEPEST} folders below .*tree; move it up"
     with pytest.raises(SourceError, match=wanted):
         list_tree(root, layout)
-    (told,) = inspect(root, layout).problems
-    assert "folders below" in told.what
+    (found,) = inspect(root, layout).problems
+    assert "folders below" in found.what
 
 
 def test_a_folder_as_deep_as_allowed_is_read(tmp_path):
@@ -129,7 +129,7 @@ def test_a_folder_as_deep_as_allowed_is_read(tmp_path):
     assert [file.name for file in walk(tmp_path, lambda _: False).files] == ["a.png"]
 
 
-def test_masks_of_the_foreground_are_held_to_the_same(tmp_path):
+def test_masks_of_the_foreground_are_checked_alike(tmp_path):
     source = FolderSource(root=folder_tree(tmp_path / "tile"), foreground=tmp_path / "masks", min_shots=1)
     split = make_split(read_source(source), source)
     save(tmp_path / "masks" / "good0.png", ~blob(1))

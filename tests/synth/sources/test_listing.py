@@ -9,10 +9,10 @@ import pytest
 
 from synth import generators
 from synth.errors import SourceError
+from synth.pipeline.inspect import inspect
 from synth.recipe.starter import write_starter
 from synth.sources import list_tree, read, read_source
 from synth.sources.config import FolderSource
-from synth.sources.inspect import inspect
 from synth.sources.listing import open_root
 from tests.synth.blobs import BLOBS, run_blobs, write_source
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree
@@ -48,17 +48,17 @@ def put_run(place: Path, mark: str) -> None:
 
 @pytest.mark.parametrize("mark", ["run.lock", "environment.json"])
 @pytest.mark.parametrize("name", TREES)
-def test_a_run_below_the_root_is_told_and_not_read(tmp_path, name, mark):
+def test_a_run_below_the_root_is_reported_and_not_read(tmp_path, name, mark):
     root = TREES[name](tmp_path / "tiles")
     before = list_tree(root)
     put_run(root / "outputs" / "tiles", mark)
     after = list_tree(root)
     assert (after.layout, after.entries) == (before.layout, before.entries)
-    (told,) = set(after.problems) - set(before.problems)
-    assert (told.file, told.severity) == (str(root / "outputs" / "tiles"), "warning")
+    (found,) = set(after.problems) - set(before.problems)
+    assert (found.file, found.severity) == (str(root / "outputs" / "tiles"), "warning")
 
 
-def test_a_run_in_the_folder_it_learns_from_goes_on(tmp_path, monkeypatch):
+def test_a_run_in_the_folder_it_learns_from_is_resumed(tmp_path, monkeypatch):
     monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
     source = write_source(tmp_path / "tiles")
     made = run_blobs(source, source / "outputs" / "tiles")
@@ -73,7 +73,7 @@ def test_what_a_run_made_can_be_named_as_root(tmp_path):
 
 
 @pytest.mark.parametrize("name", [b"gr\xf6.jpg", b"gr\xf6\xdf/a.jpg"])
-def test_a_name_that_is_not_utf8_is_told_once_and_printable(tmp_path, name):
+def test_a_name_that_is_not_utf8_is_reported_once_and_printable(tmp_path, name):
     root = folder_tree(tmp_path / "tiles")
     place = root / "good" / os.fsdecode(name)
     place.parent.mkdir(exist_ok=True)
@@ -149,8 +149,8 @@ def test_deep_images_of_one_product_are_scaled_alike_or_refused(tmp_path):
     root = deep_tree(tmp_path, 200, 4000)
     with pytest.raises(SourceError, match=r"g0\.png: .* 255 as white, .*g1\.png with 4095.*white_level: 4095"):
         list(read(root))
-    (told,) = [problem for problem in inspect(root).problems if "source.white_level" in problem.remedy]
-    assert told.severity == "warning"
+    (found,) = [problem for problem in inspect(root).problems if "source.white_level" in problem.remedy]
+    assert found.severity == "warning"
     samples = list(read_source(FolderSource(root=root, white_level=4095)))
     assert {int(sample.image[0, 0, 0]) for sample in samples} == {6}
     assert {int(sample.image.max()) for sample in samples} == {12, 249}

@@ -70,7 +70,7 @@ def test_an_unknown_product_names_the_nearest(tmp_path):
         list(read(tmp_path, products=["botle"]))
 
 
-def test_what_lies_elsewhere_is_told_but_does_not_stop(tmp_path):
+def test_what_lies_elsewhere_is_reported_but_does_not_stop(tmp_path):
     root = mvtec_tree(tmp_path)
     save(root / "train" / "bent" / "a.png", random_image(1))
     save(root / "ground_truth" / "cut" / "900_mask.png", blob(1))

@@ -1,4 +1,4 @@
-"""Random fields and distances on the pixel grid: fast forms agree with the plain ones, statistics are as told."""
+"""Random fields and distances on the pixel grid: fast forms agree with the plain ones, statistics are as stated."""
 
 import numpy as np
 

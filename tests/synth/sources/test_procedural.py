@@ -34,38 +34,39 @@ def pair(product: str, defect: str, seed: int) -> tuple[Sample, Sample]:
     return make_part(product, defect, seed, SIZE), make_part(product, None, seed, SIZE)
 
 
-def depth_change(sample: Sample, twin: Sample) -> np.ndarray:
+def depth_change(sample: Sample, before: Sample) -> np.ndarray:
     """Metres the surface moved away from the camera, 0 where one of the two has no return; (H, W)."""
-    seen = (sample.xyz[..., 2] > 0) & (twin.xyz[..., 2] > 0)
-    return np.where(seen, sample.xyz[..., 2].astype(float) - twin.xyz[..., 2], 0.0)
+    seen = (sample.xyz[..., 2] > 0) & (before.xyz[..., 2] > 0)
+    return np.where(seen, sample.xyz[..., 2].astype(float) - before.xyz[..., 2], 0.0)
 
 
 @pytest.mark.parametrize(("product", "defect"), EVERY)
 def test_every_defect_is_visible_and_of_sensible_size_whatever_the_seed(product, defect):
     for seed in range(20):
-        sample, twin = pair(product, defect, seed)
+        sample, before = pair(product, defect, seed)
         assert MIN_AREA <= sample.mask.mean() <= MAX_AREA, seed
-        assert contrast(sample.image, twin.image, sample.mask) >= MIN_CONTRAST, seed
+        assert contrast(sample.image, before.image, sample.mask) >= MIN_CONTRAST, seed
 
 
 @pytest.mark.parametrize(("product", "defect"), EVERY)
 def test_the_mask_holds_all_that_differs_from_the_good_duplicate_and_little_else(product, defect):
     for seed in range(4):
-        sample, twin = pair(product, defect, seed)
-        moved = np.abs(depth_change(sample, twin)) > 1.01 * HEIGHT_STEP
+        sample, before = pair(product, defect, seed)
+        moved = np.abs(depth_change(sample, before)) > 1.01 * HEIGHT_STEP
         assert not (moved & ~sample.mask).any(), f"seed {seed}: the surface moved outside the mask"
         pitch = PRODUCTS[product].frame / min(SIZE)
         reach = 10e-3 / pitch + 6  # shadows and ambient light end here, then the blur of the lens
         far = ndimage.distance_transform_edt(~sample.mask) > reach
-        np.testing.assert_array_equal(sample.image[far], twin.image[far])
-        differs = (sample.image != twin.image).any(-1)
+        np.testing.assert_array_equal(sample.image[far], before.image[far])
+        differs = (sample.image != before.image).any(-1)
         assert (differs & sample.mask).sum() > 0.8 * sample.mask.sum(), f"seed {seed}: the mask covers untouched pixels"
 
 
 @pytest.mark.parametrize(("product", "defect"), EVERY)
 def test_removed_material_is_farther_added_is_nearer_and_a_stain_only_colours(product, defect):
     changes = [
-        depth_change(sample, twin)[sample.mask].mean() for sample, twin in (pair(product, defect, s) for s in range(4))
+        depth_change(sample, before)[sample.mask].mean()
+        for sample, before in (pair(product, defect, s) for s in range(4))
     ]
     if defect in REMOVED:
         assert min(changes) > 5e-6
@@ -80,9 +81,9 @@ def test_removed_material_is_farther_added_is_nearer_and_a_stain_only_colours(pr
 @pytest.mark.parametrize(("product", "defect"), [case for case in EVERY if case[0] in ("flange", "cap", "screw")])
 def test_a_defect_lies_on_the_part_not_on_the_background(product, defect):
     for seed in range(4):
-        sample, twin = pair(product, defect, seed)
-        distance = twin.meta["distance"]
-        part = (twin.xyz[..., 2] > 0) & (twin.xyz[..., 2] < distance - 2e-3)
+        sample, before = pair(product, defect, seed)
+        distance = before.meta["distance"]
+        part = (before.xyz[..., 2] > 0) & (before.xyz[..., 2] < distance - 2e-3)
         away = ndimage.distance_transform_edt(~part)[sample.mask]
         assert away.max() <= 0.13 * min(SIZE), seed  # flash hangs over the edge
         if defect not in ("burr", "flash"):

@@ -16,8 +16,8 @@ from synth.dual.frame import fit_camera
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import SourceError
 from synth.io.tiff import read_xyz, xyz_bytes
+from synth.pipeline.inspect import inspect
 from synth.sources import list_tree, read, recognise
-from synth.sources.inspect import inspect
 from synth.sources.listing import reopen
 from tests.synth.dual.scans import plate
 from tests.synth.trees import random_image, save
@@ -167,14 +167,14 @@ def test_the_mvtec_3d_tree_is_read_with_roles_and_masks(tmp_path, truth):
     np.testing.assert_array_equal(samples[1].xyz, plate(61, 83, seed=4).xyz)
 
 
-def test_a_scan_whose_neighbour_is_missing_is_told_with_what_is_wanted(tmp_path):
+def test_a_scan_whose_neighbour_is_missing_is_reported_with_what_is_wanted(tmp_path):
     root = mvtec_3d_tree(tmp_path)
     (root / "bagel" / "train" / "good" / "xyz" / "001.tiff").unlink()
     (root / "bagel" / "test" / "hole" / "gt" / "004.png").unlink()
-    told = [str(problem) for problem in list_tree(root).errors]
-    assert any("rgb/001.png: has no cloud; wanted" in text and "xyz/001.tiff" in text for text in told)
-    assert any("rgb/004.png: has no mask; wanted" in text and "gt/004.png" in text for text in told)
-    assert len(told) == 2
+    found = [str(problem) for problem in list_tree(root).errors]
+    assert any("rgb/001.png: has no cloud; wanted" in text and "xyz/001.tiff" in text for text in found)
+    assert any("rgb/004.png: has no mask; wanted" in text and "gt/004.png" in text for text in found)
+    assert len(found) == 2
 
 
 def test_good_scans_alone_are_usable_and_the_doctor_says_by_what(tmp_path):
@@ -239,13 +239,13 @@ def test_a_file_that_is_no_tiff_is_refused(tmp_path):
         read_xyz(tmp_path / "a.tiff")
 
 
-def test_a_mask_of_eyecandies_that_cannot_be_read_is_told_with_the_rest(tmp_path):
+def test_a_mask_of_eyecandies_that_cannot_be_read_is_reported_with_the_rest(tmp_path):
     data = eyecandies_tree(tmp_path) / "ChocolateCookie" / "test_public" / "data"
     (data / "01_mask.png").write_bytes(b"no image")
     (data / "02_bumps_mask.png").write_bytes((data / "02_bumps_mask.png").read_bytes()[:60])
-    told = [problem.file for problem in inspect(tmp_path).problems if problem.severity == "error"]
-    assert any("01_mask.png" in file for file in told)
-    assert any("02_bumps_mask.png" in file or "02_mask.png" in file for file in told)
+    found = [problem.file for problem in inspect(tmp_path).problems if problem.severity == "error"]
+    assert any("01_mask.png" in file for file in found)
+    assert any("02_bumps_mask.png" in file or "02_mask.png" in file for file in found)
 
 
 @pytest.mark.parametrize("compression", ["zlib", "lzma"])

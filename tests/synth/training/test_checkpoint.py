@@ -27,9 +27,9 @@ def _spoiled(content: bytes) -> dict[str, bytes]:
     return {"cut": content[:-7], "empty": b"", **flipped}
 
 
-def test_a_damaged_file_is_told_of_and_passed_over(tmp_path):
-    told = []
-    checkpoints = Checkpoints(tmp_path, "denoiser", "mark", report=told.append)
+def test_a_damaged_file_is_reported_and_passed_over(tmp_path):
+    reports = []
+    checkpoints = Checkpoints(tmp_path, "denoiser", "mark", report=reports.append)
     for update in (100, 200):
         checkpoints.save(update, _state(update), {"log": f"{update} rows"})
     newest = max(tmp_path.iterdir())
@@ -43,8 +43,8 @@ def test_a_damaged_file_is_told_of_and_passed_over(tmp_path):
             assert torch.equal(found.tensors["parameter/a"], _state(200)["parameter/a"]), how
         else:
             assert found.step == 100, how
-            assert "denoiser-000200.safetensors is damaged" in told[-1]
-    assert len(told) > 0.9 * len(_spoiled(whole))
+            assert "denoiser-000200.safetensors is damaged" in reports[-1]
+    assert len(reports) > 0.9 * len(_spoiled(whole))
 
 
 def test_states_of_all_types_come_back_with_their_notes(tmp_path):
@@ -74,7 +74,7 @@ def test_stages_do_not_see_each_other(tmp_path):
     assert Checkpoints(tmp_path, "mask", "mark").latest() is None
 
 
-def test_an_optimiser_goes_on_as_if_it_had_never_stopped():
+def test_an_optimiser_continues_as_if_it_had_never_stopped():
     def step(optimizer, parameter, update):
         parameter.grad = torch.cos(parameter.detach() + update)
         optimizer.step()

@@ -76,7 +76,7 @@ def test_a_finished_training_is_not_run_again_and_another_one_is_refused(tmp_pat
         run(tmp_path / "a", mark="other")
 
 
-def test_time_spent_waiting_for_batches_is_told_and_adds_up_over_interruptions(tmp_path):
+def test_time_spent_waiting_for_batches_is_reported_and_adds_up_over_interruptions(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "a", stop_at=4, wait=0.02)
     _, spent = run(tmp_path / "a", wait=0.02)

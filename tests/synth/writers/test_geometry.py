@@ -85,9 +85,9 @@ def truth_of(finished: Run, defect: str) -> list[tuple[np.ndarray, np.ndarray]]:
 def pcd(path: Path) -> np.ndarray:
     """Points of a binary PCD as its specification has it: a header of lines up to DATA, then records."""
     head, _, body = path.read_bytes().partition(b"DATA binary\n")
-    facts = dict(line.split(" ", 1) for line in head.decode().splitlines() if line and line[0] != "#")
-    assert (facts["FIELDS"], facts["SIZE"], facts["TYPE"]) == ("x y z", "4 4 4", "F F F")
-    assert int(facts["WIDTH"]) * int(facts["HEIGHT"]) == int(facts["POINTS"])
+    header = dict(line.split(" ", 1) for line in head.decode().splitlines() if line and line[0] != "#")
+    assert (header["FIELDS"], header["SIZE"], header["TYPE"]) == ("x y z", "4 4 4", "F F F")
+    assert int(header["WIDTH"]) * int(header["HEIGHT"]) == int(header["POINTS"])
     return np.array(list(struct.iter_unpack("<3f", body)))
 
 
@@ -205,8 +205,8 @@ def test_parquet_gives_datasets_the_organised_cloud_and_its_depth(scans):
         depth = np.asarray(row["depth"]).astype(float) * DEPTH_STEP
         np.testing.assert_allclose(depth, sample.xyz[..., 2], atol=0.51 * DEPTH_STEP)
         assert ((depth == 0) == (sample.xyz[..., 2] == 0)).all()
-        facts = json.loads(row["provenance"])["defects"]
-        assert facts[0]["type"] == sample.defect
+        records = json.loads(row["provenance"])["defects"]
+        assert records[0]["type"] == sample.defect
     assert rows.with_format("numpy")[6]["xyz"].shape == (61, 83, 3)
 
 

@@ -1,4 +1,4 @@
-"""The images that the bundled base learns from: seeded, varied, and with masks and captions that tell the truth."""
+"""The images that the bundled base learns from: seeded, varied, and with masks and captions that are true."""
 
 import numpy as np
 import pytest

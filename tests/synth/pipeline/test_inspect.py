@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from synth.errors import SourceError
+from synth.pipeline.inspect import Report, inspect
 from synth.sources import read
-from synth.sources.inspect import Report, inspect
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, size_of, write_split
 
 
-def told(report: Report, severity: str) -> list[str]:
+def texts(report: Report, severity: str) -> list[str]:
     return [str(problem) for problem in report.problems if problem.severity == severity]
 
 
@@ -77,19 +77,19 @@ def test_a_suspicious_mask_is_a_warning(root, mask, what):
     save(root / "defect" / "crack" / "crack0_mask.png", mask)
     report = inspect(root)
     assert report.usable
-    (warning,) = [text for text in told(report, "warning") if "crack0_mask.png" in text]
+    (warning,) = [text for text in texts(report, "warning") if "crack0_mask.png" in text]
     assert what in warning
 
 
 def test_the_same_image_in_shots_and_test_is_an_error_and_twice_in_one_role_a_warning(root):
     save(root / "defect" / "crack" / "crack2.png", np.ascontiguousarray(random_image(100, *size_of(100))[:, ::-1]))
     save(root / "defect" / "crack" / "crack2_mask.png", blob(100, *size_of(100)))
-    (twice,) = told(inspect(root), "warning")
+    (twice,) = texts(inspect(root), "warning")
     assert "crack0.png: (shot)" in twice
     assert "crack2.png (shot)" in twice
     good_images = [f"good{n}.jpg" for n in range(20)]
     write_split(root, {"crack": ["crack0.png", "crack1.png"], "good": good_images}, {"crack": ["crack2.png"]})
-    (leak,) = told(inspect(root), "error")
+    (leak,) = texts(inspect(root), "error")
     assert "crack2.png (test)" in leak
 
 
@@ -99,7 +99,7 @@ def test_few_good_images_few_shots_odd_names_and_mixed_colour_are_warnings(tmp_p
     save(root / "good" / "grün.png", random_image(41)[..., 0])
     report = inspect(root)
     assert report.usable
-    text = "\n".join(told(report, "warning"))
+    text = "\n".join(texts(report, "warning"))
     for wanted in (
         "only 5 good images",
         "2 shots of tile/crack",
@@ -111,7 +111,7 @@ def test_few_good_images_few_shots_odd_names_and_mixed_colour_are_warnings(tmp_p
 
 
 @pytest.mark.parametrize("names", [(), ("a.txt", "b.npy")])
-def test_a_folder_without_images_is_told_once(tmp_path, names):
+def test_a_folder_without_images_is_reported_once(tmp_path, names):
     for name in names:
         (tmp_path / name).write_text("hello")
     report = inspect(tmp_path)
@@ -120,7 +120,7 @@ def test_a_folder_without_images_is_told_once(tmp_path, names):
     assert sum(report.ignored.values()) == len(names)
 
 
-def test_a_missing_folder_is_told_not_raised(tmp_path):
+def test_a_missing_folder_is_reported_not_raised(tmp_path):
     report = inspect(tmp_path / "none")
     assert (report.usable, report.layout) == (False, None)
     assert "does not exist; check the path" in str(report)
@@ -144,7 +144,7 @@ def test_a_long_list_is_cut_in_the_text_only(tmp_path):
     assert "error: 10 more; --json lists all" in report.lines()
 
 
-def test_what_is_told_as_an_error_also_stops_a_read(root):
+def test_what_is_reported_as_an_error_also_stops_a_read(root):
     (root / "defect" / "crack" / "crack1.png").write_bytes(b"PNG?")
     (problem,) = [p for p in inspect(root).problems if "crack1.png" in p.file]
     with pytest.raises(SourceError, match=f"{problem.what}.*{problem.remedy}".replace("(", r"\(").replace(")", r"\)")):

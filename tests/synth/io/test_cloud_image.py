@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synth.dual.view import facing_defect, image_of_defect, rendered
+from synth.io.cloud_image import facing_defect, image_of_defect, rendered
 from synth.sample import Cloud
 from tests.synth.dual.scans import ball_cloud
 

@@ -1,5 +1,5 @@
-"""Where the product is: estimated from the good images and compared with the shots, or given, and told in both
-cases."""
+"""Where the product is: estimated from the good images and compared with the shots, or given, and reported in
+both cases."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from PIL import Image
 from scipy import ndimage
 from typer.testing import CliRunner
 
+from synth import parts
 from synth.cli.main import app
 from synth.errors import SourceError
 from synth.foreground import foreground
 from synth.io.images import read_image
 from synth.io.sealed import write_sealed
+from synth.parts import OUTLINE, contact_sheet, evenly, part_of, read_parts, settle_parts, write_parts
 from synth.pipeline.folder import RunFolder
+from synth.pipeline.inspect import inspect
 from synth.pipeline.runs import show
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
-from synth.sources import parts, read_source
+from synth.sources import read_source
 from synth.sources.config import FolderSource, ProceduralSource
-from synth.sources.inspect import inspect
-from synth.sources.parts import OUTLINE, contact_sheet, evenly, part_of, read_parts, settle_parts, write_parts
 from synth.sources.procedural import make_part
 from synth.split import Split, make_split
 from tests.synth.trees import folder_tree, save
@@ -196,7 +197,7 @@ def test_a_missing_an_empty_and_an_absent_mask_are_refused(table: Path) -> None:
         settle_parts(*split_of(table, foreground=table / "nowhere"))
 
 
-def test_a_mask_named_like_two_images_is_refused_and_folders_tell_them_apart(table: Path) -> None:
+def test_a_mask_named_like_two_images_is_refused_and_folders_distinguish_them(table: Path) -> None:
     true = table.parent / "true"
     (table / "defect" / "spot" / "s10.png").rename(table / "defect" / "spot" / "g0.png")
     (table / "defect" / "spot" / "s10_mask.png").rename(table / "defect" / "spot" / "g0_mask.png")
@@ -257,13 +258,13 @@ def test_few_are_evenly_taken() -> None:
     assert evenly([], 4) == []
 
 
-def test_inspect_tells_it_as_text_and_json_and_draws_the_overlay(table: Path) -> None:
+def test_inspect_reports_it_as_text_and_json_and_draws_the_overlay(table: Path) -> None:
     overlay = table.parent / "overlay.png"
     answer = CliRunner().invoke(app, ["inspect", str(table), "--overlay", str(overlay), "--json"])
     assert answer.exit_code == 0, answer.output
-    (told,) = json.loads(answer.stdout)["parts"]
-    assert (told["product"], told["how"]) == ("disc", "estimated")
-    assert told["text"] in str(inspect(table))
+    (finding,) = json.loads(answer.stdout)["parts"]
+    assert (finding["product"], finding["how"]) == ("disc", "estimated")
+    assert finding["text"] in str(inspect(table))
     sheet = read_image(overlay)
     scale = 280 / SIZE[1]
     drawn = (sheet == OUTLINE).all(axis=-1)[22:, :280][: round(SIZE[0] * scale)]
@@ -278,7 +279,7 @@ def test_a_sheet_of_nothing_is_a_sheet() -> None:
     assert contact_sheet(Split([], [], []), ()).shape == (1, 1, 3)
 
 
-def test_a_dry_run_tells_it(table: Path) -> None:
+def test_a_dry_run_reports_it(table: Path) -> None:
     recipe = table.parent / "r.yaml"
     content = {"name": "r", "source": {"kind": "folder", "root": str(table)}, "generator": {"kind": "copy_paste"}}
     recipe.write_text(yaml.safe_dump(content))

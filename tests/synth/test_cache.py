@@ -1,4 +1,4 @@
-from synth.placing.cache import Cache
+from synth.cache import Cache
 
 
 def test_a_thing_is_made_once():

@@ -17,11 +17,11 @@ from synth.errors import SourceError
 from synth.generators import Progress
 from synth.io.images import write_png
 from synth.io.names import check_names
+from synth.parts import PartFinding, contact_sheet, settle_parts
 from synth.sample import Sample
 from synth.sources import list_tree
 from synth.sources.config import FolderSource
 from synth.sources.listing import Entry, Listing, Problem, as_problem, differing_whites, files_below, is_image, load
-from synth.sources.parts import PartFinding, contact_sheet, settle_parts
 from synth.split import Split, keep_for_validation, likeness, roles_of
 
 MANY = 0.6
@@ -40,8 +40,8 @@ SHOWN = 20
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The readable images of one defect type of a product; defect None = good. A shot with a blank mask counts as
-    none, as in a run. validation: shots that a run keeps from its generator unless told otherwise. coverage: smallest,
-    median and largest share of the image that a mask covers, None where no mask marks anything."""
+    none, as in a run. validation: shots that a run keeps from its generator by default. coverage: smallest, median and
+    largest share of the image that a mask covers, None where no mask marks anything."""
 
     product: str
     defect: str | None
@@ -153,7 +153,7 @@ def inspect(
     """Look at every image and mask below `path`. Never raises for bad data: what is wrong stands in the report.
 
     `overlay`: a PNG file to write, in which the product's outline and the shots' masks are drawn into a few images of
-    each product (see `synth.sources.parts.contact_sheet`). WriterError where it cannot be written."""
+    each product (see `synth.parts.contact_sheet`). WriterError where it cannot be written."""
     try:
         listing = list_tree(path, layout)
     except SourceError as problem:
@@ -280,16 +280,16 @@ def _duplicate_problems(rows: Sequence[LedgerRow], roles: Sequence[str]) -> Iter
         if pair.first.role == pair.second.role:
             copies[pair.first.id].append(pair)
         else:
-            yield Problem(pair.first.name, _told([pair]), "keep one of them")
+            yield Problem(pair.first.name, _copies_of([pair]), "keep one of them")
     for pairs in copies.values():
-        yield Problem(pairs[0].first.name, _told(pairs), "keep one of them", "warning")
+        yield Problem(pairs[0].first.name, _copies_of(pairs), "keep one of them", "warning")
 
 
 def _with_role(row: LedgerRow, role: str) -> LedgerRow:
     return replace(row, role=role)
 
 
-def _told(pairs: Sequence[Duplicates]) -> str:
+def _copies_of(pairs: Sequence[Duplicates]) -> str:
     """What the first row of these pairs is a copy of."""
     equal = all(pair.first.sha256 == pair.second.sha256 for pair in pairs)
     same = "the same pixels" if equal else "the same image, copied or turned,"
@@ -301,10 +301,10 @@ def _told(pairs: Sequence[Duplicates]) -> str:
 def _name_problems(listing: Listing) -> Iterator[Problem]:
     taken: dict[str, Path] = {}
     for entry in listing.entries:
-        twin = taken.setdefault(entry.id.lower(), entry.file)
-        if twin != entry.file:
+        same = taken.setdefault(entry.id.lower(), entry.file)
+        if same != entry.file:
             remedy = "rename one: some systems take the two for one file"
-            yield Problem(str(entry.file), f"differs from {twin.name} only in its capitals", remedy, "warning")
+            yield Problem(str(entry.file), f"differs from {same.name} only in its capitals", remedy, "warning")
         if not entry.file.name.isascii():
             remedy = "rename it with plain letters if another program has to read it"
             yield Problem(str(entry.file), "has letters beyond ASCII in its name", remedy, "warning")

@@ -1,4 +1,4 @@
-"""Part = where the product is in an image: estimated or given for each product, and told to people before it is used.
+"""Part = where the product is in an image: estimated or given for each product, and reported before it is used.
 
 `settle_parts` decides once for each product and leaves the decision in `sample.meta["part"]`; `part_of` reads it. An
 estimate is a help and no judge: it is dropped, and the finding says so, where it does not fit the real defects.
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from synth.cache import Cache
 from synth.errors import SourceError
 from synth.foreground import foreground
 from synth.io.atomic import write_whole
@@ -24,7 +25,6 @@ from synth.io.json_text import JsonTextError, load_json
 from synth.io.regular import read_text, reason
 from synth.io.thumbnails import data_uri, outline
 from synth.io.user_masks import stretch
-from synth.placing.cache import Cache
 from synth.sample import Sample
 from synth.sources.config import SourceConfig
 from synth.sources.listing import files_below, is_image, reopen
@@ -211,7 +211,7 @@ def _settle(
     choice = getattr(source, "foreground", "whole")
     if ours:
         share, covered = _measured(shots, good_images, ours)
-        text = f"{product}: its region came with the images, covers {_told(share, covered)}"
+        text = f"{product}: its region came with the images, covers {_coverage(share, covered)}"
         return ours, PartFinding(product, "given", share, covered, text)
     if choice == "whole":
         return {}, PartFinding(
@@ -226,7 +226,7 @@ def _settle(
                 f"{choice}, the source.foreground, covers only {covered:.0%} of the masks of the shots of {product}: "
                 "it may be inverted; paint white where the product is, or leave source.foreground out"
             )
-        text = f"{product}: source.foreground covers {_told(share, covered)}"
+        text = f"{product}: source.foreground covers {_coverage(share, covered)}"
         return given, PartFinding(product, "given", share, covered, text)
     finding = _estimated(product, shots, evenly(good_images, MOST_LOOKED_AT))
     return ({sample.id: "auto" for sample in samples} if finding.how == "estimated" else {}), finding
@@ -255,7 +255,7 @@ def _estimated(product: str, shots: Sequence[Sample], good_images: Sequence[Samp
         wrong = f"what was found as product covers only {covered:.0%} of the shots' masks"
     else:
         text = f"{product}: the product was found in {len(found)} of {len(good_images)} good images, covers "
-        return PartFinding(product, "estimated", share, covered, text + _told(share, covered))
+        return PartFinding(product, "estimated", share, covered, text + _coverage(share, covered))
     text = f"{product}: {wrong}, so this is not used and nothing is checked against it; source.foreground takes a mask"
     return PartFinding(product, "not trusted", share, covered, text)
 
@@ -300,7 +300,7 @@ def _widened(part: np.ndarray) -> np.ndarray:
     return away <= max(1.0, MARGIN * max(part.shape))
 
 
-def _told(share: float, covered: float | None) -> str:
+def _coverage(share: float, covered: float | None) -> str:
     of_masks = "" if covered is None else f" and {covered:.1%} of the shots' masks"
     return f"{share:.0%} of them{of_masks}" if share >= 0.01 else f"{share:.1%} of them{of_masks}"
 
