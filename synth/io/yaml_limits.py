@@ -37,7 +37,7 @@ def first_excess(text: str, depth: int, values: int) -> Excess | None:
     """The first place where a text goes beyond `depth` levels, each value one of its own, or beyond so many `values`,
     keys and collections among them; an alias counts as all that it stands for. None within the limits. Raises what
     `yaml.parse` does."""
-    extents: dict[str, tuple[int, int]] = {}  # anchor -> values, levels
+    extents: dict[str | None, tuple[int, int]] = {}  # anchor -> values, levels
     unclosed: list[_Open] = []
     total = 0
     events: Iterator[Any] = yaml.parse(text, yaml.SafeLoader)
@@ -51,10 +51,9 @@ def first_excess(text: str, depth: int, values: int) -> Excess | None:
             if ended.anchor is not None:
                 extents[ended.anchor] = total + 1 - ended.before, levels
         elif isinstance(event, yaml.AliasEvent):
-            name = str(event.anchor)
-            if any(one.anchor == name for one in unclosed):
-                return Excess("circle", line, name)
-            count, levels = extents.get(name, (1, 1))
+            if any(one.anchor == event.anchor for one in unclosed):
+                return Excess("circle", line, str(event.anchor))
+            count, levels = extents.get(event.anchor, (1, 1))
         elif not isinstance(event, yaml.NodeEvent):
             continue
         total += count

@@ -18,7 +18,7 @@ from synth.io.atomic import remove, write_whole
 from synth.parts import read_parts
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
-from synth.pipeline.executors import Executor, ExecutorName, executor
+from synth.pipeline.executors import Executor, ExecutorName, open_executor
 from synth.pipeline.folder import RunFolder, run_folder
 from synth.pipeline.guards import begin, check_recipe
 from synth.pipeline.job import Job, Worker
@@ -97,7 +97,7 @@ def run(
     out: str | Path | None = None,
     progress: Progress | None = None,
     workers: int = 1,
-    executed: ExecutorName = "local",
+    executor: ExecutorName = "local",
 ) -> Run:
     """Run the recipe in the folder `out` (outputs/<name> by default) and return the finished run.
 
@@ -117,7 +117,7 @@ def run(
     with folder.lock():
         check_recipe(folder, recipe)
         folder.sweep()
-        _make(recipe, prepared, streams, folder, progress, workers, executed)
+        _make(recipe, prepared, streams, folder, progress, workers, executor)
     return _finished(folder)
 
 
@@ -190,14 +190,14 @@ def _make(
     folder: RunFolder,
     progress: Progress,
     workers: int,
-    executed: ExecutorName,
+    executor: ExecutorName,
 ) -> None:
     from synth.pipeline.page.gallery import write_gallery
 
     job = _begin(recipe, prepared, folder)
     journal = _open_journal(folder, streams, progress)
     worker, committer = Worker(job), Committer(folder, journal)
-    with executor(executed, workers, job, worker) as pool:
+    with open_executor(executor, workers, job, worker) as pool:
         _fit(job, pool, worker, progress)
         draw_streams(streams, pool, committer, folder, progress)
     journal.arrange()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from synth import generators
 from synth.generators import Declaration, Generator, Progress, Request, origin_of
+from synth.io.atomic import write_whole
 from synth.pipeline.runs import Run, run
 from synth.recipe import Recipe
 from synth.sample import Provenance, Sample
@@ -37,10 +38,9 @@ class BlobGenerator:
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         self.good_images = sorted(good_images, key=lambda good: good.id)
-        self.folder.mkdir(exist_ok=True)
         for step in range(3):
             time.sleep(self.pause)
-            (self.folder / f"step{step}").write_text("learnt")
+            write_whole(self.folder / f"step{step}", b"learnt")
 
     def surroundings(self, product: str) -> None:
         return None

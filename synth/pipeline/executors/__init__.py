@@ -49,7 +49,7 @@ class Inline:
 
 
 @contextmanager
-def executor(kind: ExecutorName, workers: int, job: Job, here: Worker) -> Iterator[Executor]:
+def open_executor(kind: ExecutorName, workers: int, job: Job, here: Worker) -> Iterator[Executor]:
     """An executor of this kind for a job; `here` is this process' own worker, used where one is all that is wanted.
     RunError where Ray is asked for and not installed."""
     if kind == "local" and workers == 1:

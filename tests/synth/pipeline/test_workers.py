@@ -63,7 +63,7 @@ def test_actors_of_ray_end_with_the_bytes_of_one_though_one_is_killed(recipe, al
                 actor.kill()
 
     try:
-        made = run(recipe, tmp_path / "out", kill_one, workers=3, executed="ray")
+        made = run(recipe, tmp_path / "out", kill_one, workers=3, executor="ray")
     finally:
         ray.shutdown()
     assert killed
