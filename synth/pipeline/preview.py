@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from synth.checks.ledger import counts_by_type, validation_shots
-from synth.generators import Progress
+from synth.generators import GENERATORS, Progress
 from synth.io.png import png_bytes
 from synth.parts import PartFinding
 from synth.pipeline.plan import plan
@@ -68,8 +69,10 @@ class Preview:
 
 
 def preview(recipe: Recipe, progress: Progress) -> Preview:
-    """Read the source and plan the run; nothing is written. Raises what reading and splitting raise."""
+    """Read the source, open the generator and plan the run; nothing is written. Raises what these raise, as a run
+    would."""
     split, ledger, findings = prepare(recipe, progress)
+    GENERATORS[recipe.generator.kind].open(recipe.generator, Path("model"), recipe.seed)
     notes = placement_notes(recipe, split.good_images)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(

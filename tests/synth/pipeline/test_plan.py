@@ -2,7 +2,7 @@
 
 import pytest
 
-from synth.errors import RecipeError, SourceError
+from synth.errors import GeneratorError, RecipeError, SourceError
 from synth.pipeline.preparation import prepare, silent
 from synth.pipeline.preview import preview
 from synth.recipe import Recipe
@@ -39,3 +39,9 @@ def test_a_preview_names_shots_only_where_they_are_learnt_from():
     assert "shots, drawing" not in str(drawn)
     assert "from 2 shots, drawing" in str(pasted)
     assert drawn.planned[0].most_drawn == 16  # two shards of 8 for 9 attempts
+
+
+def test_a_dry_run_finds_a_wrong_base_as_the_run_would(tmp_path):
+    wrong = {"kind": "seas", "base": str(tmp_path / "no")}
+    with pytest.raises(GeneratorError, match="no such folder"):
+        preview(Recipe.model_validate({"source": SOURCE, "generator": wrong}), silent)
