@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +32,12 @@ from synth.recipe import Recipe, differences, load_recipe
 _SHA256 = "# sha256: "
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """What a run's recipe has more than the one it was begun by, as sentences; none for a new or an unchanged run."""
-
-    changes: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.changes)
-
-
-def check_recipe(folder: RunFolder, recipe: Recipe) -> Growth:
-    """How the recipe has grown since the folder's run was begun. RecipeError where it is another one, or where the
-    folder is of another version of flawsmith; RunError where recipe.yaml is damaged and is not this one."""
+def check_recipe(folder: RunFolder, recipe: Recipe) -> bool:
+    """Whether the recipe asks for more than the one that the folder's run was begun by. RecipeError where it is another
+    one, or where the folder is of another version of flawsmith; RunError where recipe.yaml is damaged and is not this
+    one."""
     if not folder.recipe.exists():
-        return Growth()
+        return False
     text = folder.recipe.read_text(encoding="utf-8", errors="replace")
     recorded, body = _recorded(text)
     if recorded is None:
@@ -58,17 +48,17 @@ def check_recipe(folder: RunFolder, recipe: Recipe) -> Growth:
     if recorded != _sha256(body):
         if recorded != _sha256(recipe.to_yaml()):
             raise RunError(f"{folder.recipe} was changed or is damaged; put it back as it was, or use another folder")
-        return Growth()
+        return False
     old = load_recipe(folder.recipe)
     changed = differences(old, recipe)
     if not changed:
-        return Growth()
+        return False
     if not _has_grown(old, recipe):
         raise RecipeError(
             f"{folder.path} holds a run of another recipe ({'; '.join(changed)}); "
             "name another folder with --out, or give back the old values to resume this one"
         )
-    return Growth(tuple(changed))
+    return True
 
 
 def check_same_source(folder: RunFolder, ledger: Sequence[LedgerRow]) -> None:

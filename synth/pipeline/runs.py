@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from synth.checks.ledger import read_ledger, validation_shots
-from synth.errors import RecipeError, RunError, WriterError
+from synth.errors import RunError
 from synth.generators import GENERATORS, Progress
 from synth.io.atomic import remove, write_whole
 from synth.parts import read_parts
@@ -32,8 +32,7 @@ from synth.pipeline.stored import StoredSample, damage
 from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
-from synth.suggest import did_you_mean
-from synth.writers import WRITERS, FolderSink
+from synth.writers import WRITERS, FolderSink, check_request
 
 
 class Run:
@@ -158,10 +157,7 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
 
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
-    if name not in WRITERS:
-        raise RecipeError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")
-    if Path(out).exists() and (Path(out).is_file() or any(Path(out).iterdir())):
-        raise WriterError(f"{out} is not empty; name a new folder with --out")
+    check_request(name, out)
     finished = Run(path)
     _write(finished.folder, finished.manifest, name, Path(out))
 
@@ -202,7 +198,6 @@ def _make(
         draw_streams(streams, pool, committer, folder, progress)
     journal.arrange()
     shutil.rmtree(folder.shards, ignore_errors=True)
-    journal.arrange()
     accepted = [sample for stream in streams for sample in journal.samples(stream.kind) if sample.role == "accepted"]
     shutil.rmtree(folder.data, ignore_errors=True)
     for done, name in enumerate(recipe.output.formats):

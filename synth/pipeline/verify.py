@@ -73,9 +73,8 @@ def write_digests(folder: RunFolder, manifest: bytes) -> None:
 
 def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
     """The files of a finished run that are missing, damaged or new in `data/`."""
-    try:
-        files: dict[str, str] = read_sealed(folder.digests)
-    except (OSError, ValueError):
+    files = _digests(folder)
+    if files is None:
         return [Damage(folder.digests.name, "is damaged")]
     found = []
     for done, (name, sha256) in enumerate(sorted(files.items()), start=1):
@@ -91,9 +90,15 @@ def verify(path: str | Path, progress: Progress) -> Verification:
     folder = RunFolder(Path(path))
     if not folder.manifest.exists() or not folder.digests.exists():
         raise RunError(f"{path} is not a finished run of this version; run its recipe again to finish it")
-    with suppress(ValueError):
-        return Verification(str(path), len(read_sealed(folder.digests)), tuple(damages(folder, progress)))
-    return Verification(str(path), 0, tuple(damages(folder, progress)))
+    return Verification(str(path), len(_digests(folder) or {}), tuple(damages(folder, progress)))
+
+
+def _digests(folder: RunFolder) -> dict[str, str] | None:
+    """sha256 of each file of a finished run, None where that is not known any more."""
+    with suppress(OSError, ValueError):
+        files: dict[str, str] = read_sealed(folder.digests)
+        return files
+    return None
 
 
 def _listed(folder: RunFolder) -> Iterator[str]:

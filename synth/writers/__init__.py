@@ -43,13 +43,17 @@ WRITERS: dict[str, Format] = {
 }
 
 
+def check_request(name: str, out: str | Path) -> None:
+    """WriterError for a format that WRITERS does not have, and for a folder that holds something."""
+    if name not in WRITERS:
+        raise WriterError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")
+    place = Path(out)
+    if place.exists() and (place.is_file() or any(place.iterdir())):
+        raise WriterError(f"{place} is not empty; name a new folder")
+
+
 def write(samples: Iterable[Sample], out: str | Path, format: str = "mvtec") -> None:
-    """Write any samples, good and defective ones, real or generated, in a format of WRITERS into the folder `out`.
-    WriterError for an unknown format, for a folder that holds something, and for samples that the format cannot
-    hold."""
-    folder = Path(out)
-    if format not in WRITERS:
-        raise WriterError(f"format {format!r} is unknown; {did_you_mean(format, WRITERS)}")
-    if folder.exists() and (folder.is_file() or any(folder.iterdir())):
-        raise WriterError(f"{folder} is not empty; name a new folder")
-    WRITERS[format].write(samples, FolderSink(folder))
+    """Write any samples, good and defective ones, real or generated, in a format of WRITERS into the new folder `out`.
+    WriterError as in `check_request`, and for samples that the format cannot hold."""
+    check_request(format, out)
+    WRITERS[format].write(samples, FolderSink(Path(out)))

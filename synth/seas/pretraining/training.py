@@ -21,6 +21,7 @@ import argparse
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -117,15 +118,16 @@ def take_over(pipeline: StableDiffusionPipeline, older: StableDiffusionPipeline)
     pipeline.text_encoder.load_state_dict({**state, **dict.fromkeys(names, rows)})
 
 
-class Resumable:
+class Resumable(ABC):
     """What every stage saves: model, optimiser and the log. Its batches are the numbers of the steps."""
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, work: Path) -> None:
         self.model, self.optimizer, self.log = model, optimizer, Log(work / "log.jsonl")
         self._names = {parameter: name for name, parameter in model.named_parameters()}
 
+    @abstractmethod
     def step(self, step: int, _batch: int) -> None:
-        raise NotImplementedError
+        """One update."""
 
     def state(self) -> tuple[State, Notes]:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}

@@ -119,7 +119,7 @@ def test_a_worker_that_is_killed_costs_what_it_was_making(recipe, tmp_path):
     assert not any(map(_alive, workers))
 
 
-def test_workers_end_with_the_process_they_work_for(recipe, tmp_path):
+def test_workers_end_with_a_process_that_is_killed_and_three_others_resume_it(recipe, alone, tmp_path):
     code = (
         "import sys, time\nfrom synth.recipe import load_recipe\nfrom synth.pipeline.runs import run\n"
         "def told(stage, done, total):\n    print(stage, flush=True)\n    time.sleep(0.2)\n"
@@ -139,6 +139,8 @@ def test_workers_end_with_the_process_they_work_for(recipe, tmp_path):
     process.wait()
     assert workers
     _wait(lambda: not any(map(_alive, workers)))
+    assert not (tmp_path / "out" / "manifest.parquet").exists()
+    assert tree(run(recipe, tmp_path / "out", workers=3).path) == alone
 
 
 def test_products_are_fitted_side_by_side_and_a_dead_worker_is_told(recipe, tmp_path, monkeypatch):
