@@ -22,6 +22,7 @@ from synth.io.names import is_utf8
 from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
+from synth.sources.notes import Note
 from synth.sources.walk import unlistable, walk
 
 
@@ -43,7 +44,8 @@ class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
-    `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests."""
+    `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
+    inferred from its name and folders."""
 
     id: str
     file: Path
@@ -55,16 +57,19 @@ class Entry:
     cloud: tuple[int, Unit] | None = None
     listed: bool = False
     white: int | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A folder as one layout sees it; entries sorted by id."""
+    """A folder as one layout sees it; entries sorted by id. `notes`: what was inferred about the whole folder, as
+    sentences."""
 
     layout: str
     root: Path
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def listed(self) -> bool:
