@@ -48,7 +48,8 @@ class Generator(Protocol):
     """Learns from a few defective shots and good parts, then draws labelled defects."""
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Learn. Continues from what an interrupted call left in the generator's folder; no-op when complete."""
+        """Learn. Continues from what an interrupted call left in the generator's folder; no-op when complete. Good
+        images may come closed: `synth.sources.listing.reopen` gives one of them its pixels."""
 
     def surroundings(self, product: str) -> Surroundings | None:
         """What the context of this product's defects is compared with by the checks; None where it is not checked."""

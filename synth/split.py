@@ -25,7 +25,7 @@ from synth.errors import SourceError
 from synth.io.images import content_hash, perceptual_hash
 from synth.sample import Sample
 from synth.sources.config import ProceduralSource, SourceConfig
-from synth.sources.listing import reopen
+from synth.sources.listing import closed, reopen
 from synth.suggest import did_you_mean
 
 Wanted = Literal["all"] | Sequence[str]
@@ -52,8 +52,8 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Split:
-    """Every real sample in exactly one role, sorted by id. `test` and `validation` samples read from files carry no
-    pixels (see `synth.sources.listing.reopen`); `hashes` holds the perceptual hash of each sample by id."""
+    """Every real sample in exactly one role, sorted by id. Of the samples read from files only shots carry their pixels
+    (see `synth.sources.listing.reopen`); `hashes` holds the perceptual hash of each sample by id."""
 
     shots: list[Sample]
     good_images: list[Sample]
@@ -76,8 +76,8 @@ def make_split(
     defects: Wanted = "all",
     learns: bool = True,
 ) -> Split:
-    """Give every sample its role. Samples are taken one at a time, and the pixels of test samples let go at once, so an
-    iterator of thousands needs memory for shots and good images only. The seed draws what source.test_fraction and
+    """Give every sample its role. Samples are taken one at a time and the pixels of each let go at once, so an iterator
+    of thousands needs memory for the shots only. The seed draws what source.test_fraction and
     source.validation_fraction keep. `learns` False: the generator needs no shots, only good images, and nothing is kept
     for validation.
 
@@ -93,7 +93,7 @@ def make_split(
     parts: dict[str, list[Sample]] = {"shot": [], "good": [], "validation": [], "test": []}
     for sample in kept:
         role = "validation" if sample.id in validation else roles[sample.id]
-        parts[role].append(_without_pixels(sample) if role in CLOSED else reopen(sample))
+        parts[role].append(reopen(sample) if role == "shot" else sample)
     dropped = [_dropped(sample) for sample in read if sample.id in lost]
     split = Split(parts["shot"], parts["good"], parts["test"], dropped, hashes, parts["validation"])
     if learns:
@@ -120,7 +120,7 @@ def _read(samples: Iterable[Sample]) -> tuple[list[Sample], dict[str, np.ndarray
             blank.add(sample.id)
         hashed = {"sha256": content_hash(sample.image), "labels": _label_hash(sample)}
         known = replace(sample, meta={**hashed, **sample.meta})
-        kept.append(_without_pixels(known) if sample.split in CLOSED else known)
+        kept.append(closed(known))
     if not kept:
         raise SourceError("the source holds no samples; name a folder with images of good and of defective parts")
     return sorted(kept, key=lambda sample: sample.id), hashes, blank
@@ -212,10 +212,6 @@ def _roles(samples: Sequence[Sample], test_fraction: float, seed: int) -> dict[s
 def _dropped(sample: Sample) -> Dropped:
     file, reason = sample.meta.get("file"), "its mask is blank: nothing to learn from"
     return Dropped(sample.id, file, str(sample.product), str(sample.defect), reason)
-
-
-def _without_pixels(sample: Sample) -> Sample:
-    return replace(sample, image=None, mask=None, xyz=None, cloud=None) if "file" in sample.meta else sample
 
 
 def _check_enough(

@@ -53,7 +53,7 @@ class Seen:
         assert sample.mask is not None
         meta, product = sample.meta, str(sample.product)
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
-        self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        self.colour[product][not meta["grey"]] += 1
         if meta["white"] is not None:
             self.whites[product].setdefault(meta["white"], Path(meta["file"]))
         for note in (*meta["entry"].notes, *meta.get("notes", ())):

@@ -15,6 +15,7 @@ from synth.pipeline.plan import plan
 from synth.pipeline.preparation import prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.sources.listing import reopen
 from synth.writers import WRITERS
 
 
@@ -89,4 +90,5 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
 
 
 def _bytes(sample: Sample) -> int:
-    return len(png_bytes(sample.image)) if sample.image is not None else 0
+    image = reopen(sample).image
+    return len(png_bytes(image)) if image is not None else 0

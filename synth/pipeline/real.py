@@ -17,6 +17,7 @@ from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.stored import Role, StoredFile, StoredSample, damage, inside
 from synth.sample import Sample
+from synth.sources.listing import reopen
 from synth.writers.names import stem_of
 
 PLACES: dict[Role, str] = {"good": "good", "shot": "shots"}
@@ -30,7 +31,7 @@ def keep_real(folder: RunFolder, roles: Iterable[tuple[Role, Sequence[Sample]]])
     kept: dict[str, StoredSample] = {}
     for role, samples in roles:
         for sample in samples:
-            record = _keep(folder, sample, role, kept)
+            record = _keep(folder, reopen(sample), role, kept)
             kept[record.files["image"].path] = record
     records = [kept[image] for image in sorted(kept)]
     write_sealed(folder.real / "index.json", [record.to_json() for record in records])

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from synth.cache import Cache
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
 from synth.io.names import is_utf8
@@ -24,6 +25,9 @@ from synth.printable import printable
 from synth.sample import Sample
 from synth.sources.notes import Note
 from synth.sources.walk import unlistable, walk
+
+OPEN_BYTES = 1 << 29
+"""Pixels and points of the samples that `reopen` keeps in memory, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,15 @@ def load(entry: Entry) -> Sample:
             "mask_file": None if entry.mask is None else str(entry.mask),
             "sha256": content_hash(image),
             "white": white,
+            "grey": is_grey(image),
             "entry": entry,
         },
     )
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether an image (H, W, 3) shows no colour."""
+    return bool((image[..., 1:] == image[..., :1]).all())
 
 
 def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
@@ -184,6 +194,7 @@ def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
             "mask_file": None,
             "sha256": content_hash(cloud.points),
             "white": None,
+            "grey": is_grey(image),
             "entry": entry,
         },
     )
@@ -197,19 +208,48 @@ def _check_spread(file: Path, points: np.ndarray) -> None:
 
 
 def reopen(sample: Sample) -> Sample:
-    """A sample of a folder with its pixels and points, read again where they were let go. Raises SourceError where the
-    file has changed since."""
-    if sample.image is not None:
+    """A sample of a folder with its pixels and points, read again where they were let go; the last OPEN_BYTES of them
+    are remembered. A sample that came from no folder is given back. Raises SourceError where the file has changed
+    since."""
+    if sample.image is not None or "entry" not in sample.meta:
         return sample
     file = sample.meta["file"]
     changed = SourceError(f"{file} changed while it was being read; run again when the folder is at rest")
+    entry = sample.meta["entry"]
     try:
-        again = load(sample.meta["entry"])
+        again = _OPEN.get((entry, sample.meta["sha256"]), lambda: load(entry))
     except SourceError as problem:
         raise changed from problem
     if again.meta["sha256"] != sample.meta["sha256"]:
         raise changed
     return replace(sample, image=again.image, mask=again.mask, xyz=again.xyz, cloud=again.cloud)
+
+
+def closed(sample: Sample) -> Sample:
+    """A sample of a folder without its pixels and points, which `reopen` reads again; others as they are."""
+    return replace(sample, image=None, mask=None, xyz=None, cloud=None) if "entry" in sample.meta else sample
+
+
+def has_geometry(sample: Sample) -> bool:
+    """Whether a sample has an organised or unorganised cloud, also while it is closed."""
+    entry = sample.meta.get("entry")
+    known = () if entry is None else (entry.xyz, entry.cloud)
+    return any(one is not None for one in (sample.xyz, sample.cloud, *known))
+
+
+def is_cloud(sample: Sample) -> bool:
+    """Whether a sample is an unorganised cloud, whose image only shows its points, also while it is closed."""
+    entry = sample.meta.get("entry")
+    return sample.xyz is None and (sample.cloud is not None or (entry is not None and entry.cloud is not None))
+
+
+def _bytes(sample: Sample) -> int:
+    cloud = sample.cloud
+    parts = () if cloud is None else (cloud.points, cloud.normals, cloud.colors, cloud.labels)
+    return sum(array.nbytes for array in (sample.image, sample.mask, sample.xyz, *parts) if array is not None)
+
+
+_OPEN = Cache(OPEN_BYTES, _bytes)
 
 
 def open_root(root: str | Path) -> Path:
