@@ -90,6 +90,8 @@ def make_split(
     rows = [ledger_row(roles[sample.id], sample, hashes[sample.id]) for sample in kept]
     fraction = source.validation_fraction if learns else 0.0
     validation = keep_for_validation(rows, fraction, seed, getattr(source, "min_shots", 1))
+    files = {row.file for row in rows if row.id in validation and row.file is not None}
+    validation |= {row.id for row in rows if row.file in files}
     parts: dict[str, list[Sample]] = {"shot": [], "good": [], "validation": [], "test": []}
     for sample in kept:
         role = "validation" if sample.id in validation else roles[sample.id]
@@ -182,10 +184,14 @@ def keep_for_validation(rows: Sequence[LedgerRow], fraction: float, seed: int, l
 
 
 def _different(rows: Sequence[LedgerRow]) -> list[list[LedgerRow]]:
-    """The rows of each different image: those that are copies of each other, directly or through others, together."""
+    """The rows of each different image: those that are copies of each other, directly or through others, together, and
+    so are windows of one file."""
     group = {row.id: [row] for row in rows}
-    for pair in find_duplicates(rows):
-        one, other = group[pair.first.id], group[pair.second.id]
+    first_of_file = {row.file: row for row in reversed(rows) if row.file is not None}
+    same_file = [(first_of_file[row.file], row) for row in rows if row.file is not None]
+    copies = [(pair.first, pair.second) for pair in find_duplicates(rows)]
+    for first, second in (*same_file, *copies):
+        one, other = group[first.id], group[second.id]
         if one is not other:
             one.extend(other)
             group.update(dict.fromkeys((row.id for row in other), one))
@@ -202,11 +208,35 @@ def _roles(samples: Sequence[Sample], test_fraction: float, seed: int) -> dict[s
     kinds: list[tuple[Kind, str]] = [((str(s.product), s.defect), str(s.split)) for s in samples]
     for kind in {kind for kind, _ in kinds}:
         free = [index for index, (own, split) in enumerate(kinds) if own == kind and split not in CLOSED]
-        free.sort(key=lambda index: _rank(seed, "test", samples[index].id))
-        for index in free[: int(len(free) * test_fraction)]:
-            kinds[index] = kind, "test"
+        left = int(len(free) * test_fraction)
+        for members in sorted(_by_file(samples, free), key=lambda some: _rank(seed, "test", samples[some[0]].id)):
+            if len(members) > left:
+                break
+            left -= len(members)
+            for index in members:
+                kinds[index] = kind, "test"
     roles = roles_of(kinds, any(sample.meta["entry"].listed for sample in samples if "entry" in sample.meta))
+    _follow_files(samples, roles)
     return {sample.id: role for sample, role in zip(samples, roles, strict=True)}
+
+
+def _by_file(samples: Sequence[Sample], some: Iterable[int]) -> list[list[int]]:
+    """The numbers of some samples, those that are windows of one file together."""
+    files: dict[str, list[int]] = defaultdict(list)
+    for index in some:
+        files[samples[index].meta.get("file") or samples[index].id].append(index)
+    return list(files.values())
+
+
+def _follow_files(samples: Sequence[Sample], roles: list[str]) -> None:
+    """One role for all windows of one file: test, if one of them is a test image; good windows of a defective image
+    follow it."""
+    for members in _by_file(samples, range(len(samples))):
+        if len(members) > 1:
+            own = {roles[index] for index in members if samples[index].defect is not None} or {"good"}
+            first = next(role for role in ("test", "validation", "shot", "good") if role in own)
+            for index in members:
+                roles[index] = "good" if first == "shot" and samples[index].defect is None else first
 
 
 def _dropped(sample: Sample) -> Dropped:

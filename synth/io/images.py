@@ -32,6 +32,8 @@ BYTES_A_PIXEL = 30
 """Memory that reading, hashing and inspecting an image of 8 bits and its mask takes at the most, measured."""
 
 HASH_SIDE = 32
+_ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5
+"""The EXIF tag of how an image lies, and its least value that means a turn by 90 degrees."""
 MASK_REMEDY = "a mask is black (0) with the defect white (255 or 1), one file for each defect type"
 
 
@@ -52,6 +54,19 @@ def read_levels(path: str | Path, white: int | None = None) -> tuple[np.ndarray,
         white = white or white_of(values)
         return np.repeat(to_eight_bits(values, path, white)[..., None], 3, axis=-1), white
     return np.array(_in_mode(image, "RGB")), None
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(H, W) of an image as `read_image` gives it, from the file's header alone. Raises SourceError where it has none
+    that can be read."""
+    path = regular_file(path)
+    try:
+        with quiet("PIL"), warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
+            warnings.simplefilter("ignore")
+            turned = image.getexif().get(_ORIENTATION, 1) >= _FIRST_SIDEWAYS
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except Exception as problem:  # each decoder fails in its own ways; the file is what the user can mend
+        raise SourceError(f"{path} cannot be read as an image ({reason(problem)}); copy it again") from problem
 
 
 def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:

@@ -16,6 +16,7 @@ from synth.sources.folder import list_folder
 from synth.sources.listing import Listing, open_root, samples
 from synth.sources.mvtec_3d import is_mvtec_3d, list_mvtec_3d
 from synth.sources.mvtec_ad import is_mvtec_ad, list_mvtec_ad
+from synth.sources.tiling import cut_up
 from synth.suggest import did_you_mean
 
 READERS: dict[str, Callable[..., Listing]] = {
@@ -48,6 +49,7 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any image is opened."""
     ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "white_level", "foreground"}
+    ours |= {"tiles", "good_from"}
     listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(
@@ -55,7 +57,9 @@ def list_source(source: TreeSource) -> Listing:
             "remove one of them"
         )
     white = getattr(source, "white_level", None)
-    return replace(listing, entries=tuple(replace(entry, white=white) for entry in listing.entries))
+    listing = replace(listing, entries=tuple(replace(entry, white=white) for entry in listing.entries))
+    tiles, good_from = getattr(source, "tiles", None), getattr(source, "good_from", "files")
+    return listing if tiles is None and good_from == "files" else cut_up(listing, tiles, good_from)
 
 
 def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:

@@ -37,6 +37,19 @@ def _word(value: Any) -> Any:
     return path.name if path is not None and path.name in ("auto", "whole") and not path.exists() else value
 
 
+def _tiles() -> Any:
+    help_text = "Side of the tiles into which larger images are cut; without it images are read whole."
+    return Field(None, description=help_text, json_schema_extra={"unit": "px"}, ge=32)
+
+
+GoodFrom = Annotated[
+    Literal["files", "defective"],
+    Field(
+        description="Where good images come from: the files of good parts, or windows of defective images away from "
+        "their masks, for data without good parts."
+    ),
+]
+
 Foreground = Annotated[
     Literal["auto", "whole"] | Path,
     BeforeValidator(_word),
@@ -71,6 +84,8 @@ class FolderSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    tiles: int | None = _tiles()
+    good_from: GoodFrom = "files"
     test_fraction: float = Field(
         0.0,
         description="Share of each defect type and of the good images kept for measuring, without a split file.",
@@ -95,6 +110,8 @@ class MvtecAdSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    tiles: int | None = _tiles()
+    good_from: GoodFrom = "files"
 
 
 class Mvtec3dSource(BaseModel):

@@ -48,6 +48,7 @@ class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
+    `window`: top, left, height and width in px of what is read of the image and its mask, None = all.
     `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
     inferred from its name and folders."""
 
@@ -62,6 +63,7 @@ class Entry:
     listed: bool = False
     white: int | None = None
     notes: tuple[Note, ...] = ()
+    window: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,24 @@ def load(entry: Entry) -> Sample:
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
     if entry.cloud is not None:
         return _load_cloud(entry, *entry.cloud)
+    if entry.window is not None:
+        return _window_of(_WHOLE.get(replace(entry, window=None, id=""), lambda: _load_image(entry)), entry)
+    return _load_image(entry)
+
+
+def _window_of(whole: Sample, entry: Entry) -> Sample:
+    """The window of an entry, cut from its whole image."""
+    assert entry.window is not None
+    assert whole.image is not None
+    assert whole.mask is not None
+    top, left, height, width = entry.window
+    window = slice(top, top + height), slice(left, left + width)
+    image, mask = np.ascontiguousarray(whole.image[window]), np.ascontiguousarray(whole.mask[window])
+    known = {"sha256": content_hash(image), "grey": is_grey(image), "entry": entry}
+    return replace(whole, id=entry.id, image=image, mask=mask, defect=entry.defect, meta={**whole.meta, **known})
+
+
+def _load_image(entry: Entry) -> Sample:
     image, white = read_levels(entry.file, entry.white)
     size = image.shape[:2]
     mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
@@ -250,6 +270,8 @@ def _bytes(sample: Sample) -> int:
 
 
 _OPEN = Cache(OPEN_BYTES, _bytes)
+_WHOLE = Cache(1)
+"""The image that the last window was cut from: windows of one image are read one after the other."""
 
 
 def open_root(root: str | Path) -> Path:
