@@ -27,7 +27,7 @@ from synth.io.thumbnails import data_uri, outline
 from synth.io.user_masks import stretch
 from synth.sample import Sample
 from synth.sources.config import SourceConfig
-from synth.sources.listing import files_below, is_cloud, is_image, reopen
+from synth.sources.listing import files_below, has_cloud, is_image, reopen
 from synth.split import Split
 
 MOST_LOOKED_AT = 24
@@ -132,7 +132,7 @@ def settle_parts(split: Split, source: SourceConfig) -> tuple[Split, tuple[PartF
     Raises SourceError where a mask that the user gave is missing, black, or does not cover the shots' masks so."""
     settled: dict[str, Any] = {}
     findings = []
-    for product in sorted({str(s.product) for s in split.good_images if not is_cloud(s)}):
+    for product in sorted({str(s.product) for s in split.good_images if not has_cloud(s)}):
         shots = [s for s in split.shots if s.product == product]
         good_images = [s for s in split.good_images if s.product == product]
         wanted, finding = _settle(product, shots, good_images, source)

@@ -17,7 +17,7 @@ from synth.generators import Progress, Request, origin_of
 from synth.io.cloud_image import image_of_defect
 from synth.io.user_masks import read_region, stretch
 from synth.sample import Provenance, Sample
-from synth.sources.listing import has_geometry, is_cloud, reopen
+from synth.sources.listing import has_cloud, has_xyz, reopen
 
 GOOD_IMAGES_TRIED = 5
 
@@ -38,7 +38,7 @@ class DrawnOnGoodImages:
         """Keep the good images. GeneratorError for one without geometry."""
         self._good_images = {}
         for good in sorted(good_images, key=lambda one: one.id):
-            if not has_geometry(good):
+            if not (has_xyz(good) or has_cloud(good)):
                 raise GeneratorError(
                     f"{good.id} has an image alone, this generator needs depth: read a source with xyz or clouds"
                 )
@@ -108,7 +108,7 @@ class DualGenerator(DrawnOnGoodImages):
         """Keep the good images. GeneratorError for one without geometry, or for a legal region on clouds, which have no
         image that it could be laid over."""
         for good in good_images:
-            if self._region is not None and is_cloud(good):
+            if self._region is not None and not has_xyz(good):
                 raise GeneratorError(f"{good.id} is a cloud; generator.legal_region is for RGB-D scans, leave it out")
         super().fit(shots, good_images, progress)
 

@@ -250,17 +250,16 @@ def closed(sample: Sample) -> Sample:
     return replace(sample, image=None, mask=None, xyz=None, cloud=None) if "entry" in sample.meta else sample
 
 
-def has_geometry(sample: Sample) -> bool:
-    """Whether a sample has an organised or unorganised cloud, also while it is closed."""
+def has_xyz(sample: Sample) -> bool:
+    """Whether a sample has an organised cloud, also while it is closed."""
     entry = sample.meta.get("entry")
-    known = () if entry is None else (entry.xyz, entry.cloud)
-    return any(one is not None for one in (sample.xyz, sample.cloud, *known))
+    return sample.xyz is not None or (entry is not None and entry.xyz is not None)
 
 
-def is_cloud(sample: Sample) -> bool:
-    """Whether a sample is an unorganised cloud, whose image only shows its points, also while it is closed."""
+def has_cloud(sample: Sample) -> bool:
+    """Whether a sample has an unorganised cloud, also while it is closed; its image only shows the points."""
     entry = sample.meta.get("entry")
-    return sample.xyz is None and (sample.cloud is not None or (entry is not None and entry.cloud is not None))
+    return sample.cloud is not None or (entry is not None and entry.cloud is not None)
 
 
 def _bytes(sample: Sample) -> int:
