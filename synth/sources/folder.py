@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from os.path import commonpath
 from pathlib import Path
 
+from synth.io.names import own_name
 from synth.sources.listing import Entry, Listing, Problem, files_below, is_image, limit_good_images, open_root
 from synth.sources.split_file import apply_split
 
@@ -85,7 +86,7 @@ def list_folder(
 ) -> Listing:
     """All images below root with their masks, as one product. `split`: see FolderSource."""
     root = open_root(root)
-    product = product or root.resolve().name
+    product = product or own_name(root)
     files, problems = files_below(root, exclude, follow_links)
     images, masks, collisions = _sort(root, [file for file in files if is_image(file)])
     entries: list[Entry] = []
