@@ -42,7 +42,7 @@ def leftover(name: str) -> str | None:
     return pattern or (HIDDEN if name.startswith(".") else None)
 
 
-def is_copy(folder: str | Path, name: str, names: Collection[str]) -> bool:
+def is_copy(folder: Path, name: str, names: Collection[str]) -> bool:
     """Whether a file among `names` is called a copy of another of them and has the same bytes."""
     made = COPY.fullmatch(name)
     if made is None:
@@ -51,21 +51,21 @@ def is_copy(folder: str | Path, name: str, names: Collection[str]) -> bool:
     if original not in names:
         return False
     try:
-        return filecmp.cmp(os.path.join(folder, name), os.path.join(folder, original), shallow=False)
+        return filecmp.cmp(folder / name, folder / original, shallow=False)
     except OSError:
         return False
 
 
-def count(path: str | Path, label: str) -> int:
+def count(entry: os.DirEntry[str], label: str) -> int:
     """The files behind a leftover; of those that are only hidden the images, as nobody looks for others there. What
-    cannot be listed counts as none."""
-    names = [name for _, _, files in os.walk(path) for name in files] if os.path.isdir(path) else [os.fspath(path)]
+    cannot be listed counts as none, and a link as one."""
+    names = [entry.name]
+    if entry.is_dir(follow_symlinks=False):
+        names = [name for _, _, files in os.walk(entry.path) for name in files]
     return sum(label != HIDDEN or name.lower().endswith(SUFFIXES) for name in names)
 
 
 def told(counts: Counter[str]) -> str | None:
     """One sentence on all that was left out."""
-    found = [
-        f"{number} file{'s' * (number > 1)} of {printable(label)}" for label, number in sorted(counts.items()) if number
-    ]
+    found = [f"{n} file{'s' * (n > 1)} of {printable(label)}" for label, n in sorted(counts.items()) if n]
     return f"left out as leftovers of other programs: {', '.join(found)}" if found else None

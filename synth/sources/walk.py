@@ -92,5 +92,5 @@ def _listed(folder: Path, leftovers: Counter[str]) -> list[os.DirEntry[str]]:
         if label is None:
             kept.append(entry)
         else:
-            leftovers[label] += count(entry.path, label)
+            leftovers[label] += count(entry, label)
     return kept
