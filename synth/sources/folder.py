@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.io.names import own_name
+from synth.printable import printable
 from synth.sources.folder_names import FolderRules, Parts
 from synth.sources.folder_notes import alike_types, folder_notes
 from synth.sources.folder_places import Place, place_in_product
@@ -117,8 +118,9 @@ def _without_mask(root: Path, image: Path, folder: Parts, masked: set[Parts]) ->
     wanted = image.with_name(f"{image.stem}_mask.png")
     remedy = f"add {wanted}, white where the defect is, or move the image to {root / 'good'} if it shows none"
     if folder and folder not in masked:
-        remedy += f"; none in its folder has one: are they good, say source.good: [{folder[-1]}]; if another folder "
-        remedy += "holds the masks, name it in source.masks"
+        name = printable(folder[-1])
+        remedy += f"; where all of {name} is good, say source.good: [{name}]; where its masks are in another folder, "
+        remedy += "name that in source.masks"
     return Problem(str(image), "has no mask", remedy)
 
 

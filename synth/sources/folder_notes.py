@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from synth.printable import printable
 from synth.sources.folder_names import BATCH, FolderRules, Parts
 from synth.sources.listing import Entry, Problem
 from synth.sources.mask_folders import FolderTree
+from synth.sources.pairing import image_stem
 
 NAMED = 6
 """Folders or types that a sentence names."""
@@ -33,27 +34,30 @@ def folder_notes(root: Path, tree: FolderTree, entries: Sequence[Entry], rules: 
 def _meanings(root: Path, entries: Sequence[Entry]) -> Iterator[str]:
     """What one product's folders were taken for."""
 
-    def where(entry: Entry) -> str:
-        return _shown(entry.file.relative_to(root).parts[:-1])
+    def told(what: str, own: Sequence[Entry]) -> str:
+        folders = list(dict.fromkeys(_shown(entry.file.relative_to(root).parts[:-1]) for entry in own))
+        more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+        return f"{what} ({len(own)}) in {folders[0]}{more}"
 
-    good = [entry for entry in entries if entry.defect is None]
-    defects = [entry for entry in entries if entry.defect is not None]
-    if good:
-        yield f"good images in {_counted(good, where)} (source.good)"
-    if defects:
-        types = Counter(f"{entry.defect} in {where(entry)}" for entry in defects)
-        yield f"types {_numbers(types)} (source.type_from)"
-        yield f"masks {_counted(defects, lambda entry: _mask_place(root, entry))} (source.masks)"
+    by_type: dict[str | None, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_type[entry.defect].append(entry)
+    if good := by_type.pop(None, []):
+        yield f"{told('good images', good)} (source.good)"
+    if by_type:
+        yield f"types {_some([told(str(name), own) for name, own in by_type.items()])} (source.type_from)"
+        places = Counter(_mask_place(root, entry) for own in by_type.values() for entry in own)
+        yield f"masks {_some([f'{place} ({number})' for place, number in places.items()])} (source.masks)"
     for role in ("validation", "test"):
         if own := [entry for entry in entries if entry.split == role and not entry.listed]:
-            yield f"for {role}, by their folders' names: {_counted(own, where)}"
+            yield told(f"for {role} by the names of folders", own)
 
 
 def _mask_place(root: Path, entry: Entry) -> str:
     assert entry.mask is not None  # every defect has one
     if entry.mask.parent != entry.file.parent:
         return f"in {_shown(entry.mask.parent.relative_to(root).parts)}"
-    end = entry.mask.stem.removeprefix(entry.file.stem)
+    end = entry.mask.stem.removeprefix(image_stem(entry.mask.stem) or entry.mask.stem)
     return f"beside their images as NAME{end}{entry.mask.suffix}"
 
 
@@ -74,28 +78,12 @@ def _unusual(tree: FolderTree, rules: FolderRules) -> Iterator[str]:
     batches = sorted({name for folder in images for name in folder if BATCH.fullmatch(name)})
     if batches and rules.type_from != "path":
         yield f"batches of one product, and no types: {_some(batches)} (source.types decides)"
-    deeper = [folder for folder in images if _has_more_names(tree, folder)]
+    deeper = [folder for folder in images if len(tree.places[folder].types) > 1 and tree.places[folder].kind != "good"]
     if deeper and rules.type_from != "path":
         yield (
             f"{_some([_shown(folder) for folder in deeper])}: of several names of folders the {rules.type_from} is the "
             "type (source.type_from decides)"
         )
-
-
-def _has_more_names(tree: FolderTree, folder: Parts) -> bool:
-    place = tree.places[folder]
-    if place.kind in (None, "good"):
-        return False
-    names = [name for name in place.tail if name != place.product and not BATCH.fullmatch(name)]
-    return len(names) > 1
-
-
-def _counted(entries: Iterable[Entry], where: Callable[[Entry], str]) -> str:
-    return _numbers(Counter(map(where, entries)))
-
-
-def _numbers(counts: Counter[str]) -> str:
-    return _some([f"{name} ({number})" for name, number in counts.items()])
 
 
 def _some(names: Sequence[str]) -> str:
@@ -121,7 +109,8 @@ def alike_types(root: Path, entries: Iterable[Entry]) -> Iterator[Problem]:
         for words, same in by_words.items():
             longer = [name for prefix in _beginnings(words) for name in by_words.get(prefix, ())]
             if words and len(longer) + len(same) > 1:
-                what = f"{product} has the types {_some([*longer, *same])}, which may be one, made in full number each"
+                names_of = _some([*longer, *same])
+                what = f"{product} has the types {names_of}, which may be one; each gets shots and defects of its own"
                 remedy = "join their folders, or see source.type_from; if they are several, all is well"
                 yield Problem(str(root), what, remedy, "warning")
 

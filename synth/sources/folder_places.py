@@ -13,13 +13,15 @@ from synth.sources.folder_names import BATCH, ROLES, FolderRules, Parts, Reading
 class Place(NamedTuple):
     """What images or masks in a folder are. product: None where the tree is one product, or the folder lies in none;
     kind: the type, "good", or None where no folder says it; split: the role; marker: the folder of masks in which it
-    lies; tail: all names by which masks and images of one place agree."""
+    lies; tail: all names by which masks and images of one place agree; types: the names among which the type was
+    chosen."""
 
     product: str | None
     kind: str | None
     split: str
     marker: Parts | None
     tail: Parts
+    types: Parts = ()
 
 
 def places_of(
@@ -66,13 +68,12 @@ def _products(images: Collection[tuple[Parts, int | None]], rules: FolderRules) 
 def _place(reading: Reading, rules: FolderRules, depth: int, products: set[str], above_good: set[Parts]) -> Place:
     names, good = _unbatched(reading, rules)
     product = names[depth] if len(names) > depth and names[depth] in products and good != depth else None
-    start = depth + 1 if product else 0
+    own = range(depth + 1 if product else 0, len(names))
+    types = tuple(names[i] for i in own if names[: i + 1] not in above_good) or tuple(names[i] for i in own)
     if good is not None:
         kind = "good"
     elif rules.type_from == "path":
         kind = "_".join(reading.tail[reading.tail.index(product) + 1 :] if product else reading.tail)
     else:
-        own = range(start, len(names))
-        types = [names[i] for i in own if names[: i + 1] not in above_good] or [names[i] for i in own]
         kind = types[0 if rules.type_from == "first" else -1] if types else ""
-    return Place(product, kind or None, reading.split, reading.marker, reading.tail)
+    return Place(product, kind or None, reading.split, reading.marker, reading.tail, types)

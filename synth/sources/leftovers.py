@@ -24,7 +24,7 @@ PATTERNS = (
     *("._*", "~$*", "*~", "*.bak", "*.swp", "*.tmp", "*.part", "*.partial", "*.crdownload"),
     *("synophoto_thumb_*", "synoindex_*", "*:zone.identifier"),
 )
-HIDDEN = ".*"
+HIDDEN = ".* (hidden)"
 COPY = re.compile(
     r"(copy|kopie|copie|copia)( \(\d+\))? (of|von|de|di) (?P<first>.+)"
     r"|(?P<stem>.+?)( -)? (copy|kopie|copie|copia)( ?\(?\d+\)?)?(?P<suffix>\.\w+)",

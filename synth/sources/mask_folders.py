@@ -4,14 +4,15 @@ only makes it a candidate; a defect type may be called label, and a product face
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from synth.errors import SourceError
-from synth.io.images import decoded
+from synth.io.images import decoded, read_mask
 from synth.sources.folder_names import IMAGES, FolderRules, Parts, mask_candidates, says, word_of
 from synth.sources.folder_places import Place, places_of
 from synth.sources.pairing import Folder, MaskIndex, sort_folder
@@ -103,24 +104,28 @@ def _refuse(tree: FolderTree) -> None:
     """Note the folders, among those taken for masks, that hold images: they have masks beside them, or hardly any is
     the mask of an image and they do not look like masks."""
     below: dict[Parts, list[Path]] = defaultdict(list)
+    used = _masks_of_defects(tree)
     for folder, files in tree.files.items():
         marker = tree.places[folder].marker
         if marker is None:
             lone = tree.sorted[folder].lone
-            if lone and not _are_masks(tree, lone):
+            if lone and not _are_masks(lone, used):
                 tree.plain.add(folder)
         else:
             below[marker].extend(files)
             if sort_folder(files).beside:
                 tree.refused.add(marker)
     for marker, files in below.items():
-        unused = (marker in tree.unnamed or tree.masks[marker]) and tree.index.used.isdisjoint(files)
-        if unused or not _are_masks(tree, files):
+        unused = (marker in tree.unnamed or tree.masks[marker]) and used.isdisjoint(files)
+        if unused or not _are_masks(files, used):
             tree.refused.add(marker)
 
 
-def _are_masks(tree: FolderTree, files: Sequence[Path]) -> bool:
-    return 2 * sum(file in tree.index.used for file in files) >= len(files) or _look_like_masks(files)
+def _are_masks(files: Sequence[Path], used: Collection[Path]) -> bool:
+    """Whether these are masks. used: those of defective images. Where it is most of them, soft ones are masks too."""
+    readable = 2 * sum(file in used for file in files) >= len(files)
+    yes, no = _votes(files, _can_be_mask if readable else looks_like_mask)
+    return yes >= no
 
 
 def _unnamed(tree: FolderTree, rules: FolderRules) -> set[Parts]:
@@ -136,21 +141,38 @@ def _unnamed(tree: FolderTree, rules: FolderRules) -> set[Parts]:
                 bare[here].extend(found.images)
     whole = {folder for folder in bare if folder not in others}
     outermost = [folder for folder in whole if folder[:-1] not in whole]
-    return {folder for folder in outermost if bare[folder] and _look_like_masks(bare[folder])}
+    votes = {folder: _votes(bare[folder], looks_like_mask) for folder in outermost if bare[folder]}
+    return {folder for folder, (yes, no) in votes.items() if yes > no}
 
 
-def _look_like_masks(files: Sequence[Path]) -> bool:
-    """Whether most of a few files spread over these look like masks."""
-    looked_at = files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT]
-    return 2 * sum(map(looks_like_mask, looked_at)) > len(looked_at)
+def _masks_of_defects(tree: FolderTree) -> set[Path]:
+    """The masks that were found for defective images; a good one takes any mask of its name that is left."""
+    shown = ((tree.places[folder].kind, image) for folder, found in tree.sorted.items() for image in found.images)
+    return {mask for kind, image in shown if kind != "good" for mask in tree.found[image]}
+
+
+def _votes(files: Sequence[Path], is_mask: Callable[[Path], bool]) -> tuple[int, int]:
+    """How many of a few files spread over these are masks, and how many are none; without those that are no images at
+    all, whose reading says why."""
+    votes = []
+    for file in files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT]:
+        with suppress(SourceError):
+            decoded(file)
+            votes.append(is_mask(file))
+    return votes.count(True), votes.count(False)
+
+
+def _can_be_mask(file: Path) -> bool:
+    """Whether an image can be read as a mask, or at least looks like one."""
+    with suppress(SourceError):
+        read_mask(file)
+        return True
+    return looks_like_mask(file)
 
 
 def looks_like_mask(file: Path) -> bool:
-    """Whether an image has few values, or two of which nearly all pixels are; False where it cannot be read."""
-    try:
-        image = decoded(file)
-    except SourceError:
-        return False
+    """Whether an image has few values, or two of which nearly all pixels are."""
+    image = decoded(file)
     values = np.asarray(image if image.mode[0] in "1LIF" and image.mode != "LA" else image.convert("RGB"))
     step = max(1, max(values.shape[:2]) // 512)
     grey = values[::step, ::step].astype(np.float64)
