@@ -55,25 +55,33 @@ def list_source(source: TreeSource) -> Listing:
             "remove one of them"
         )
     white = getattr(source, "white_level", None)
-    return replace(listing, entries=tuple(replace(entry, white=white) for entry in listing.entries))
+    entries = tuple(replace(entry, white=white) for entry in listing.entries)
+    return replace(listing, entries=entries, notes=(_layout_note(source.kind, listing.root), *listing.notes))
+
+
+def _layout_note(kind: str, root: Path) -> str:
+    """Why a folder is read in a layout."""
+    seems = recognise(root)
+    if seems == kind:
+        return f"layout {kind}: {WHY[kind]} (source.kind)"
+    return f"layout {kind}, as source.kind says; by its folders it would be {seems}: {WHY[seems]}"
 
 
 def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:
-    """What a folder holds in a layout; one that was recognised is told."""
+    """What a folder holds in a layout."""
     root = open_root(path)
     name = recognise(root) if layout == "auto" else layout
     if name not in READERS:
         raise SourceError(f"layout {layout!r} is unknown; {did_you_mean(name, ['auto', *READERS])}")
-    listing = READERS[name](root, **options)
-    return replace(listing, notes=(f"layout {name}: {WHY[name]}", *listing.notes)) if layout == "auto" else listing
+    return READERS[name](root, **options)
 
 
 TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD)
 """Trees of archives in the order in which they are tried; the first that fits is the layout."""
 WHY = {
     **{tree.layout: f"a folder here is laid out as a product of {tree.title}" for tree in TREES},
-    "clouds": "there are clouds or meshes, and fewer images",
-    "folder": "this is the tree of no archive that is known",
+    "clouds": "it holds clouds or meshes, and fewer images",
+    "folder": "it has the tree of no archive that is known",
 }
 """What speaks for a layout that is recognised."""
 
