@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth.errors import SourceError
+from synth.errors import FlawsmithError, SourceError
 from synth.recipe import load_recipe, source_for
 from synth.recipe.starter import write_starter
-from synth.sources import list_source, list_tree
+from synth.sources import list_source, list_tree, read
 from synth.sources.config import FolderSource
 from synth.sources.listing import Listing, samples
 from synth.split import make_split
@@ -473,6 +473,35 @@ def test_a_stray_file_at_any_depth_ends_in_no_raw_error(built, name, data):
         for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+
+WORDS = [
+    *("good", "ok", "normal", "test", "val", "train", "images", "data", "defect", "rgb", "masks", "label", "seg"),
+    *("ground_truth", "crack", "pit", "crack_masks", "binary_mask", "p1", "p2", "2024-05-13", "lot 1"),
+]
+OPTIONS = [
+    *({}, {"type_from": "last"}, {"type_from": "path"}, {"products": "one"}, {"products": "folders"}),
+    *({"good": ("p*",)}, {"masks": ("seg", "label")}, {"types": ("label", "data")}),
+]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_no_image_of_any_tree_is_left_without_a_word(tmp_path_factory, data):
+    root = tmp_path_factory.mktemp("tree")
+    words = data.draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6))
+    stems = st.sampled_from(["000", "001", "A", "a", "000_mask", "001_gt", "a_label", "x_mask"])
+    places = st.tuples(st.lists(st.sampled_from(words), max_size=4), stems, st.sampled_from([".png", ".jpg"]))
+    files = {root.joinpath(*folders, stem + end) for folders, stem, end in data.draw(st.lists(places, max_size=12))}
+    for file in sorted(files):
+        save(file, data.draw(st.sampled_from([random_image(1), blob(1)])))
+    listing = list_tree(root, "folder", **data.draw(st.sampled_from(OPTIONS)))
+    read_as = {file for entry in listing.entries for file in (entry.file, entry.mask)}
+    named = "".join(map(str, listing.problems))
+    for file in files - read_as:
+        # Images beside products are counted by the folder in which they lie, or by the root.
+        assert file.name in named or any(f"{up}: holds " in named for up in file.parents)
+    assert len({entry.id for entry in listing.entries}) == len(listing.entries)
 
 
 def test_listing_many_small_folders_takes_time_in_proportion_to_them(tmp_path):
