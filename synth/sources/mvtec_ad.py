@@ -13,44 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-from synth.sources.listing import Entry, Listing, Problem, is_image
-from synth.sources.product_tree import list_products, misplaced, product_folders
+from synth.sources.listing import Entry, Problem, is_image
+from synth.sources.product_tree import ProductTree, misplaced
 
-TREE = "MVTec AD"
-WANTED = "wanted train/good, test/<type> and ground_truth/<type> in a product's folder, or use layout folder"
+TITLE = "MVTec AD"
 PLACES = "train/good, test/<type> or ground_truth/<type> in a product's folder"
-
-
-def is_mvtec_ad(root: Path) -> bool:
-    return bool(product_folders(root, _is_product))
-
-
-def list_mvtec_ad(
-    root: str | Path,
-    *,
-    product: str | None = None,
-    products: Literal["all"] | Sequence[str] = "all",
-    good_limit: int | None = None,
-    exclude: Sequence[str] = (),
-    follow_links: bool = False,
-) -> Listing:
-    """Every product of the tree, or the named ones. `product` renames the only product."""
-    return list_products(
-        "mvtec_ad",
-        root,
-        _is_product,
-        _entries,
-        TREE,
-        WANTED,
-        PLACES,
-        product=product,
-        products=products,
-        good_limit=good_limit,
-        exclude=exclude,
-        follow_links=follow_links,
-    )
 
 
 def _is_product(folder: Path) -> bool:
@@ -67,7 +35,7 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
             case ("ground_truth", kind, _):
                 masks[kind, file.stem] = file
             case _:
-                yield misplaced(file, TREE, PLACES)
+                yield misplaced(file, TITLE, PLACES)
     marked: set[Path] = set()
     stems: dict[tuple[str, str, str], Path] = {}
     for part, kind, file in images:
@@ -87,3 +55,14 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
     for mask in masks.values():
         if mask not in marked:
             yield Problem(str(mask), "is a mask without an image", "remove it or add its image", "warning")
+
+
+MVTEC_AD = ProductTree(
+    "mvtec_ad",
+    TITLE,
+    _is_product,
+    _entries,
+    "wanted train/good, test/<type> and ground_truth/<type> in a product's folder, or use layout folder",
+    PLACES,
+)
+list_mvtec_ad = MVTEC_AD.listing
