@@ -13,6 +13,7 @@ from synth.sources.clouds import is_clouds, list_clouds
 from synth.sources.config import FolderSource, ProceduralSource, SourceConfig, TreeSource
 from synth.sources.eyecandies import EYECANDIES, list_eyecandies
 from synth.sources.folder import list_folder
+from synth.sources.labels.reader import is_labelled, list_labels
 from synth.sources.listing import Listing, open_root, samples
 from synth.sources.mvtec_3d import MVTEC_3D, list_mvtec_3d
 from synth.sources.mvtec_ad import MVTEC_AD, list_mvtec_ad
@@ -25,6 +26,7 @@ READERS: dict[str, Callable[..., Listing]] = {
     "mvtec_3d": list_mvtec_3d,
     "eyecandies": list_eyecandies,
     "clouds": list_clouds,
+    "labels": list_labels,
 }
 """Layout -> what lists a folder of it. The samples of a listing come from `synth.sources.listing.samples`."""
 
@@ -60,7 +62,7 @@ def list_source(source: TreeSource) -> Listing:
     entries = tuple(replace(entry, white=white) for entry in listing.entries)
     listing = replace(listing, entries=entries, notes=(_layout_note(source.kind, listing.root), *listing.notes))
     tiles, good_from = getattr(source, "tiles", None), getattr(source, "good_from", "files")
-    return listing if tiles is None and good_from == "files" else cut_up(listing, tiles, good_from)
+    return listing if (tiles, good_from) == (None, "files") else cut_up(listing, tiles, good_from == "defective")
 
 
 def _layout_note(kind: str, root: Path) -> str:
@@ -85,6 +87,7 @@ TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD)
 WHY = {
     **{tree.layout: f"a folder here is laid out as a product of {tree.title}" for tree in TREES},
     "clouds": "it holds clouds or meshes, and fewer images",
+    "labels": "it holds images and files of labels, and no masks",
     "folder": "it has the tree of no archive that is known",
 }
 """What speaks for a layout that is recognised."""
@@ -95,4 +98,6 @@ def recognise(root: Path) -> str:
     for tree in TREES:
         if tree.fits(root):
             return tree.layout
-    return "clouds" if is_clouds(root) else "folder"
+    if is_clouds(root):
+        return "clouds"
+    return "labels" if is_labelled(root) else "folder"

@@ -132,6 +132,39 @@ class MvtecAdSource(BaseModel):
     good_from: GoodFrom = "files"
 
 
+class LabelSource(BaseModel):
+    """Images with files of labels: COCO, YOLO segmentation, labelme, CVAT or Label Studio."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["labels"] = "labels"
+    root: Path = Field(description="The folder with images and labels; see `synth.sources.labels.reader`.")
+    labels: str | None = Field(None, description="File or folder below root that holds the labels; found by default.")
+    classes: dict[str, tuple[str, ...]] | None = Field(
+        None,
+        description="Defect type -> the classes that are it, such as {scratch: [scr, deep]}; each class by default.",
+    )
+    product: str | None = Field(
+        None, description="Name of the product; the folder's own name by default.", min_length=1
+    )
+    good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
+    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
+    validation_fraction: float = _validation()
+    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
+    follow_links: bool = _follow_links()
+    foreground: Foreground = "auto"
+    white_level: int | None = _white()
+    tiles: int | None = _tiles()
+    good_from: GoodFrom = "files"
+    test_fraction: float = Field(
+        0.0,
+        description="Share of each defect type and of the good images kept for measuring.",
+        json_schema_extra={"unit": "share"},
+        ge=0,
+        lt=1,
+    )
+
+
 class Mvtec3dSource(BaseModel):
     """RGB-D data in the MVTec 3D-AD tree: one product folder, or the folder above several."""
 
@@ -210,5 +243,5 @@ class ProceduralSource(BaseModel):
     seed: int = Field(0, description="Another seed renders other parts.", ge=0)
 
 
-TreeSource = FolderSource | MvtecAdSource | Mvtec3dSource | EyecandiesSource | CloudSource
+TreeSource = FolderSource | MvtecAdSource | LabelSource | Mvtec3dSource | EyecandiesSource | CloudSource
 SourceConfig = TreeSource | ProceduralSource

@@ -23,6 +23,7 @@ from synth.io.names import composed, is_utf8
 from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
+from synth.sources.labels.marks import Marks
 from synth.sources.leftovers import told
 from synth.sources.notes import Note
 from synth.sources.walk import unlistable, walk
@@ -46,12 +47,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
-    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
-    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
-    `window`: top, left, height and width in px of what is read of the image and its mask, None = all.
-    `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
-    inferred from its name and folders."""
+    """One image and its mask: as paths, or the mask as `marks` of a file of labels.
+
+    `defect` None = good; `split` "train", "validation" or "test"; `id` names the product and the place below its
+    folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`: `file` is a cloud or
+    mesh itself, read as that many points in that unit. `listed`: a split file gives its split. `white`: value of white
+    in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was inferred from its name
+    and folders. `window`: top, left, height and width in px of what is read of the image and its mask, None = all."""
 
     id: str
     file: Path
@@ -65,6 +67,7 @@ class Entry:
     white: int | None = None
     notes: tuple[Note, ...] = ()
     window: tuple[int, int, int, int] | None = None
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def _window_of(whole: Sample, entry: Entry) -> Sample:
 def _load_image(entry: Entry) -> Sample:
     image, white = read_levels(entry.file, entry.white)
     size = image.shape[:2]
-    mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
+    mask = mask_of(entry, size)
     xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, size)
     if entry.defect is None and mask.any():
         raise SourceError(
@@ -164,13 +167,27 @@ def _load_image(entry: Entry) -> Sample:
         split=entry.split,
         meta={
             "file": str(entry.file),
-            "mask_file": None if entry.mask is None else str(entry.mask),
+            "mask_file": _mask_file(entry),
             "sha256": content_hash(image),
             "white": white,
             "grey": is_grey(image),
             "entry": entry,
         },
     )
+
+
+def mask_of(entry: Entry, size: tuple[int, int]) -> np.ndarray:
+    """The mask (H, W) bool of an entry whose whole image has that size; all False where it has none. Raises SourceError
+    where it cannot be read, or is of another size."""
+    if entry.marks is not None:
+        return entry.marks.mask(size, str(entry.file))
+    return np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
+
+
+def _mask_file(entry: Entry) -> str | None:
+    if entry.marks is not None:
+        return entry.marks.file
+    return None if entry.mask is None else str(entry.mask)
 
 
 def is_grey(image: np.ndarray) -> bool:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
 from synth.cache import Cache
 from synth.errors import SourceError
-from synth.io.images import image_size, read_mask
-from synth.sources.listing import Entry, Listing
+from synth.io.images import image_size
+from synth.sources.listing import Entry, Listing, mask_of
 
-GoodFrom = Literal["files", "defective"]
 Window = tuple[int, int, int, int]
 """Top, left, height, width in px."""
 MARGIN = 0.1
@@ -32,16 +30,16 @@ LEAST_MARKED = 10
 """Pixels of a defect that a tile shows at least."""
 
 
-def cut_up(listing: Listing, side: int | None, good_from: GoodFrom = "files") -> Listing:
-    """The listing with tiles of `side` px in place of larger images, None = whole images, and with good windows of
-    defective images where these are asked for. What was done is in its notes. Masks of defective images are read; an
-    image that cannot be is left whole, for the reader to say why."""
+def cut_up(listing: Listing, side: int | None, good_too: bool = False) -> Listing:
+    """The listing with tiles of `side` px in place of larger images, None = whole images; `good_too`: with good windows
+    of defective images. What was done is in its notes. Masks of defective images are read; an image that cannot be is
+    left whole, for the reader to say why."""
     entries: list[Entry] = []
     cut = good = 0
     for entry in listing.entries:
         try:
             tiles = _tiles(entry, side)
-            beside = list(_good_windows(entry, side)) if entry.defect and good_from == "defective" else []
+            beside = list(_good_windows(entry, side)) if entry.defect and good_too else []
         except SourceError:
             tiles, beside = [entry], []
         cut += tiles != [entry]
@@ -53,7 +51,7 @@ def cut_up(listing: Listing, side: int | None, good_from: GoodFrom = "files") ->
             f"{cut} images larger than {side} px are cut into {len(entries) - good - len(listing.entries) + cut} tiles "
             "(decided by source.tiles): of good images all, of defective ones those around a defect"
         )
-    if good_from == "defective":
+    if good_too:
         notes.append(
             f"{good} good windows are taken from defective images, {MARGIN:.0%} of their side away from every mask "
             "(decided by source.good_from)"
@@ -70,7 +68,6 @@ def _tiles(entry: Entry, side: int | None) -> list[Entry]:
     if entry.defect is None:
         windows = list(_grid((height, width), side))
     else:
-        assert entry.mask is not None
         windows = list(_around(_mask(entry, (height, width)), side))
     return [_windowed(entry, window) for window in windows] or [entry]
 
@@ -123,7 +120,6 @@ def _around(mask: np.ndarray, side: int) -> Iterator[Window]:
 
 def _good_windows(entry: Entry, side: int | None) -> Iterator[Entry]:
     """Windows of a defective image that do not overlap and stay away from its mask, as good images of its split."""
-    assert entry.mask is not None
     height, width = image_size(entry.file)
     side = min(side or round(SHARE * min(height, width)), height, width)
     if side < LEAST_SIDE:
@@ -142,7 +138,7 @@ def _good_windows(entry: Entry, side: int | None) -> Iterator[Entry]:
             free = inside + taken[top, left] == 0
             if free and all(abs(top - other) >= side or abs(left - beside) >= side for other, beside in chosen):
                 chosen.append((top, left))
-                good = replace(entry, defect=None, mask=None)
+                good = replace(entry, defect=None, mask=None, marks=None)
                 yield _windowed(good, (top, left, side, side))
 
 
@@ -150,5 +146,5 @@ _MASKS = Cache(1)
 
 
 def _mask(entry: Entry, shape: tuple[int, int]) -> np.ndarray:
-    mask: np.ndarray = _MASKS.get(entry.mask, lambda: read_mask(entry.mask or entry.file, shape))
+    mask: np.ndarray = _MASKS.get((entry.file, entry.mask, entry.marks), lambda: mask_of(entry, shape))
     return mask

@@ -11,8 +11,6 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from skimage.draw import ellipse as ellipse_pixels
-from skimage.draw import polygon as polygon_pixels
 
 from synth.errors import SourceError
 
@@ -36,6 +34,8 @@ class Polygon:
 
     def draw(self, mask: np.ndarray) -> None:
         """Fill it; where it is thinner than a pixel, draw its outline, so that no mark is lost."""
+        from skimage.draw import polygon as polygon_pixels  # takes a quarter of a second
+
         x, y = (np.array(self.points[start::2], float) for start in (0, 1))
         if self.shares:
             x, y = x * mask.shape[1], y * mask.shape[0]
@@ -61,6 +61,8 @@ class Ellipse:
 
     def draw(self, mask: np.ndarray) -> None:
         """Fill it."""
+        from skimage.draw import ellipse as ellipse_pixels
+
         axes = max(self.half_height, 0.5), max(self.half_width, 0.5)
         turn = -np.deg2rad(self.degrees)
         mask[ellipse_pixels(self.y - 0.5, self.x - 0.5, *axes, shape=mask.shape, rotation=turn)] = True
