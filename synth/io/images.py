@@ -86,6 +86,16 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarr
     return brightest > 127
 
 
+def read_values(path: str | Path) -> np.ndarray:
+    """The numbers in a mask whose values are classes, (H, W): the index of a palette, or the grey value. SourceError
+    for colours."""
+    image = decoded(path)
+    values = np.asarray(image if image.mode == "P" or _is_deep(image) else _in_mode(image, "L"))
+    if image.mode in ("RGB", "RGBA") and not (np.asarray(image)[..., :3] == values[..., None]).all():
+        raise SourceError(f"{path} holds colours, wanted one number for each class; save it in grey or with a palette")
+    return values
+
+
 def write_png(path: str | Path, array: np.ndarray) -> None:
     """Lossless and whole or not at all: uint8 (H, W, 3) RGB, uint8 (H, W) grey, or bool (H, W) as 0 and 255."""
     pixels = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array

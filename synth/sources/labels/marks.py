@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from synth.errors import SourceError
+from synth.io.images import read_values
 
 LEAST_WIDTH = 1
 """Pixels of the outline that is drawn of a polygon between whose borders no pixel's centre lies."""
@@ -102,6 +103,21 @@ class Pixels:
         bits = np.unpackbits(np.frombuffer(self.packed, np.uint8), count=height * width).reshape(height, width)
         place = mask[max(0, top) : top + height, max(0, left) : left + width]
         place |= bits[max(0, -top) :, max(0, -left) :][: place.shape[0], : place.shape[1]].astype(bool)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFile:
+    """A mask in a file, of the image's size: the pixels of some values, or of any but 0."""
+
+    path: str
+    values: tuple[int, ...] = ()
+
+    def draw(self, mask: np.ndarray) -> None:
+        """Set its pixels. SourceError where it cannot be read, ValueError for another size."""
+        found = read_values(self.path)
+        if found.shape != mask.shape:
+            raise ValueError(f"is {found.shape[0]} x {found.shape[1]} (height x width), {self.path}")
+        mask |= np.isin(found, self.values) if self.values else found > 0
 
 
 def box(left: float, top: float, right: float, bottom: float, shares: bool = False) -> Polygon:
