@@ -26,7 +26,7 @@ from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import Prepared, prepare, silent
-from synth.pipeline.real import keep_real, read_real
+from synth.pipeline.real import exported, keep_real, read_real, tested
 from synth.pipeline.shards import Stream, save_shard
 from synth.pipeline.stored import StoredSample, damage
 from synth.pipeline.verify import damages, write_digests
@@ -159,7 +159,7 @@ def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     check_request(name, out)
     finished = Run(path)
-    _write(finished.folder, finished.manifest, name, Path(out))
+    _write(finished.folder, finished.manifest, finished.recipe, name, Path(out))
 
 
 def _folder(recipe: Recipe, out: str | Path | None) -> RunFolder:
@@ -175,7 +175,7 @@ def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
     # Opened before anything is written: a wrong base leaves the folder free for the mended recipe.
     GENERATORS[recipe.generator.kind].open(recipe.generator, folder.model, recipe.seed)
     made_with = begin(folder, recipe, prepared)
-    keep_real(folder, (("good", split.good_images), ("shot", split.shots)))
+    keep_real(folder, (("good", split.good_images), ("shot", split.shots), ("test", tested(recipe, split))))
     return Job(recipe, folder.model, split.shots, split.good_images, made_with)
 
 
@@ -202,7 +202,7 @@ def _make(
     shutil.rmtree(folder.data, ignore_errors=True)
     for done, name in enumerate(recipe.output.formats):
         progress("writing", done, len(recipe.output.formats))
-        _write(folder, accepted, name, folder.data)
+        _write(folder, accepted, recipe, name, folder.data)
     write_gallery(folder, progress)
     missing = [found for stream in streams if (found := committer.shortfall(stream))]
     content = manifest_bytes(accepted, missing)
@@ -220,9 +220,9 @@ def _fit(job: Job, pool: Executor, worker: Worker, progress: Progress) -> None:
     worker.generator(progress)
 
 
-def _write(folder: RunFolder, accepted: Sequence[StoredSample], name: str, target: Path) -> None:
-    """The accepted samples and the good images in one format; files that the run has already become hard links."""
-    records = [*accepted, *(one for one in read_real(folder) if one.role == "good")]
+def _write(folder: RunFolder, accepted: Sequence[StoredSample], recipe: Recipe, name: str, target: Path) -> None:
+    """The accepted samples, the good images and the test images in one format."""
+    records = [*accepted, *exported(read_real(folder), recipe, WRITERS[name].splits)]
     known = {file.sha256: folder.path / file.path for record in records for file in record.files.values()}
     WRITERS[name].write((record.load(folder.path) for record in records), FolderSink(target, known))
 

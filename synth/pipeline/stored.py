@@ -26,7 +26,7 @@ from synth.io.png import read_png
 from synth.printable import printable
 from synth.sample import Instance, Origin, Provenance, Sample
 
-Role = Literal["good", "shot", "accepted", "rejected", "surplus"]
+Role = Literal["good", "shot", "test", "accepted", "rejected", "surplus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class StoredFile:
 class StoredSample:
     """A sample without its pixels.
 
-    `role`: a real good image or a shot that was learnt from; or a candidate that was accepted, rejected, or passed
-    after the quota was met (surplus, no files). `files` by kind: "image", "mask", "xyz", "cloud", "masks"; of a
-    rejected candidate small previews of the first two. `content`: of a real sample, the hash of its pixels or points,
-    as in the ledger; `source`: the file it came from. `scores` are what the checks measured, `unmeasured` what they
-    could not; `reason` and `detail` say why a candidate was rejected."""
+    `role`: a real good image or a shot that was learnt from, or a test image, good or not, that is only copied; or a
+    candidate that was accepted, rejected, or passed after the quota was met (surplus, no files). `files` by kind:
+    "image", "mask", "xyz", "cloud", "masks"; of a rejected candidate small previews of the first two. `content`: of a
+    real sample, the hash of its pixels or points, as in the ledger; `source`: the file it came from. `scores` are what
+    the checks measured, `unmeasured` what they could not; `reason` and `detail` say why a candidate was rejected."""
 
     id: str
     role: Role
@@ -112,7 +112,7 @@ class StoredSample:
             cloud=cloud,
             product=self.product,
             defect=self.defect,
-            split="train",
+            split="test" if self.role == "test" else "train",
             provenance=made,
             meta=meta,
         )
