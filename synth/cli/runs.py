@@ -93,6 +93,20 @@ def show(path: RunPath) -> None:
     say(str(page))
 
 
+def drop(
+    path: RunPath,
+    ids: Annotated[list[str], typer.Argument(metavar="SAMPLE_ID...", help="The ids of samples of the run.")],
+    restore: Annotated[bool, typer.Option("--restore", help="Take them back.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Leave samples out of a finished run's dataset: manifest, data, exports and evaluation are without them."""
+    from synth.pipeline.runs import drop as leave_out
+
+    with Bars() as bars:
+        left = leave_out(path, ids, bars, restore)
+    print_report(left, as_json)
+
+
 def export(
     path: RunPath,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="As output.format, such as mvtec_3d.")],

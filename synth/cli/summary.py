@@ -25,7 +25,11 @@ class Summary:
             rejected = ", ".join(f"{reason} {count}" for reason, count in result.reasons.items())
             kind = f"{result.product}/{result.defect}"
             lines.append(f"{kind:<32} {result.accepted:>5} accepted of {result.attempts} drawn  {rejected}".rstrip())
+            if 2 * sum(result.reasons.values()) > result.attempts:
+                lines.append(f"  most often rejected because: {result.cause}")
         lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
+        if self.run.dropped:
+            lines.append(f"dropped by hand: {len(self.run.dropped)}, which count towards the quota")
         lines += self.run.inferred
         if self.run.validation:
             lines.append(f"shots kept for validation: {counts_by_type(self.run.validation)}")
@@ -42,6 +46,7 @@ class Summary:
                 "accepted": result.accepted,
                 "attempts": result.attempts,
                 "rejected": result.reasons,
+                "cause": result.cause,
             }
             for result in self.run.yields
         ]
@@ -50,6 +55,7 @@ class Summary:
             "page": self._page,
             "minutes": round(self.minutes, 2),
             "accepted": len(self.run.manifest),
+            "dropped": self.run.dropped,
             "yields": yields,
             "inferred": self.run.inferred,
             "validation": self.run.validation,

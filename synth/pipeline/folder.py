@@ -8,12 +8,14 @@ outputs/<run>/
   inputs.json                                 sha256 of the three above and of every file that the recipe names
   real/good/<product>/ID.png                  the good images that the generator may use
   real/shots/<product>/<defect>/ID.png        the few real defects it learnt from, and ID_mask.png
+  real/test/<product>/[<defect>/]ID.png       test images that are copied into exports
   real/index.json                             a record of each
   model/                                      what the generator keeps
   shards/                                     shards that were made ahead (`run --shards`); gone when committed
   samples/<product>/<defect>/ID.png           accepted candidates, and ID_mask.png (255 = defect)
   rejected/<product>/<defect>/ID.webp         a few rejected ones, small, and ID_mask.png
   journal.jsonl                               one line a candidate; append-only
+  dropped.json                                accepted samples that a person left out, if any
   data/                                       the dataset in the recipe's formats
   digests.json                                sha256 of every file above and of the manifest
   manifest.parquet                            written last: what was accepted, with hashes and scores
@@ -53,6 +55,7 @@ class RunFolder:
         self.samples = path / "samples"
         self.rejected = path / "rejected"
         self.journal = path / "journal.jsonl"
+        self.dropped = path / "dropped.json"
         self.data = path / "data"
         self.digests = path / "digests.json"
         self.manifest = path / "manifest.parquet"

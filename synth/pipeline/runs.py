@@ -7,7 +7,7 @@ See `synth.pipeline.folder` for what lies where, `shards` and `commit` for why t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from synth.io.atomic import remove, write_whole
 from synth.parts import read_parts
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
+from synth.pipeline.drops import Curation, changed, read_dropped, write_dropped
 from synth.pipeline.executors import Executor, ExecutorName, open_executor
 from synth.pipeline.folder import RunFolder, run_folder
 from synth.pipeline.guards import begin, check_recipe
@@ -28,7 +29,7 @@ from synth.pipeline.plan import plan
 from synth.pipeline.preparation import Prepared, prepare, silent
 from synth.pipeline.real import exported, keep_real, read_real, tested
 from synth.pipeline.shards import Stream, save_shard
-from synth.pipeline.stored import StoredSample, damage
+from synth.pipeline.stored import StoredSample, is_damaged
 from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
@@ -81,6 +82,17 @@ class Run:
         """Shots that were kept from the generator to choose thresholds with, by "product/type"."""
         kinds = {(record.product, str(record.defect)) for record in self.manifest}
         return validation_shots(read_ledger(self.folder.ledger), kinds)
+
+    @property
+    def dropped(self) -> list[str]:
+        """Ids of accepted samples that were left out, sorted."""
+        return sorted(read_dropped(self.folder))
+
+    def drop(self, ids: Collection[str], progress: Progress | None = None, restore: bool = False) -> None:
+        """Leave accepted samples out of the dataset, or take them back (`restore`): manifest, `data/`, page and what
+        `verify` compares are written anew; see `synth.pipeline.drops`. RecipeError for ids that are not there."""
+        drop(self.path, ids, progress, restore)
+        self.__dict__.pop("_table", None)
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels, each file compared with its hash."""
@@ -155,6 +167,31 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
     return write_gallery(folder, progress or silent)
 
 
+def drop(path: str | Path, ids: Collection[str], progress: Progress | None = None, restore: bool = False) -> Curation:
+    """Leave accepted samples out of a finished run's dataset, or take them back. RecipeError for ids that are not
+    there, RunError where a file of a sample that stays is damaged; a restored one has to be made anew then."""
+    finished, progress = Run(path), progress or silent
+    folder, recipe, missing = finished.folder, finished.recipe, finished.shortfalls
+    with folder.lock():
+        journal = Journal(folder.journal)
+        accepted = {sample.id: sample for sample in journal.samples() if sample.role == "accepted"}
+        before = read_dropped(folder)
+        dropped = changed(before, ids, accepted, restore)
+        for sample in (one for one in accepted.values() if one.id not in before | dropped):
+            for kind in sample.files:
+                sample.verified(folder.path, kind)
+        gone = [one for one in sorted(before - dropped) if is_damaged(folder.path, accepted[one])]
+        remove(folder.manifest)
+        write_dropped(folder, dropped)
+        if gone:
+            raise RunError(
+                f"{', '.join(gone)}: the files are gone or damaged; make them anew with: flawsmith run {folder.recipe} "
+                f"--out {folder.path}"
+            )
+        _finish(recipe, folder, journal, missing, progress)
+    return Curation(str(path), len(accepted) - len(dropped), tuple(sorted(dropped)))
+
+
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     check_request(name, out)
@@ -188,8 +225,6 @@ def _make(
     workers: int,
     executor: ExecutorName,
 ) -> None:
-    from synth.pipeline.page.gallery import write_gallery
-
     job = _begin(recipe, prepared, folder)
     journal = _open_journal(folder, streams, progress)
     worker, committer = Worker(job), Committer(folder, journal)
@@ -198,15 +233,27 @@ def _make(
         draw_streams(streams, pool, committer, folder, progress)
     journal.arrange()
     shutil.rmtree(folder.shards, ignore_errors=True)
-    accepted = [sample for stream in streams for sample in journal.samples(stream.kind) if sample.role == "accepted"]
+    missing = [found for stream in streams if (found := committer.shortfall(stream))]
+    _finish(recipe, folder, journal, missing, progress)
+
+
+def _finish(
+    recipe: Recipe, folder: RunFolder, journal: Journal, missing: Sequence[Shortfall], progress: Progress
+) -> None:
+    """Write what is made of the journal and of the list of dropped samples: datasets, page, digests and manifest."""
+    from synth.pipeline.page.gallery import write_gallery
+
+    dropped = read_dropped(folder)
+    everything = [sample for sample in journal.samples() if sample.role == "accepted"]
+    accepted = [sample for sample in everything if sample.id not in dropped]
     shutil.rmtree(folder.data, ignore_errors=True)
     for done, name in enumerate(recipe.output.formats):
         progress("writing", done, len(recipe.output.formats))
         _write(folder, accepted, recipe, name, folder.data)
     write_gallery(folder, progress)
-    missing = [found for stream in streams if (found := committer.shortfall(stream))]
     content = manifest_bytes(accepted, missing)
-    write_digests(folder, content)
+    left_out = {file.path for sample in everything if sample.id in dropped for file in sample.files.values()}
+    write_digests(folder, content, left_out)
     write_whole(folder.manifest, content)
 
 
@@ -229,10 +276,11 @@ def _write(folder: RunFolder, accepted: Sequence[StoredSample], recipe: Recipe, 
 
 def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progress) -> Journal:
     """The journal of a run that is to be made, which is no finished one from here on. Taken out are the shards of which
-    a file is lost or damaged, and those in which a smaller quota was met: what passed after it was not kept."""
+    a file is lost or damaged, dropped samples aside, and those in which a smaller quota was met: what passed after it
+    was not kept."""
     remove(folder.manifest)
     remove(folder.digests)
-    journal = Journal(folder.journal)
+    journal, dropped = Journal(folder.journal), read_dropped(folder)
     again: set[tuple[str, str, int]] = set()
     for stream in streams:
         result = journal.result(stream.kind)
@@ -241,7 +289,7 @@ def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progre
         for sample in journal.samples(stream.kind):
             index = sample.generated.index
             progress(f"verifying {stream.product}/{stream.defect}", index + 1, result.attempts)
-            if any(damage(sample.path(folder.path, kind), file.sha256) for kind, file in sample.files.items()):
+            if sample.id not in dropped and is_damaged(folder.path, sample):
                 again.add((*stream.kind, index // stream.size))
     if again:
         journal.reopen(again)
@@ -250,10 +298,9 @@ def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progre
 
 def _finished(folder: RunFolder) -> Run:
     finished = Run(folder.path)
-    empty = [str(missing) for missing in finished.shortfalls if missing.accepted == 0]
+    empty = [missing for missing in finished.shortfalls if missing.accepted == 0]
     if empty:
-        raise RunError(
-            f"nothing was accepted for {'; '.join(empty)}. Look at the rejected ones in "
-            f"{finished.folder.report / 'index.html'}, then loosen checks, train longer or give better shots"
-        )
+        found = [f"{missing}: {missing.remedy}" for missing in empty]
+        page = finished.folder.report / "index.html"
+        raise RunError(f"nothing was accepted for {'; '.join(found)}. The rejected ones are shown in {page}")
     return finished

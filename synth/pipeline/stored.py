@@ -87,7 +87,8 @@ class StoredSample:
         path = self.path(root, kind)
         wrong = damage(path, self.files[kind].sha256)
         if wrong:
-            raise RunError(f"{printable(path)} {wrong}; run the same recipe again to make it anew")
+            left_out = f", or leave it out: flawsmith drop {root} {self.id}" if self.role == "accepted" else ""
+            raise RunError(printable(f"{path} {wrong}; run the same recipe again to make it anew{left_out}"))
         return path
 
     def load(self, root: Path) -> Sample:
@@ -163,6 +164,11 @@ def damage(path: Path, sha256: str) -> str:
         return "" if file_sha256(path) == sha256 else "is damaged"
     except OSError as problem:
         return f"cannot be read ({problem.strerror})"
+
+
+def is_damaged(root: Path, sample: StoredSample) -> bool:
+    """Whether one of a sample's files, in the run's folder `root`, is gone or not as it was written."""
+    return any(damage(sample.path(root, kind), file.sha256) for kind, file in sample.files.items())
 
 
 def _provenance_json(made: Provenance) -> dict[str, Any]:
