@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 
 from synth.errors import RecipeError, RunError, WriterError
 from synth.io.atomic import explain, is_temporary, make_folder
-from synth.printable import printable
+from synth.io.own import check_free
 
 LOCK = "run.lock"
 BEFORE_RECIPE = {LOCK, "ledger.parquet", "environment.json", "parts.json", "inputs.json"}
@@ -64,21 +64,14 @@ class RunFolder:
     def check_usable(self) -> None:
         """WriterError when the path is a file, or a folder that holds something else than a run; RunError when it holds
         one without its recipe."""
-        if self.path.exists() and not self.path.is_dir():
-            raise WriterError(f"{self.path} is a file; name a folder for the run with --out")
-        if self.recipe.exists() or not self.path.is_dir():
+        if self.recipe.exists():
             return
         if self.journal.exists() and self.inputs.exists():
             raise RunError(
                 f"{self.path} is a run whose recipe.yaml is gone, so that nothing says what made it; put it back, or "
                 "name another folder with --out"
             )
-        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in BEFORE_RECIPE and not is_temporary(p))
-        if foreign:
-            raise WriterError(
-                f"{self.path} holds files that are not a run's, such as {printable(foreign[0])}; name a new or empty "
-                "folder"
-            )
+        check_free(self.path, "a run's", BEFORE_RECIPE)
 
     def sweep(self) -> None:
         """Remove the temporary files of a process that was killed; not those of shards, which others may be making."""

@@ -21,10 +21,11 @@ from synth.pipeline.drawing import draw_streams, shards_wanted
 from synth.pipeline.drops import Curation, changed, read_dropped, write_dropped
 from synth.pipeline.executors import Executor, ExecutorName, open_executor
 from synth.pipeline.folder import RunFolder, run_folder
-from synth.pipeline.guards import begin, check_recipe
+from synth.pipeline.guards import begin, check_recipe, relocate
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
+from synth.pipeline.places import check_there, with_known_product
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import Prepared, prepare, silent
 from synth.pipeline.real import exported, keep_real, read_real, tested
@@ -113,17 +114,18 @@ def run(
     """Run the recipe in the folder `out` (outputs/<name> by default) and return the finished run.
 
     Resumes what an earlier call left, and mends what is damaged of it; returns at once when the run is finished and
-    whole. A larger quota, more formats or more defect types continue from what is there. `workers` make shards side by
-    side, as processes ("local") or as actors of Ray ("ray"); the files do not depend on it. Raises RecipeError when the
-    folder holds a run of another recipe, LeakError before anything is written when an image has two roles, and RunError
-    when a defect type yields nothing."""
-    folder, progress = _folder(recipe, out), progress or silent
+    whole. Places that the recipe names may have moved since, with equal content. A larger quota, more formats or more
+    defect types continue from what is there. `workers` make shards side by side, as processes ("local") or as actors of
+    Ray ("ray"); the files do not depend on it. Raises RecipeError when the folder holds a run of another recipe,
+    LeakError before anything is written when an image has two roles, and RunError when a defect type yields nothing."""
+    (folder, recipe), progress = _folder(recipe, out), progress or silent
     if folder.manifest.exists() and not check_recipe(folder, recipe):
         found = damages(folder, progress)
         if not found:
+            relocate(folder, recipe, progress)
             return _finished(folder)
         progress(f"{len(found)} damaged files, making them again", 1, 1)
-    prepared = prepare(recipe, progress)
+    prepared = _prepare(folder, recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
     with folder.lock():
         check_recipe(folder, recipe)
@@ -138,8 +140,8 @@ def make_ahead(
     """Make the shards number i, i + n, i + 2n, ... of those that the run will take, share (i, n), into its folder, for
     a later `run` to commit. Several processes, on this machine or on others that see the folder, may each make a share;
     the first fits the model, the others wait for it. Nothing is left to make of a finished run."""
-    folder, progress = _folder(recipe, out), progress or silent
-    prepared = prepare(recipe, progress)
+    (folder, recipe), progress = _folder(recipe, out), progress or silent
+    prepared = _prepare(folder, recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
     with folder.lock(wait=True):
         if folder.manifest.exists() and not check_recipe(folder, recipe):
@@ -199,11 +201,19 @@ def export(path: str | Path, name: str, out: str | Path) -> None:
     _write(finished.folder, finished.manifest, finished.recipe, name, Path(out))
 
 
-def _folder(recipe: Recipe, out: str | Path | None) -> RunFolder:
+def _folder(recipe: Recipe, out: str | Path | None) -> tuple[RunFolder, Recipe]:
+    """The run's folder, and the recipe as a run in it understands it."""
     folder = RunFolder(Path(out) if out is not None else Path("outputs") / recipe.name)
     folder.check_usable()
+    recipe = with_known_product(folder, recipe)
     check_recipe(folder, recipe)
-    return folder
+    return folder, recipe
+
+
+def _prepare(folder: RunFolder, recipe: Recipe, progress: Progress) -> Prepared:
+    if folder.recipe.exists():
+        check_there(folder, recipe)
+    return prepare(recipe, progress)
 
 
 def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:

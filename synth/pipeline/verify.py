@@ -76,6 +76,11 @@ def write_digests(folder: RunFolder, manifest: bytes, left_out: Collection[str] 
     write_sealed(folder.digests, files)
 
 
+def renew_digest(folder: RunFolder, changed: Path) -> None:
+    """Note the content of a file of a finished run that was just written anew."""
+    write_sealed(folder.digests, (_digests(folder) or {}) | {changed.name: file_sha256(changed)})
+
+
 def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
     """The files of a finished run that are missing, damaged or new in `data/`."""
     files = _digests(folder)

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from synth.errors import WriterError
+from synth.io.own import check_free
 from synth.sample import Sample
 from synth.suggest import did_you_mean
 from synth.writers.sink import FolderSink
@@ -47,9 +48,7 @@ def check_request(name: str, out: str | Path) -> None:
     """WriterError for a format that WRITERS does not have, and for a folder that holds something."""
     if name not in WRITERS:
         raise WriterError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")
-    place = Path(out)
-    if place.exists() and (place.is_file() or any(place.iterdir())):
-        raise WriterError(f"{place} is not empty; name a new folder")
+    check_free(Path(out), "an export's")
 
 
 def write(samples: Iterable[Sample], out: str | Path, format: str = "mvtec") -> None:
