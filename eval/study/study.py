@@ -43,7 +43,6 @@ from synth.pipeline.places import placeless
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
-
 MARK = "study.json"
 """The file that marks a folder as a study's."""
 

@@ -47,7 +47,8 @@ def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
     made before validation shots were kept from the generator."""
     run = Run(path)
     check_there(run.folder, run.recipe)
-    split, ledger, _ = prepare(run.recipe, progress)
+    prepared = prepare(run.recipe, progress)
+    split, ledger = prepared.split, prepared.ledger
     if not split.shots:
         raise EvalError(
             f"{path} was drawn without real defects (generator: {run.recipe.generator.kind}), so there are none to "

@@ -1,5 +1,5 @@
-"""The one rule for output places: a folder is new, empty or one that the same verb wrote, which a file of its own marks;
-a single file is new or marked as one of ours. Nothing of a user's is overwritten."""
+"""The one rule for output places: a folder is new, empty or one that the same verb wrote, which a file of its own
+marks; a single file is new or marked as one of ours. Nothing of a user's is overwritten."""
 
 from __future__ import annotations
 

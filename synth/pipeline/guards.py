@@ -22,7 +22,7 @@ from synth.parts import write_parts
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.places import is_moved, named_files, placeless, product_of
-from synth.pipeline.preparation import Prepared, placement_notes, prepare
+from synth.pipeline.preparation import Prepared, prepare
 from synth.pipeline.stored import damage
 from synth.pipeline.verify import renew_digest
 from synth.printable import printable
@@ -91,11 +91,10 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
     if grown:
         recorded.pop("parts.json", None)  # there may be more products now
     good_images = prepared.split.good_images
-    notes = placement_notes(recipe, good_images)
     own: dict[Path, Callable[[Path], None]] = {
         folder.ledger: lambda path: write_ledger(prepared.ledger, path),
         folder.environment: lambda path: write_whole(path, json.dumps(environment.describe(), indent=1).encode()),
-        folder.parts: lambda path: write_parts(prepared.parts, good_images, path, notes),
+        folder.parts: lambda path: write_parts(prepared.parts, good_images, path, prepared.notes),
     }
     if not recorded or not damage(folder.ledger, recorded["ledger.parquet"]):
         check_same_source(folder, prepared.ledger)

@@ -74,9 +74,9 @@ def _split(folder: RunFolder, recipe: Recipe, progress: Progress) -> Split:
     the run's own copies. SourceError where another place that the recipe names is gone."""
     check_there(folder, recipe, "generator.")
     with suppress(SourceError):
-        split, ledger, _ = prepare(recipe, progress)
-        check_same_source(folder, ledger)
-        return split
+        prepared = prepare(recipe, progress)
+        check_same_source(folder, prepared.ledger)
+        return prepared.split
     check_there(folder, recipe, "source.foreground")
     kept = read_real(folder)
     shots, good_images = ([one.load(folder.path) for one in kept if one.role == role] for role in ("shot", "good"))
