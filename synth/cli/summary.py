@@ -28,8 +28,8 @@ class Summary:
             if 2 * sum(result.reasons.values()) > result.attempts:
                 lines.append(f"  most often rejected because: {result.cause}")
         lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
-        if self.run.dropped:
-            lines.append(f"dropped by hand: {len(self.run.dropped)}, which count towards the quota")
+        if dropped := sum(result.dropped for result in self.run.yields):
+            lines.append(f"dropped by hand: {dropped}, which count towards the quota")
         lines += self.run.inferred
         if self.run.validation:
             lines.append(f"shots kept for validation: {counts_by_type(self.run.validation)}")
@@ -47,6 +47,7 @@ class Summary:
                 "attempts": result.attempts,
                 "rejected": result.reasons,
                 "cause": result.cause,
+                "dropped": result.dropped,
             }
             for result in self.run.yields
         ]
@@ -55,7 +56,6 @@ class Summary:
             "page": self._page,
             "minutes": round(self.minutes, 2),
             "accepted": len(self.run.manifest),
-            "dropped": self.run.dropped,
             "yields": yields,
             "inferred": self.run.inferred,
             "validation": self.run.validation,

@@ -27,7 +27,7 @@ Kind = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Yield:
     """What a (product, defect) has come to. `cause`: what was found of those that were rejected for the most frequent
-    reason; the most frequent text, one of those that differ in numbers alone."""
+    reason; the most frequent text, one of those that differ in numbers alone. `dropped`: of the accepted ones."""
 
     product: str
     defect: str
@@ -35,6 +35,7 @@ class Yield:
     surplus: int
     reasons: dict[str, int]
     cause: str = ""
+    dropped: int = 0
 
     @property
     def attempts(self) -> int:

@@ -37,7 +37,7 @@ def placeless(recipe: Recipe, product: bool = False) -> Recipe:
     blocks: dict[str, BaseModel] = {}
     for above in ("source", "generator"):
         block = getattr(recipe, above)
-        blocks[above] = block.model_copy(update={name: Path(name) for name, _ in _of(block)})
+        blocks[above] = block.model_copy(update={name: type(getattr(block, name))(name) for name, _ in _of(block)})
     if not product and hasattr(recipe.source, "product"):
         blocks["source"] = blocks["source"].model_copy(update={"product": None})
     return recipe.model_copy(update=blocks)

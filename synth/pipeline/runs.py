@@ -7,7 +7,9 @@ See `synth.pipeline.folder` for what lies where, `shards` and `commit` for why t
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -70,13 +72,26 @@ class Run:
     def yields(self) -> list[Yield]:
         """Accepted, surplus and rejected by reason, for each product and defect type."""
         journal = Journal(self.folder.journal)
-        return [journal.result(kind) for kind in journal.kinds]
+        kept = Counter((record.product, record.defect) for record in self.manifest)
+        results = (journal.result(kind) for kind in journal.kinds)
+        return [replace(one, dropped=one.accepted - kept[one.product, one.defect]) for one in results]
 
     @property
     def inferred(self) -> list[str]:
-        """What the run took for granted about its products without being given it, as sentences."""
+        """What the run took for granted about its products without being given it, and what its dataset lacks, as
+        sentences."""
         kept = read_parts(self.folder.parts)
-        return [] if kept is None else kept.lines
+        return [*([] if kept is None else kept.lines), *self._lacking]
+
+    @property
+    def _lacking(self) -> list[str]:
+        real = [record for record in read_real(self.folder) if record.defect is None]
+        products, tested = ({record.product for record in real if record.role == role} for role in ("good", "test"))
+        names = ", ".join(sorted(products - tested))
+        if not names or all(WRITERS[name].splits for name in self.recipe.output.formats):
+            return []
+        lack = f"no good images of {names} are kept for testing, so the dataset has no test/good, which detectors need"
+        return [f"{lack}; put some into test/good of the source, or set source.test_fraction"]
 
     @property
     def validation(self) -> dict[str, int]:
@@ -93,7 +108,8 @@ class Run:
         """Leave accepted samples out of the dataset, or take them back (`restore`): manifest, `data/`, page and what
         `verify` compares are written anew; see `synth.pipeline.drops`. RecipeError for ids that are not there."""
         drop(self.path, ids, progress, restore)
-        self.__dict__.pop("_table", None)
+        for known in ("_table", "yields"):
+            self.__dict__.pop(known, None)
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels, each file compared with its hash."""
