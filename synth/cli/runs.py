@@ -33,10 +33,16 @@ class Executor(str, Enum):
 def demo(out: Out = None, as_json: AsJson = False) -> None:
     """The main job on built-in products: pasted defects within a minute, then drawn ones, then RGB-D pairs, each with a
     page to look at."""
+    from synth.pipeline.folder import RunFolder
+
+    suffixes = {"pasted": "_pasted", "drawn": "", "with_depth": "_3d"}
+    places = {suffix: out if out is None or not suffix else beside(out, suffix) for suffix in suffixes.values()}
+    for place in places.values():
+        if place is not None:
+            RunFolder(place).check_usable()
     summaries = {}
-    for answer, suffix in (("pasted", "_pasted"), ("drawn", ""), ("with_depth", "_3d")):
-        place = out if out is None or not suffix else beside(out, suffix)
-        summaries[answer] = _run(f"demo{suffix}", [], place)
+    for answer, suffix in suffixes.items():
+        summaries[answer] = _run(f"demo{suffix}", [], places[suffix])
         if not as_json:
             say(*summaries[answer].lines(), "")
     if as_json:
