@@ -80,8 +80,8 @@ def _split(folder: RunFolder, recipe: Recipe, progress: Progress) -> Split:
     check_there(folder, recipe, "source.foreground")
     kept = read_real(folder)
     shots, good_images = ([one.load(folder.path) for one in kept if one.role == role] for role in ("shot", "good"))
-    in_order = (sorted(samples, key=lambda sample: sample.id) for samples in (shots, good_images))
-    return settle_parts(Split(*in_order, test=[]), recipe.source)[0]
+    shots, good_images = (sorted(samples, key=lambda sample: sample.id) for samples in (shots, good_images))
+    return settle_parts(Split(shots, good_images, test=[]), recipe.source)[0]
 
 
 def compare(folder: RunFolder, stored: StoredSample, sample: Sample) -> list[str]:

@@ -57,7 +57,7 @@ def test_a_defect_that_is_too_large_for_every_cloud_says_so(tmp_path):
         (tmp_path / "source" / f"{k}.ply").write_bytes(ply_bytes(ball_cloud(900 + 100 * k, seed=k).cloud))
     blocks = {
         "source": {"kind": "clouds", "root": str(tmp_path / "source")},
-        "generator": {"kind": "dual", "types": ["dent"], "defects": {"dent": {"reach_mm": [500, 600]}}},
+        "generator": {"kind": "dual", "types": ["dent"], "defects": {"dent": {"radius_mm": [500, 600]}}},
         "request": {"per_defect": 1, "max_attempts": 2},
         "output": {"format": "ply"},
     }
