@@ -46,8 +46,6 @@ class Summary:
                 "accepted": result.accepted,
                 "attempts": result.attempts,
                 "rejected": result.reasons,
-                "cause": result.cause,
-                "dropped": result.dropped,
             }
             for result in self.run.yields
         ]
@@ -56,7 +54,9 @@ class Summary:
             "page": self._page,
             "minutes": round(self.minutes, 2),
             "accepted": len(self.run.manifest),
+            "dropped": sum(result.dropped for result in self.run.yields),
             "yields": yields,
+            "most_often": {f"{one.product}/{one.defect}": one.cause for one in self.run.yields if one.cause},
             "inferred": self.run.inferred,
             "validation": self.run.validation,
             "shortfalls": [str(missing) for missing in self.run.shortfalls],

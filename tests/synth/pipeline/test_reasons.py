@@ -43,7 +43,7 @@ def test_the_most_frequent_reason_is_told_everywhere_where_nothing_was_accepted(
     assert "train" not in said
     finished = Run(tmp_path / "out")
     assert f"  most often rejected because: {cause}" in Summary(finished, 1.0).lines()
-    assert Summary(finished, 1.0).to_json()["yields"][0]["cause"] == cause
+    assert Summary(finished, 1.0).to_json()["most_often"] == {"tile/crack": cause}
     page = (finished.folder.report / "index.html").read_text()
     assert f"most often: {cause}" in page
     assert "22.5 mm there" in page
