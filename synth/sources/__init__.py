@@ -11,13 +11,17 @@ from synth.errors import SourceError
 from synth.sample import Sample
 from synth.sources.clouds import is_clouds, list_clouds
 from synth.sources.config import FolderSource, ProceduralSource, SourceConfig, TreeSource
+from synth.sources.dagm import DAGM, list_dagm
 from synth.sources.eyecandies import EYECANDIES, list_eyecandies
 from synth.sources.folder import list_folder
+from synth.sources.kolektor import KOLEKTOR, list_kolektor
 from synth.sources.labels.reader import is_labelled, list_labels
 from synth.sources.listing import Listing, open_root, samples
 from synth.sources.mvtec_3d import MVTEC_3D, list_mvtec_3d
 from synth.sources.mvtec_ad import MVTEC_AD, list_mvtec_ad
+from synth.sources.real_iad import REAL_IAD, list_real_iad
 from synth.sources.tiling import cut_up
+from synth.sources.visa import VISA, list_visa
 from synth.suggest import did_you_mean
 
 READERS: dict[str, Callable[..., Listing]] = {
@@ -27,6 +31,10 @@ READERS: dict[str, Callable[..., Listing]] = {
     "eyecandies": list_eyecandies,
     "clouds": list_clouds,
     "labels": list_labels,
+    "visa": list_visa,
+    "dagm": list_dagm,
+    "kolektor": list_kolektor,
+    "real_iad": list_real_iad,
 }
 """Layout -> what lists a folder of it. The samples of a listing come from `synth.sources.listing.samples`."""
 
@@ -82,7 +90,7 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
     return READERS[name](root, **options)
 
 
-TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD)
+TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD, VISA, REAL_IAD, KOLEKTOR, DAGM)
 """Trees of archives in the order in which they are tried; the first that fits is the layout."""
 WHY = {
     **{tree.layout: f"a folder here is laid out as a product of {tree.title}" for tree in TREES},

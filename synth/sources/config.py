@@ -120,6 +120,7 @@ class MvtecAdSource(BaseModel):
 
     kind: Literal["mvtec_ad"] = "mvtec_ad"
     root: Path = Field(description="A product folder (with train, test, ground_truth) or the folder above several.")
+    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
     products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
     good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
@@ -130,6 +131,30 @@ class MvtecAdSource(BaseModel):
     white_level: int | None = _white()
     tiles: int | None = _tiles()
     good_from: GoodFrom = "files"
+
+
+class VisaSource(MvtecAdSource):
+    """VisA in its original layout: one product folder (with Data/Images), or the folder above several."""
+
+    kind: Literal["visa"] = "visa"  # type: ignore[assignment]
+
+
+class DagmSource(MvtecAdSource):
+    """DAGM 2007: the folder above its classes."""
+
+    kind: Literal["dagm"] = "dagm"  # type: ignore[assignment]
+
+
+class KolektorSource(MvtecAdSource):
+    """KolektorSDD or KolektorSDD2, where an image with a black mask is good."""
+
+    kind: Literal["kolektor"] = "kolektor"  # type: ignore[assignment]
+
+
+class RealIadSource(MvtecAdSource):
+    """Real-IAD: one product folder (with OK and NG), or the folder above several."""
+
+    kind: Literal["real_iad"] = "real_iad"  # type: ignore[assignment]
 
 
 class LabelSource(BaseModel):
@@ -243,5 +268,16 @@ class ProceduralSource(BaseModel):
     seed: int = Field(0, description="Another seed renders other parts.", ge=0)
 
 
-TreeSource = FolderSource | MvtecAdSource | LabelSource | Mvtec3dSource | EyecandiesSource | CloudSource
+TreeSource = (
+    FolderSource
+    | MvtecAdSource
+    | VisaSource
+    | DagmSource
+    | KolektorSource
+    | RealIadSource
+    | LabelSource
+    | Mvtec3dSource
+    | EyecandiesSource
+    | CloudSource
+)
 SourceConfig = TreeSource | ProceduralSource

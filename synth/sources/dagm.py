@@ -36,7 +36,8 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
     if not (folder / "Train" / "Label").is_dir():
         yield from _published(folder, product, files)
         return
-    masks = {(file.parent.parent, file.stem.removesuffix("_label")): file for file in files if file.parent.name == "Label"}
+    labels = [file for file in files if file.parent.name == "Label"]
+    masks = {(file.parent.parent, file.stem.removesuffix("_label")): file for file in labels}
     for file in filter(is_image, files):
         match file.relative_to(folder).parts:
             case (("Train" | "Test") as part, _):
@@ -50,13 +51,13 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
 
 
 def _published(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
-    for file in filter(is_image, files):
-        yield Entry(f"{product}/{file.name}", file, product, None, "train")
     defective = _beside(folder)
     ellipses = _ellipses(defective / "labels.txt")
-    for file in sorted(filter(is_image, defective.iterdir())):
-        name = f"{product}/{defective.name}/{file.name}"
-        if file.stem in ellipses:
+    for file in filter(is_image, files):
+        name = f"{product}/{file.relative_to(folder.parent).as_posix()}"
+        if folder in file.parents:
+            yield Entry(name, file, product, None, "train")
+        elif file.stem in ellipses:
             marks = Marks(str(defective / "labels.txt"), (ellipses[file.stem],))
             yield Entry(name, file, product, DEFECT, "train", marks=marks)
         else:
@@ -80,5 +81,5 @@ def _ellipses(path: Path) -> Mapping[str, Ellipse]:
     return found
 
 
-DAGM = ProductTree("dagm", TITLE, _is_product, _entries, f"wanted {PLACES}", PLACES)
+DAGM = ProductTree("dagm", TITLE, _is_product, _entries, f"wanted {PLACES}", PLACES, _beside)
 list_dagm = DAGM.listing

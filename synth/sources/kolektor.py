@@ -1,7 +1,7 @@
 """KolektorSDD and KolektorSDD2, where every image has a mask and those with a black one are good:
 
-    <root>/kos01/Part0.jpg, kos01/Part0_label.bmp          the images of one part in one folder
-    <root>/train/10000.png, train/10000_GT.png             and test
+<root>/kos01/Part0.jpg, kos01/Part0_label.bmp          the images of one part in one folder
+<root>/train/10000.png, train/10000_GT.png             and test
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from pathlib import Path
 
 from synth.errors import SourceError
 from synth.io.images import read_values
-from synth.io.names import own_name
 from synth.sources.listing import Entry, Problem, is_image
 from synth.sources.product_tree import ProductTree
 
@@ -54,8 +53,3 @@ KOLEKTOR = ProductTree(
     "kolektor", TITLE, _is_product, _entries, "wanted kos<n>/Part<n>.jpg or train/<n>_GT.png", "kos<n>, train or test"
 )
 list_kolektor = KOLEKTOR.listing
-
-
-def kolektor_name(root: Path) -> str:
-    """The name of the product that a root without one of its own is."""
-    return own_name(root)

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from synth.sources.labels.marks import MaskFile, Marks
+from synth.sources.labels.marks import Marks, MaskFile
 from synth.sources.listing import Entry, Problem, is_image
 from synth.sources.product_tree import ProductTree, misplaced
 

@@ -1,8 +1,8 @@
 """Real-IAD: images of several views of each part, with JSON files that list them.
 
-    <root>/<product>/OK/S0001/<name>_C1_<time>.jpg
-    <root>/<product>/NG/<type>/S0026/<name>.jpg and .png        the mask, of the same name
-    <root>/realiad_jsons/<product>.json                         train and test; found beside or above the products
+<root>/<product>/OK/S0001/<name>_C1_<time>.jpg
+<root>/<product>/NG/<type>/S0026/<name>.jpg and .png        the mask, of the same name
+<root>/realiad_jsons/<product>.json                         train and test; found beside or above the products
 """
 
 from __future__ import annotations

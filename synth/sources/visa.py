@@ -17,7 +17,7 @@ from pathlib import Path
 
 from synth.errors import SourceError
 from synth.io.regular import read_text
-from synth.sources.labels.marks import MaskFile, Marks
+from synth.sources.labels.marks import Marks, MaskFile
 from synth.sources.listing import Entry, Problem, is_image
 from synth.sources.product_tree import ProductTree, misplaced
 
@@ -43,9 +43,9 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
                 images.append((kind, file))
             case _:
                 yield misplaced(file, TITLE, PLACES)
-    for kind, file in images:
-        name, split = f"{product}/{kind}/{file.name}", "test" if file.name in testing else "train"
-        if kind == "Normal":
+    for place, file in images:
+        name, split = f"{product}/{place}/{file.name}", "test" if file.name in testing else "train"
+        if place == "Normal":
             yield Entry(name, file, product, None, split)
         elif file.stem in masks:
             marks = Marks(str(masks[file.stem]), (MaskFile(str(masks[file.stem])),))

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synth.errors import SourceError
+from synth.io.images import SUFFIXES
 from synth.io.regular import read_text
 from synth.sources.labels.coco import is_coco, read_coco
 from synth.sources.labels.cvat import is_cvat, read_cvat
 from synth.sources.labels.label_studio import is_label_studio, read_label_studio
 from synth.sources.labels.labelled import Labelled, read_json
 from synth.sources.labels.labelme import is_labelme, read_labelme
+from synth.sources.labels.severstal import is_severstal, read_severstal
 from synth.sources.labels.yolo import NAMES, class_names, looks_like_yolo, read_yolo, yolo_images
 
-FormatName = Literal["coco", "labelme", "label_studio", "cvat", "yolo"]
+FormatName = Literal["coco", "labelme", "label_studio", "cvat", "severstal", "yolo"]
 JSON: dict[FormatName, tuple[Callable[[Path, Any], bool], Callable[[Path], Iterator[Labelled]]]] = {
     "coco": (is_coco, read_coco),
     "labelme": (is_labelme, read_labelme),
@@ -34,6 +36,8 @@ def format_of(file: Path) -> FormatName | None:
             return next((name for name, (fits, _) in JSON.items() if fits(file, content)), None)
         if suffix == ".xml":
             return "cvat" if is_cvat(read_text(file)) else None
+        if suffix == ".csv":
+            return "severstal" if is_severstal(read_text(file)) else None
     except SourceError:
         return None
     return None
@@ -62,14 +66,22 @@ def read_labels(form: FormatName, labels: Sequence[Path], files: Sequence[Path])
         for file, image in yolo_images(labels):
             yield file, read_yolo(file, names, image)
         return
-    read = read_cvat if form == "cvat" else JSON[form][1]
     for file in labels:
         try:
-            yield from ((file, labelled) for labelled in read(file))
+            yield from ((file, labelled) for labelled in _labelled(form, file, files))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
             raise SourceError(
                 f"{file} is not as {form} writes labels ({type(problem).__name__}: {problem}); export them again"
             ) from problem
+
+
+def _labelled(form: FormatName, file: Path, files: Sequence[Path]) -> Iterator[Labelled]:
+    if form == "severstal":
+        folder = file.parent / "train_images"
+        return read_severstal(
+            file, [image.name for image in files if image.parent == folder and image.suffix.lower() in SUFFIXES]
+        )
+    return (read_cvat if form == "cvat" else JSON[form][1])(file)
 
 
 def _is_yolo(file: Path) -> bool:

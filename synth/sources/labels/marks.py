@@ -91,6 +91,22 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """Pairs of a first pixel, counted from 1 down the columns of the whole image, and a length."""
+
+    values: tuple[int, ...]
+
+    def draw(self, mask: np.ndarray) -> None:
+        """Set its pixels. ValueError where they lie beyond the image."""
+        flat = np.zeros(mask.size, bool)
+        for first, length in zip(self.values[::2], self.values[1::2], strict=True):
+            if first < 1 or first - 1 + length > mask.size:
+                raise ValueError(f"marks pixel {first + length - 1} of {mask.size}")
+            flat[first - 1 : first - 1 + length] = True
+        mask |= flat.reshape(mask.shape[::-1]).T
+
+
+@dataclass(frozen=True, slots=True)
 class Pixels:
     """A packed mask of a box (top, left, height, width) in px: a bit a pixel, along the rows."""
 

@@ -4,6 +4,7 @@
     <root>/images/a.jpg, labels/a.txt           YOLO, with the classes in data.yaml or classes.txt
     <root>/a.jpg, a.json                        labelme
     <root>/annotations.xml, images/a.jpg        CVAT for images
+    <root>/train.csv, train_images/a.jpg        run lengths, as of Severstal's steel sheets
 
 An image without a label in a file that lists it is good, and so is one in a folder of good images. An image with
 several classes is read once for each, with the mask of that class alone.
@@ -45,7 +46,7 @@ def is_labelled(root: Path) -> bool:
     images = [file for file in files if is_image(file)]
     if not images or any(_is_mask(root, file) for file in images):
         return False
-    some = [file for suffix in (".json", ".xml") for file in files if file.suffix.lower() == suffix]
+    some = [file for suffix in (".json", ".xml", ".csv") for file in files if file.suffix.lower() == suffix]
     if any(format_of(file) for file in some[:LOOKED_AT]):
         return True
     return any(file.name.lower() in NAMES for file in files) and any(form == "yolo" for form, _ in label_files(files))
