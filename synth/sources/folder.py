@@ -94,7 +94,8 @@ def _entries(root: Path, product: str, tree: FolderTree) -> Iterator[Entry | Pro
         else:
             yield _entry(product, image, folder, place, masks[0] if masks else None)
     for name, number in outside.items():
-        what = f"holds {number} image{'s' * (number > 1)} beside the products {', '.join(sorted(_products(tree)))}, and of none of them"
+        images = f"{number} image{'s' * (number > 1)}"
+        what = f"holds {images} beside the products {', '.join(sorted(_products(tree)))}, and of none of them"
         remedy = "move them into a product's folder, or say source.products: one if all are one product"
         yield Problem(str(root / name), what, remedy)
     for found in tree.sorted.values():

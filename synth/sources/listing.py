@@ -42,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
+    """One image and its mask, as paths. `defect` None = good; `split` as in Sample; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
     `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was

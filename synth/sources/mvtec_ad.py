@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from synth.io.names import composed
 from synth.sources.listing import Entry, Problem, is_image
+from synth.sources.pairing import stem_of
 from synth.sources.product_tree import ProductTree, misplaced
 
 TITLE = "MVTec AD"
@@ -33,18 +35,19 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
             case (part, kind, _) if part == "test" or (part, kind) == ("train", "good"):
                 images.append((part, kind, file))
             case ("ground_truth", kind, _):
-                masks[kind, file.stem] = file
+                masks[composed(kind), stem_of(file)] = file
             case _:
                 yield misplaced(file, TITLE, PLACES)
     marked: set[Path] = set()
     stems: dict[tuple[str, str, str], Path] = {}
     for part, kind, file in images:
-        same = stems.setdefault((part, kind, file.stem), file)
+        stem = stem_of(file)
+        same = stems.setdefault((part, kind, stem), file)
         if same != file:
             yield Problem(str(file), f"has the same name as {same.name}", "rename one of the two, and its mask")
             continue
-        defect = None if kind == "good" else kind
-        mask = masks.get((kind, f"{file.stem}_mask")) or masks.get((kind, file.stem))
+        defect = None if kind == "good" else composed(kind)
+        mask = masks.get((composed(kind), f"{stem}_mask")) or masks.get((composed(kind), stem))
         if defect and not mask:
             missing = folder / "ground_truth" / kind / f"{file.stem}_mask.png"
             yield Problem(str(file), f"has no mask; wanted {missing}", "add it, white where the defect is")
