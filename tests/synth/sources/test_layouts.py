@@ -22,7 +22,7 @@ from synth.sources.listing import Listing, samples
 from synth.split import make_split
 from tests.synth.sources.test_archive_trees import APPLE_DOUBLE
 from tests.synth.sources.test_archive_trees import TREES as ARCHIVES
-from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save
+from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, write_split
 
 
 def put(root: Path, *places: str, seed: int = 0) -> Path:
@@ -422,6 +422,22 @@ def test_capitals_that_tell_images_apart_tell_masks_apart(tmp_path):
     (root / "masks" / "A.png").unlink()
     (error,) = list_tree(root, "folder").errors
     assert error.file == str(root / "crack" / "A.jpg")
+
+
+def test_split_files_and_archives_pair_names_in_either_form(tmp_path):
+    nfc, nfd = (unicodedata.normalize(form, "Prüfling") for form in ("NFC", "NFD"))
+    root = put(tmp_path / "tile", "good/*.jpg")
+    save(root / nfd / f"{nfd}.jpg", random_image(1))
+    save(root / nfd / f"{nfd}.png", blob(1))
+    write_split(root, {nfc: [f"{nfc}.jpg"], "good": ["000.jpg"]}, {})
+    listing = list_tree(root, "folder")
+    assert Counter(entry.defect for entry in listing.entries) == {nfc: 1, None: 1}
+    archive = mvtec_tree(tmp_path / "lid", types=("bent",))
+    save(archive / "test" / nfd / f"{nfd}.png", random_image(2))
+    save(archive / "ground_truth" / nfc / f"{nfc}_mask.png", blob(2))
+    listing = list_tree(archive)
+    assert listing.problems == ()
+    assert types(listing) == {None, "bent", nfc}
 
 
 # Files at any depth, and many of them
