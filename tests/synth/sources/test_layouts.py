@@ -184,6 +184,21 @@ def test_a_recipe_names_the_folders_of_good_images_and_of_masks(tmp_path):
     assert Counter(entry.defect for entry in listing.entries) == {None: 6, "crack": 3, "pit": 3}
 
 
+@pytest.mark.parametrize("field", ["good", "masks", "types"])
+def test_a_pattern_that_means_no_folder_is_refused(tmp_path, field):
+    root = put(tmp_path / "tile", "good/*.jpg", "crack/*.jpg", "mask>crack/*_mask.png")
+    errors = list_source(FolderSource(root=root, **{field: ("goood",)})).errors
+    assert f"no folder matches 'goood' of source.{field}" in {error.what for error in errors}
+
+
+def test_one_product_a_folder_is_refused_where_there_is_none(tmp_path):
+    root = put(tmp_path / "tile", "good/*.jpg", "crack/*.jpg", "mask>crack/*_mask.png")
+    (error,) = list_source(FolderSource(root=root, products="folders")).errors
+    assert "source.products: folders" in error.what
+    with pytest.raises(SourceError, match=r"names the only product, 'lid', and source\.products: folders"):
+        list_source(FolderSource(root=root, products="folders", product="lid"))
+
+
 # Types and batches
 
 NESTED = [
@@ -294,7 +309,8 @@ def test_folders_with_good_and_defective_images_of_their_own_are_products(tmp_pa
     assert told(listing, "several products", f"{names[0]}, {names[1]}", "source.products")
     pooled = list_source(FolderSource(root=tmp_path / "set", products="one"))
     assert {entry.product for entry in pooled.entries} == {"set"}
-    assert {entry.product for entry in list_tree(tmp_path / "set", "folder", product="lid").entries} == {"lid"}
+    named = list_source(FolderSource(root=tmp_path / "set", product="lid"))
+    assert {entry.product for entry in named.entries} == {"lid"}
 
 
 @pytest.mark.parametrize("layout", ["as in BTAD", "as in VisA", "beside"])
