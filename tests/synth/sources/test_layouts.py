@@ -88,6 +88,8 @@ def test_every_way_to_write_a_root_gives_the_name_that_it_is_called_by(tmp_path,
 def test_recipes_keep_the_name_of_a_linked_root(tmp_path, monkeypatch):
     folder_tree(tmp_path / "v1")
     (tmp_path / "tile").symlink_to("v1")
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "tile").symlink_to("../v1")
     monkeypatch.chdir(tmp_path)
     starter = write_starter(Path("tile"), tmp_path / "tile.yaml")
     (tmp_path / "own.yaml").write_text("name: own\nsource: {kind: folder, root: tile}\ngenerator: {kind: copy_paste}\n")
@@ -96,6 +98,7 @@ def test_recipes_keep_the_name_of_a_linked_root(tmp_path, monkeypatch):
         load_recipe(tmp_path / "own.yaml").source,
         load_recipe(starter, ["source.root=tile"]).source,
         source_for("tile"),
+        source_for(Path("lines", "..", "lines", "tile")),
     ):
         assert {entry.product for entry in list_source(source).entries} == {"tile"}
 
