@@ -11,11 +11,11 @@ from synth.errors import SourceError
 from synth.sample import Sample
 from synth.sources.clouds import is_clouds, list_clouds
 from synth.sources.config import FolderSource, ProceduralSource, SourceConfig, TreeSource
-from synth.sources.eyecandies import is_eyecandies, list_eyecandies
+from synth.sources.eyecandies import EYECANDIES, list_eyecandies
 from synth.sources.folder import list_folder
 from synth.sources.listing import Listing, open_root, samples
-from synth.sources.mvtec_3d import is_mvtec_3d, list_mvtec_3d
-from synth.sources.mvtec_ad import is_mvtec_ad, list_mvtec_ad
+from synth.sources.mvtec_3d import MVTEC_3D, list_mvtec_3d
+from synth.sources.mvtec_ad import MVTEC_AD, list_mvtec_ad
 from synth.suggest import did_you_mean
 
 READERS: dict[str, Callable[..., Listing]] = {
@@ -55,7 +55,16 @@ def list_source(source: TreeSource) -> Listing:
             "remove one of them"
         )
     white = getattr(source, "white_level", None)
-    return replace(listing, entries=tuple(replace(entry, white=white) for entry in listing.entries))
+    entries = tuple(replace(entry, white=white) for entry in listing.entries)
+    return replace(listing, entries=entries, notes=(_layout_note(source.kind, listing.root), *listing.notes))
+
+
+def _layout_note(kind: str, root: Path) -> str:
+    """Why a folder is read in a layout."""
+    seems = recognise(root)
+    if seems == kind:
+        return f"layout {kind}: {WHY[kind]} (source.kind)"
+    return f"layout {kind}, as source.kind says; by its folders it would be {seems}: {WHY[seems]}"
 
 
 def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:
@@ -67,9 +76,19 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
     return READERS[name](root, **options)
 
 
+TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD)
+"""Trees of archives in the order in which they are tried; the first that fits is the layout."""
+WHY = {
+    **{tree.layout: f"a folder here is laid out as a product of {tree.title}" for tree in TREES},
+    "clouds": "it holds clouds or meshes, and fewer images",
+    "folder": "it has the tree of no archive that is known",
+}
+"""What speaks for a layout that is recognised."""
+
+
 def recognise(root: Path) -> str:
     """The layout that a folder seems to have."""
-    for name, fits in (("mvtec_3d", is_mvtec_3d), ("eyecandies", is_eyecandies), ("mvtec_ad", is_mvtec_ad)):
-        if fits(root):
-            return name
+    for tree in TREES:
+        if tree.fits(root):
+            return tree.layout
     return "clouds" if is_clouds(root) else "folder"

@@ -69,6 +69,24 @@ class FolderSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     follow_links: bool = _follow_links()
+    good: tuple[str, ...] = Field(
+        (),
+        description="Folders of good images, by name or path, as patterns; by default good, ok, normal and so on.",
+    )
+    masks: tuple[str, ...] = Field(
+        (), description="Folders of masks, by name or path, as patterns; by default those that pair with images."
+    )
+    types: tuple[str, ...] = Field(
+        (), description="Folders that are defect types whatever they are called, such as label or data."
+    )
+    type_from: Literal["first", "last", "path"] = Field(
+        "first", description="Which of several nested folders is the defect type: the first, the last, or all joined."
+    )
+    products: Literal["auto", "one", "folders"] = Field(
+        "auto",
+        description="Folders that each hold good and defective images: one product a folder (folders), parts of one "
+        "product (one), or products unless they are called by date, lot or shift (auto).",
+    )
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     test_fraction: float = Field(

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
-from synth.io.names import is_utf8
+from synth.io.names import composed, is_utf8
 from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
+from synth.sources.leftovers import told
 from synth.sources.notes import Note
 from synth.sources.walk import unlistable, walk
 
@@ -41,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
+    """One image and its mask, as paths. `defect` None = good; `split` as in Sample; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
     `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
@@ -230,15 +231,31 @@ def open_root(root: str | Path) -> Path:
     return Path(root)
 
 
+class Below(NamedTuple):
+    """What lies below a folder: files to read, sorted; what is wrong; what was left out, as sentences."""
+
+    files: list[Path]
+    problems: list[Problem]
+    notes: tuple[str, ...]
+
+
 def files_below(
     root: Path, exclude: Sequence[str] = (), follow_links: bool = False
 ) -> tuple[list[Path], list[Problem]]:
-    """Every file below root, sorted, without hidden ones, those in a run of ours and those that match a pattern of
-    `exclude`, which is an error where it matches nothing; so is a name that is not UTF-8, and a link that leads out of
-    root, unless `follow_links`. SourceError for folders more than DEEPEST levels below root."""
+    """The files and the problems of `look_below`."""
+    return look_below(root, exclude, follow_links)[:2]
+
+
+def look_below(root: Path, exclude: Sequence[str] = (), follow_links: bool = False) -> Below:
+    """Every file below root without leftovers of other programs, those in a run of ours and those that match a pattern
+    of `exclude`, which is an error where it matches nothing; so is a name that is not UTF-8, and a link that leads out
+    of root, unless `follow_links`. SourceError for folders more than DEEPEST levels below root."""
     tree = walk(root, _is_run, follow_links)
     found = [*tree.files, *tree.leaving]
-    matches = {pattern: {f for f in found if fnmatch(f.relative_to(root).as_posix(), pattern)} for pattern in exclude}
+    places = {file: composed(file.relative_to(root).as_posix()) for file in found} if exclude else {}
+    matches = {
+        pattern: {file for file, place in places.items() if fnmatch(place, composed(pattern))} for pattern in exclude
+    }
     problems = [
         Problem(str(root), f"no file matches {pattern!r} of source.exclude", "patterns start below this folder")
         for pattern, files in matches.items()
@@ -259,7 +276,8 @@ def files_below(
     for run in tree.skipped:
         what, remedy = "is a run of flawsmith and not read", "name its folder data as source.root if you mean that"
         problems.append(Problem(printable(run), what, remedy, "warning"))
-    return [file for file in kept if file not in tree.leaving], problems
+    note = told(tree.leftovers)
+    return Below([file for file in kept if file not in tree.leaving], problems, (note,) if note else ())
 
 
 def is_image(file: Path) -> bool:
