@@ -48,7 +48,19 @@ _IN_BOXES: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
 )
 """By the brand of an ISO container, of which the last is any."""
 
-_READ = (b"\x89PNG", b"\xff\xd8", b"BM", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+", b"RIFF", b"GIF8", b"P", b"\xff\x4f")
+_READ = (
+    b"\x89PNG",
+    b"\xff\xd8",
+    b"BM",
+    b"II*\x00",
+    b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
+    b"RIFF",
+    b"GIF8",
+    b"P",
+    b"\xff\x4f",
+)
 _JP2 = b"\x00\x00\x00\x0cjP  "
 _CANNOT = ("unsupported", "not supported", "not implemented", "not available", "unknown", "invalid data precision")
 """Words of decoders that know a format, but not this kind of it."""

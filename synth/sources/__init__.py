@@ -16,6 +16,7 @@ from synth.sources.folder import list_folder
 from synth.sources.listing import Listing, open_root, samples
 from synth.sources.mvtec_3d import is_mvtec_3d, list_mvtec_3d
 from synth.sources.mvtec_ad import is_mvtec_ad, list_mvtec_ad
+from synth.sources.reading import IMAGE_FIELDS, reading_of
 from synth.suggest import did_you_mean
 
 READERS: dict[str, Callable[..., Listing]] = {
@@ -47,15 +48,15 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any image is opened."""
-    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "white_level", "foreground"}
+    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", *IMAGE_FIELDS}
     listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(
             f"{source.root} has a split file, so source.test_fraction={source.test_fraction} says the same twice; "
             "remove one of them"
         )
-    white = getattr(source, "white_level", None)
-    return replace(listing, entries=tuple(replace(entry, white=white) for entry in listing.entries))
+    reading = reading_of(source)
+    return replace(listing, entries=tuple(replace(entry, reading=reading) for entry in listing.entries))
 
 
 def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:

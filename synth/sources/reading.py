@@ -14,15 +14,15 @@ from synth.errors import SourceError
 from synth.io.images import Photo, read_photo
 from synth.io.masks import Marks, Value, read_marks, size_differs
 from synth.io.orientation import WORDS, as_stored
+from synth.sources.config import TreeSource
 from synth.sources.notes import Note
-
-Orientation = Literal["auto", "exif", "stored"]
-InvertedMasks = Literal["refuse", "accept", "invert"]
 
 UNSURE = (
     "say which values mark the defect in source.mask_values, or which types they are in source.classes, or save black "
     "(0) with the defect white (255 or 1), one file for each defect type"
 )
+IMAGE_FIELDS = ("white_level", "orientation", "mask_values", "inverted_masks")
+"""Fields of a `source:` block that say how image files are read."""
 _FIELDS = {"white level": "source.white_level"}
 _CLEARLY = 1.0
 """By how much more a mask has to differ from its surroundings where an image is laid the right way."""
@@ -30,12 +30,19 @@ _CLEARLY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a recipe says about image files; the fields of `synth.sources.config`, None where it leaves them open."""
+    """How the image files of a source are read: `synth.sources.config` describes the fields. mask_values: None = auto."""
 
     white: int | None = None
-    orientation: Orientation = "auto"
+    orientation: Literal["auto", "exif", "stored"] = "auto"
     mask_values: tuple[Value, ...] | None = None
-    inverted_masks: InvertedMasks = "refuse"
+    inverted_masks: Literal["refuse", "accept", "invert"] = "refuse"
+
+
+def reading_of(source: TreeSource) -> Reading:
+    """What a `source:` block says of it; some kinds have not all the fields."""
+    said = source.model_dump(include=set(IMAGE_FIELDS))
+    values = said.pop("mask_values", "auto")
+    return Reading(white=said.pop("white_level", None), mask_values=None if values == "auto" else values, **said)
 
 
 class Pair(NamedTuple):
@@ -49,40 +56,40 @@ class Pair(NamedTuple):
     fits: Literal["exif", "stored"] | None = None
 
 
-def read_pair(image: Path, mask: Path | None, reading: Reading) -> Pair:
-    """An image and its mask, all-False without one. Raises SourceError where one cannot be read or their sizes differ."""
+def read_pair(image: Path, mask: Path | None, reading: Reading, alone: bool = True) -> Pair:
+    """An image and its mask, all-False without one; `alone`: there is no organised cloud of the same size. Raises SourceError where one cannot be read or their sizes differ."""
     turned = reading.orientation != "stored"
     photo = read_photo(image, reading.white, turned)
     notes = [Note(topic, text, _FIELDS.get(topic)) for topic, text in photo.told.items()]
-    size = photo.image.shape[:2]
     if mask is None:
-        notes.extend(_turns(photo, None, reading))
-        return Pair(photo.image, np.broadcast_to(np.False_, size), photo.white, tuple(notes))
+        notes.extend(_turns(photo.orientation, photo.orientation if alone else 1, reading))
+        nothing = np.broadcast_to(np.False_, photo.image.shape[:2])
+        return Pair(photo.image, nothing, photo.white, tuple(notes))
     marks = read_marks(mask, reading.mask_values, turned, UNSURE)
-    if marks.mask.shape != size:
+    if marks.mask.shape != photo.image.shape[:2]:
         raise SourceError(_sizes_differ(mask, photo, marks, turned))
-    marked = ~marks.mask if reading.inverted_masks == "invert" else marks.mask
     if marks.told is not None:
         notes.append(Note("mask values", f"has a mask that {marks.told}", "source.mask_values"))
-    notes.extend(_turns(photo, marks, reading))
+    notes.extend(_turns(photo.orientation, marks.orientation, reading))
+    marked = marks.mask
+    if reading.inverted_masks == "invert":
+        marked = ~marked
+        notes.append(Note("mask values", "has a mask whose black and white are swapped", "source.inverted_masks"))
     unsure = reading.orientation == "auto" and photo.orientation != marks.orientation and marked.any()
     fits = _fit(photo, marked, marks.orientation) if unsure else None
     return Pair(photo.image, marked, photo.white, tuple(notes), fits)
 
 
-def _turns(photo: Photo, marks: Marks | None, reading: Reading) -> Iterator[Note]:
-    """What the orientation tags of an image and its mask led to, where one has such a tag."""
-    if reading.orientation == "stored":
+def _turns(of_image: int, of_mask: int, reading: Reading) -> Iterator[Note]:
+    """What the EXIF tags of an image and of its mask, or of its cloud, which has none, led to."""
+    if reading.orientation == "stored" or (of_image not in WORDS and of_mask not in WORDS):
         return
-    own = WORDS.get(photo.orientation)
-    other = own if marks is None else WORDS.get(marks.orientation)
-    if own != other:
-        of_image, of_mask = (f"is {word}" if word else "is not turned" for word in (own, other))
-        if reading.orientation == "auto":
-            text = f"{of_image} by its EXIF tag, and its mask {of_mask}: check that they agree"
-            yield Note("orientation", text, "source.orientation", warning=True)
-    elif own:
-        yield Note("orientation", f"is {own} as its EXIF tag says", "source.orientation")
+    image, mask = (WORDS.get(tag, "not turned") for tag in (of_image, of_mask))
+    if image == mask:
+        yield Note("orientation", f"is {image} as its EXIF tag says", "source.orientation")
+    elif reading.orientation == "auto":
+        text = f"is {image} by its EXIF tag, but its mask or cloud is {mask}, so that they may not agree"
+        yield Note("orientation", text, "source.orientation", warning=True)
 
 
 def _sizes_differ(file: Path, photo: Photo, marks: Marks, turned: bool) -> str:
@@ -112,7 +119,7 @@ def _contrast(image: np.ndarray, mask: np.ndarray) -> float:
     inside = mask.astype(np.uint8)
     reach = 2 * max(3, round(float(np.sqrt(mask.sum())) / 2)) + 1
     gap = cv2.dilate(inside, np.ones((3, 3), np.uint8))
-    around = (cv2.dilate(inside, np.ones((reach, reach), np.uint8)) > gap)
+    around = cv2.dilate(inside, np.ones((reach, reach), np.uint8)) > gap
     if not around.any():
         return 0.0
     marked, other = grey[mask], grey[around]
