@@ -25,14 +25,16 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 """What Pillow may take a file of a user for, whatever its name. Among its other formats are some that start another
 program, as Encapsulated PostScript does."""
 
-BYTES_A_PIXEL = 30
+BYTES_A_PIXEL = 32
 """Memory that reading, hashing and inspecting an image of 8 bits and its mask takes at the most, measured."""
 
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L")
 _GREY = ("1", "L", "P", *_DEEP)
 """Modes of Pillow that keep more than 8 bits, and those of one channel."""
-_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR = 258, 259, 262, 284
+_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _FORMAT = 258, 259, 262, 284, 339
 """Tags of TIFF."""
+_WHITE_IS_ZERO, _SIGNED = 0, 2
+"""A photometric interpretation of TIFF, and a sample format."""
 _UNPACKED = (1, 8, 32946)
 """Compressions of TIFF that `read_tiff` unpacks: none and deflate."""
 _RAW = (32803, 34892)
@@ -48,8 +50,8 @@ _UNDONE = {
     8: Transpose.ROTATE_270,
 }
 """What lays an image that was turned by its tag as it is stored."""
-_SIZES, _FIRST_DEPTH, _HEAD = b"\xff\x4f\xff\x51", 40, 4096
-"""How the code stream of JPEG 2000 begins, where from there the bits of the first channel stand, and bytes to look in."""
+_SIZES, _FIRST_DEPTH, _HEAD = b"\xff\x4f\xff\x51", 42, 4096
+"""How the code stream of JPEG 2000 begins, where from there a channel's bits stand, and bytes to look in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,9 @@ def _decode_tiff(path: Path, image: Image.Image) -> Decoded:
         raise SourceError(f"{path} is a raw file of a camera; develop it and export it as 16-bit TIFF or PNG")
     orientation, bits, planar = tags.get(TAG, 1), max(tags.get(_BITS, (1,))), tags.get(_PLANAR) == 2
     white = 2**bits - 1 if 8 < bits < 16 else None
+    if (bits > 8 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO) or (bits == 8 and _SIGNED in tags.get(_FORMAT, ())):
+        what = "8 bits with a sign" if bits == 8 else f"{bits} bits of which 0 is white"
+        raise SourceError(f"{path} holds {what}, which are not read; export it with 8 or 16 bits, black as 0")
     image.load()
     if bits <= 8 or image.mode in _GREY:
         turn = _UNDONE.get(orientation)  # Pillow turns this format alone while it loads

@@ -8,6 +8,9 @@ import numpy as np
 
 from synth.errors import SourceError
 
+_ROWS = 256
+"""Rows that are scaled at once."""
+
 
 def as_eight_bits(values: np.ndarray, path: str | Path, white: int | None) -> tuple[np.ndarray, int]:
     """Values (H, W) or (H, W, C) of more than 8 bits as uint8, and what was white in them: `white`, `white_of` integers
@@ -33,7 +36,10 @@ def to_eight_bits(values: np.ndarray, path: str | Path = "the array", white: int
         raise SourceError(f"{path} holds values from {low} to {high}; export it with 8 or 16 bits")
     white = white or white_of(values)
     scaled = np.round(np.minimum(np.arange(high + 1), white) * (255 / white)).astype(np.uint8)
-    return scaled[values]
+    found = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _ROWS):  # numpy makes eight bytes of every index
+        found[start : start + _ROWS] = scaled[values[start : start + _ROWS]]
+    return found
 
 
 def white_of(values: np.ndarray) -> int:

@@ -144,8 +144,7 @@ def _from_rgb(colours: np.ndarray) -> Found:
     """One colour on black or on white, edges soft or not. uint8 (H, W, 3)."""
     if (colours == colours[..., :1]).all():
         return _from_grey(colours[..., 0])
-    packed = cv2.merge([colours, np.zeros(colours.shape[:2], np.uint8)]).view(np.uint32)[..., 0]
-    kinds = len(np.unique(packed))
+    kinds = _kinds(colours)
     paper = ""
     if colours.max(axis=-1).min() > _DARK * 255 and kinds > 1:
         ink = 255 - colours
@@ -219,6 +218,12 @@ def _refuse_photograph(grey: np.ndarray) -> None:
             f"does not look like a mask ({share:.0%} of it is neither black nor white): are the names of the image "
             "and its mask swapped?"
         )
+
+
+def _kinds(colours: np.ndarray) -> int:
+    """How many different colours are in (H, W, 3) uint8."""
+    packed = cv2.merge([colours, np.zeros(colours.shape[:2], np.uint8)]).view(np.uint32)
+    return len(np.unique(packed))
 
 
 def _foreign_pixels(lit: np.ndarray) -> int:

@@ -24,7 +24,7 @@ from synth.sample import Sample
 from synth.sources.agreement import HALF, Agreement
 from synth.sources.notes import Note
 from synth.sources.problem import Problem
-from synth.sources.reading import Reading, read_pair
+from synth.sources.reading import UNSAID, Reading, read_pair
 from synth.sources.walk import unlistable, walk
 
 
@@ -44,7 +44,7 @@ class Entry:
     xyz: Path | None = None
     cloud: tuple[int, Unit] | None = None
     listed: bool = False
-    reading: Reading = Reading()
+    reading: Reading = UNSAID
     notes: tuple[Note, ...] = ()
 
 

@@ -30,12 +30,15 @@ _CLEARLY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the image files of a source are read: `synth.sources.config` describes the fields. mask_values: None = auto."""
+    """How image files are read; `synth.sources.config` describes the fields. mask_values: None = auto."""
 
     white: int | None = None
     orientation: Literal["auto", "exif", "stored"] = "auto"
     mask_values: tuple[Value, ...] | None = None
     inverted_masks: Literal["refuse", "accept", "invert"] = "refuse"
+
+
+UNSAID = Reading()
 
 
 def reading_of(source: TreeSource) -> Reading:
@@ -57,7 +60,8 @@ class Pair(NamedTuple):
 
 
 def read_pair(image: Path, mask: Path | None, reading: Reading, alone: bool = True) -> Pair:
-    """An image and its mask, all-False without one; `alone`: there is no organised cloud of the same size. Raises SourceError where one cannot be read or their sizes differ."""
+    """An image and its mask, all-False without one. alone: no organised cloud belongs to them. Raises
+    SourceError where a file cannot be read, or their sizes differ."""
     turned = reading.orientation != "stored"
     photo = read_photo(image, reading.white, turned)
     notes = [Note(topic, text, _FIELDS.get(topic)) for topic, text in photo.told.items()]
