@@ -31,7 +31,7 @@ BYTES_A_PIXEL = 32
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L")
 _GREY = ("1", "L", "P", *_DEEP)
 """Modes of Pillow that keep more than 8 bits, and those of one channel."""
-_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _FORMAT = 258, 259, 262, 284, 339
+_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _FORMAT, _DNG = 258, 259, 262, 284, 339, 50706
 """Tags of TIFF."""
 _WHITE_IS_ZERO, _SIGNED = 0, 2
 """A photometric interpretation of TIFF, and a sample format."""
@@ -80,7 +80,8 @@ def decode(path: str | Path) -> Decoded:
 
 
 def _decode(path: Path) -> Decoded:
-    with Image.open(path, formats=FORMATS) as image:
+    # By its name, Pillow would map a TIFF that is turned by 90 degrees into the memory as if it were not.
+    with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
         _check_pixels(path, image.size)
         if image.format != "MPO" and getattr(image, "is_animated", False):
             raise SourceError(f"{path} holds several images (pages or frames); save the one you mean as PNG")
@@ -97,7 +98,7 @@ def _decode(path: Path) -> Decoded:
 
 def _decode_tiff(path: Path, image: Image.Image) -> Decoded:
     tags = dict(image.tag_v2)  # type: ignore[attr-defined]
-    if tags.get(_PHOTOMETRIC) in _RAW:
+    if _DNG in tags or tags.get(_PHOTOMETRIC) in _RAW:
         raise SourceError(f"{path} is a raw file of a camera; develop it and export it as 16-bit TIFF or PNG")
     orientation, bits, planar = tags.get(TAG, 1), max(tags.get(_BITS, (1,))), tags.get(_PLANAR) == 2
     white = 2**bits - 1 if 8 < bits < 16 else None
@@ -130,7 +131,8 @@ def _depth(path: Path, image: Image.Image) -> tuple[int, int | None]:
             # Pillow scales grey to 16 bits by what the file says is white, colours are read as they are.
             return most.bit_length(), 65535 if image.mode == "I" else most
         case "JPEG2000":
-            head = path.open("rb").read(_HEAD)
+            with path.open("rb") as file:
+                head = file.read(_HEAD)
             return (head[head.index(_SIZES) + _FIRST_DEPTH] & 127) + 1, None
     return 8, None
 

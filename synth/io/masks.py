@@ -53,6 +53,10 @@ class _Unclear(Exception):
     """What a mask holds, where it does not say what it means."""
 
 
+class _NoMask(_Unclear):
+    """What a file holds that is no mask at all."""
+
+
 Found = tuple[np.ndarray, str | None]
 """The mask, and what is to be told of it."""
 
@@ -80,6 +84,7 @@ def read_marks(
     try:
         mask, told = _meaning(found.pixels) if values is None else (_chosen(found.pixels, values), None)
     except _Unclear as problem:
+        remedy = MASK_REMEDY if isinstance(problem, _NoMask) else remedy
         raise SourceError(f"{path} {problem}; {remedy}") from problem
     return Marks(upright(mask, found.orientation) if turned else mask, found.orientation, told)
 
@@ -104,11 +109,11 @@ def _meaning(pixels: Image.Image | np.ndarray) -> Found:
 def _from_deep(values: np.ndarray) -> Found:
     if values.dtype.kind == "f":
         if not np.isin(values, (0, 1)).all():
-            raise _Unclear("holds floating point numbers, not a mask")
+            raise _NoMask("holds floating point numbers, not a mask")
         values = values.astype(np.uint8)
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
     if low < 0 or high > 65535:
-        raise _Unclear(f"holds values from {low} to {high}, not a mask")
+        raise _NoMask(f"holds values from {low} to {high}, not a mask")
     return _from_grey(values) if values.ndim == 2 else _from_rgb(to_eight_bits(values[..., :3]))
 
 
@@ -118,7 +123,10 @@ def _from_layer(rgba: np.ndarray) -> Found:
     if alpha.min(initial=255) > 127:
         return _from_rgb(colours)
     visible = colours * (alpha > alpha.max() // 2)[..., None]
-    return _from_rgb(visible) if visible.any() else _from_grey(alpha)
+    if visible.any():
+        return _from_rgb(visible)
+    mask, told = _from_grey(alpha)
+    return mask, told or ("is transparent but for what is taken for the defect" if mask.any() else None)
 
 
 def _from_palette(pixels: Image.Image) -> Found:
@@ -214,7 +222,7 @@ def _refuse_photograph(grey: np.ndarray) -> None:
         return
     square = np.ones((3, 3), np.uint8)
     if (cv2.dilate(grey, square) == cv2.erode(grey, square)).mean() < 0.5:
-        raise _Unclear(
+        raise _NoMask(
             f"does not look like a mask ({share:.0%} of it is neither black nor white): are the names of the image "
             "and its mask swapped?"
         )

@@ -66,7 +66,7 @@ def read_pair(image: Path, mask: Path | None, reading: Reading, alone: bool = Tr
     photo = read_photo(image, reading.white, turned)
     notes = [Note(topic, text, _FIELDS.get(topic)) for topic, text in photo.told.items()]
     if mask is None:
-        notes.extend(_turns(photo.orientation, photo.orientation if alone else 1, reading))
+        notes.extend(_turns(photo.orientation, photo.orientation if alone else 1, "cloud", reading))
         nothing = np.broadcast_to(np.False_, photo.image.shape[:2])
         return Pair(photo.image, nothing, photo.white, tuple(notes))
     marks = read_marks(mask, reading.mask_values, turned, UNSURE)
@@ -74,7 +74,7 @@ def read_pair(image: Path, mask: Path | None, reading: Reading, alone: bool = Tr
         raise SourceError(_sizes_differ(mask, photo, marks, turned))
     if marks.told is not None:
         notes.append(Note("mask values", f"has a mask that {marks.told}", "source.mask_values"))
-    notes.extend(_turns(photo.orientation, marks.orientation, reading))
+    notes.extend(_turns(photo.orientation, marks.orientation, "mask", reading))
     marked = marks.mask
     if reading.inverted_masks == "invert":
         marked = ~marked
@@ -84,15 +84,15 @@ def read_pair(image: Path, mask: Path | None, reading: Reading, alone: bool = Tr
     return Pair(photo.image, marked, photo.white, tuple(notes), fits)
 
 
-def _turns(of_image: int, of_mask: int, reading: Reading) -> Iterator[Note]:
+def _turns(of_image: int, of_other: int, other: str, reading: Reading) -> Iterator[Note]:
     """What the EXIF tags of an image and of its mask, or of its cloud, which has none, led to."""
-    if reading.orientation == "stored" or (of_image not in WORDS and of_mask not in WORDS):
+    if reading.orientation == "stored" or (of_image not in WORDS and of_other not in WORDS):
         return
-    image, mask = (WORDS.get(tag, "not turned") for tag in (of_image, of_mask))
-    if image == mask:
+    image, laid = (WORDS.get(tag, "not turned") for tag in (of_image, of_other))
+    if image == laid:
         yield Note("orientation", f"is {image} as its EXIF tag says", "source.orientation")
     elif reading.orientation == "auto":
-        text = f"is {image} by its EXIF tag, but its mask or cloud is {mask}, so that they may not agree"
+        text = f"is {image} by its EXIF tag, but its {other} is {laid}, so that they may not agree"
         yield Note("orientation", text, "source.orientation", warning=True)
 
 
