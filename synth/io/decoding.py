@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.Image import Transpose
 
 from synth.errors import SourceError
@@ -30,7 +30,8 @@ BYTES_A_PIXEL = 32
 
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L")
 _GREY = ("1", "L", "P", *_DEEP)
-"""Modes of Pillow that keep more than 8 bits, and those of one channel."""
+_COLOURS = ("RGB", "RGBA", "LA", "PA", "RGBX", "CMYK", "YCbCr", "HSV")
+"""Modes of Pillow that keep more than 8 bits, those of one channel, and others that have a meaning in RGB."""
 _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _FORMAT, _DNG = 258, 259, 262, 284, 339, 50706
 """Tags of TIFF."""
 _WHITE_IS_ZERO, _SIGNED = 0, 2
@@ -50,8 +51,8 @@ _UNDONE = {
     8: Transpose.ROTATE_270,
 }
 """What lays an image that was turned by its tag as it is stored."""
-_SIZES, _FIRST_DEPTH, _HEAD = b"\xff\x4f\xff\x51", 42, 4096
-"""How the code stream of JPEG 2000 begins, where from there a channel's bits stand, and bytes to look in."""
+_SIZES, _FIRST_DEPTH, _HEAD = b"\xff\x4f\xff\x51", 38, 2**20
+"""How the code stream of JPEG 2000 begins, where behind that a channel's bits stand, and bytes to look in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _decode(path: Path) -> Decoded:
         orientation = image.getexif().get(TAG, 1)
     if bits > 8 and image.mode not in _GREY:
         return Decoded(_deep_colour(path), orientation, white)
-    return Decoded(_own_depth(image), orientation, white)
+    return Decoded(_own_depth(path, image), orientation, white)
 
 
 def _decode_tiff(path: Path, image: Image.Image) -> Decoded:
@@ -108,7 +109,7 @@ def _decode_tiff(path: Path, image: Image.Image) -> Decoded:
     image.load()
     if bits <= 8 or image.mode in _GREY:
         turn = _UNDONE.get(orientation)  # Pillow turns this format alone while it loads
-        return Decoded(_own_depth(image if turn is None else image.transpose(turn)), orientation, white)
+        return Decoded(_own_depth(path, image if turn is None else image.transpose(turn)), orientation, white)
     if tags.get(_COMPRESSION, 1) in _UNPACKED:
         values = read_tiff(path)
         return Decoded(np.moveaxis(values, 0, -1) if planar else values, orientation, white)
@@ -118,22 +119,21 @@ def _decode_tiff(path: Path, image: Image.Image) -> Decoded:
     return Decoded(_deep_colour(path), 1, white)
 
 
-def _depth(path: Path, image: Image.Image) -> tuple[int, int | None]:
+def _depth(path: Path, image: ImageFile.ImageFile) -> tuple[int, int | None]:
     """Bits a channel of a file that is open and not loaded; and what is white in it, None where it does not say so."""
     kind = image.tile[0].args if image.tile else ""
-    match image.format:
-        case "PNG":
-            return (16 if "16" in str(kind) else 8), None
-        case "PPM":
-            most = kind[1] if isinstance(kind, tuple) else 65535 if "16" in str(kind) else 255
-            if most in (255, 65535):
-                return most.bit_length(), None
+    match image.format, kind:
+        case "PPM", (str(), int(most)) if most not in (255, 65535) and image.mode in ("I", "RGB"):
             # Pillow scales grey to 16 bits by what the file says is white, colours are read as they are.
             return most.bit_length(), 65535 if image.mode == "I" else most
-        case "JPEG2000":
+        case "PPM", (str(), 65535):
+            return 16, None
+        case "PNG", _:
+            return (16 if "16" in str(kind) else 8), None
+        case "JPEG2000", _:
             with path.open("rb") as file:
-                head = file.read(_HEAD)
-            return (head[head.index(_SIZES) + _FIRST_DEPTH] & 127) + 1, None
+                _, _, sizes = file.read(_HEAD).partition(_SIZES)
+            return ((sizes[_FIRST_DEPTH] & 127) + 1 if len(sizes) > _FIRST_DEPTH else 8), None
     return 8, None
 
 
@@ -148,7 +148,9 @@ def _deep_colour(path: Path) -> np.ndarray:
     return values[..., [2, 1, 0, 3][: values.shape[-1]]]
 
 
-def _own_depth(image: Image.Image) -> Image.Image | np.ndarray:
+def _own_depth(path: Path, image: Image.Image) -> Image.Image | np.ndarray:
+    if image.mode not in (*_GREY, *_COLOURS):
+        raise SourceError(f"{path} holds colours of kind {image.mode}, which are not read; save it as RGB")
     return np.asarray(image) if image.mode in _DEEP else image
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from synth.errors import SourceError
 from synth.io.atomic import replacing
 from synth.io.decoding import FORMATS, Decoded, decode
 from synth.io.depths import as_eight_bits, to_eight_bits, white_of
@@ -43,10 +42,6 @@ __all__ = [
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
 """File names that are taken for images, in lower case."""
 
-_WITH_ALPHA = ("RGBA", "LA", "PA")
-_CONVERTED = ("1", "L", "P", "CMYK", "YCbCr", "RGBX", "HSV", *_WITH_ALPHA)
-"""Modes of Pillow besides RGB that have a meaning in RGB."""
-
 
 class Photo(NamedTuple):
     """An image as it is read. image: uint8 RGB (H, W, 3). white: the value of white in more than 8 bits, None in 8.
@@ -74,8 +69,8 @@ def read_photo(path: str | Path, white: int | None = None, turned: bool = True) 
     """An image with all that was inferred; `turned` = upright by its EXIF tag, not as it is stored."""
     found = decode(path)
     if isinstance(found.pixels, Image.Image):
-        image, white = _as_rgb(found.pixels, path), None
-        told = _told(found.pixels)
+        rgb = found.pixels if found.pixels.mode == "RGB" else found.pixels.convert("RGB")
+        image, white, told = np.array(rgb), None, _told(found.pixels)
     else:
         image, white, told = _scaled(found, found.pixels, path, white)
     return Photo(upright(image, found.orientation) if turned else image, white, found.orientation, told)
@@ -96,19 +91,11 @@ def content_hash(image: np.ndarray | str | Path) -> str:
     return digest.hexdigest()
 
 
-def _as_rgb(pixels: Image.Image, path: str | Path) -> np.ndarray:
-    if pixels.mode == "RGB":
-        return np.array(pixels)
-    if pixels.mode not in _CONVERTED:
-        raise SourceError(f"{path} holds colours of kind {pixels.mode}, which are not read; save it as RGB")
-    return np.array(pixels.convert("RGB"))
-
-
 def _told(pixels: Image.Image) -> dict[str, str]:
     told = {}
     if pixels.mode == "CMYK":
         told["colour"] = "is CMYK and read as RGB without its colour profile"
-    if pixels.mode in _WITH_ALPHA and pixels.getchannel("A").getextrema()[0] < 255:
+    if pixels.mode in ("RGBA", "LA", "PA") and np.asarray(pixels.getchannel("A")).min() < 255:
         told["alpha"] = "has transparent pixels, which are read in the colours that are stored below"
     return told
 

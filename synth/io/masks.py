@@ -122,6 +122,8 @@ def _from_layer(rgba: np.ndarray) -> Found:
     colours, alpha = rgba[..., :3], rgba[..., 3]
     if alpha.min(initial=255) > 127:
         return _from_rgb(colours)
+    if alpha.max() == 0 and (colours != colours[0, 0]).any():
+        raise _Unclear("is transparent everywhere and holds colours all the same")
     visible = colours * (alpha > alpha.max() // 2)[..., None]
     if visible.any():
         return _from_rgb(visible)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ READERS: dict[str, Callable[..., Listing]] = {
 def read(path: str | Path, layout: str = "auto", **options: Any) -> Iterator[Sample]:
     """The samples of a folder, in a fixed order, read one at a time; `layout` is a name in READERS or "auto".
 
-    Options are those of the layout, such as product="tile" or split="split.json". Raises SourceError, which names file
-    and remedy, here for a wrong tree and while iterating for a bad file."""
+    Options are those of the layout, such as product="tile" or split="split.json", and those of IMAGE_FIELDS, such as
+    mask_values=[5]. Raises SourceError, which names file and remedy, here for a wrong tree and while iterating for a
+    bad file."""
     return samples(list_tree(path, layout, **options))
 
 
@@ -55,8 +56,7 @@ def list_source(source: TreeSource) -> Listing:
             f"{source.root} has a split file, so source.test_fraction={source.test_fraction} says the same twice; "
             "remove one of them"
         )
-    reading = reading_of(source)
-    return replace(listing, entries=tuple(replace(entry, reading=reading) for entry in listing.entries))
+    return _read_as(listing, source.model_dump(include=set(IMAGE_FIELDS)))
 
 
 def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing:
@@ -65,7 +65,14 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
     name = recognise(root) if layout == "auto" else layout
     if name not in READERS:
         raise SourceError(f"layout {layout!r} is unknown; {did_you_mean(name, ['auto', *READERS])}")
-    return READERS[name](root, **options)
+    said = {field: options.pop(field) for field in IMAGE_FIELDS if field in options}
+    return _read_as(READERS[name](root, **options), said)
+
+
+def _read_as(listing: Listing, said: Mapping[str, Any]) -> Listing:
+    """The listing with what is said of IMAGE_FIELDS in its entries."""
+    reading = reading_of(said)
+    return replace(listing, entries=tuple(replace(entry, reading=reading) for entry in listing.entries))
 
 
 def recognise(root: Path) -> str:

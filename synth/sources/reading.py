@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +14,6 @@ from synth.errors import SourceError
 from synth.io.images import Photo, read_photo
 from synth.io.masks import Marks, Value, read_marks, size_differs
 from synth.io.orientation import WORDS, as_stored
-from synth.sources.config import TreeSource
 from synth.sources.notes import Note
 
 UNSURE = (
@@ -41,11 +40,11 @@ class Reading:
 UNSAID = Reading()
 
 
-def reading_of(source: TreeSource) -> Reading:
-    """What a `source:` block says of it; some kinds have not all the fields."""
-    said = source.model_dump(include=set(IMAGE_FIELDS))
-    values = said.pop("mask_values", "auto")
-    return Reading(white=said.pop("white_level", None), mask_values=None if values == "auto" else values, **said)
+def reading_of(said: Mapping[str, Any]) -> Reading:
+    """What those of IMAGE_FIELDS that are given say."""
+    values = said.get("mask_values", "auto")
+    rest = {name: said[name] for name in ("orientation", "inverted_masks") if name in said}
+    return Reading(said.get("white_level"), mask_values=None if values == "auto" else tuple(values), **rest)
 
 
 class Pair(NamedTuple):
@@ -60,13 +59,15 @@ class Pair(NamedTuple):
 
 
 def read_pair(image: Path, mask: Path | None, reading: Reading, alone: bool = True) -> Pair:
-    """An image and its mask, all-False without one. alone: no organised cloud belongs to them. Raises
-    SourceError where a file cannot be read, or their sizes differ."""
+    """An image and its mask, all-False without one. alone: no organised cloud belongs to them. Raises SourceError where
+    a file cannot be read, or their sizes differ."""
     turned = reading.orientation != "stored"
     photo = read_photo(image, reading.white, turned)
     notes = [Note(topic, text, _FIELDS.get(topic)) for topic, text in photo.told.items()]
+    if not alone:
+        notes.extend(_turns(photo.orientation, 1, "cloud", reading))
     if mask is None:
-        notes.extend(_turns(photo.orientation, photo.orientation if alone else 1, "cloud", reading))
+        notes.extend(_turns(photo.orientation, photo.orientation, "mask", reading) if alone else ())
         nothing = np.broadcast_to(np.False_, photo.image.shape[:2])
         return Pair(photo.image, nothing, photo.white, tuple(notes))
     marks = read_marks(mask, reading.mask_values, turned, UNSURE)

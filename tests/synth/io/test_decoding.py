@@ -145,6 +145,19 @@ def test_a_depth_that_is_not_read_is_refused_with_what_helps(tmp_path, name):
         read_image(tmp_path / name)
 
 
+@pytest.mark.parametrize(("magic", "most"), [("P1", 1), ("P2", 15), ("P3", 15), ("P2", 255), ("P3", 255)])
+def test_shallow_text_files_are_stretched_by_what_they_declare(tmp_path, magic, most):
+    values = DEEP[..., 0] % (most + 1) if magic != "P3" else DEEP % (most + 1)
+    content = netpbm(magic.replace("P1", "P2"), most, values)
+    (tmp_path / "a.pgm").write_bytes(
+        content if magic != "P1" else content.replace(b"P2", b"P1").replace(b"\n1\n", b"\n")
+    )
+    wanted = np.round(values * (255 / most)) if magic != "P1" else 255 - values * 255
+    photo = read_photo(tmp_path / "a.pgm")
+    assert (photo.image == (wanted if magic == "P3" else wanted[..., None])).all()
+    assert (photo.white, photo.told) == (None, {})
+
+
 def test_floating_point_numbers_beyond_one_are_scaled_by_the_white_that_is_said(tmp_path):
     (tmp_path / "a.tif").write_bytes(tiff(DEEP[..., 0].astype(np.float32)))
     assert (read_levels(tmp_path / "a.tif", 4095)[0] == OF_TWELVE_BITS[..., :1]).all()

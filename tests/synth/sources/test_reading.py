@@ -12,8 +12,9 @@ from PIL import Image
 from synth.errors import SourceError
 from synth.io.orientation import as_stored
 from synth.pipeline.inspect import inspect
-from synth.sources import read_source
+from synth.sources import read, read_source
 from synth.sources.config import FolderSource, MvtecAdSource
+from tests.synth.sources.test_rgbd_trees import mvtec_3d_tree
 from tests.synth.trees import folder_tree, mvtec_tree, random_image, save
 
 TURNS = range(2, 9)
@@ -138,6 +139,21 @@ def test_masks_of_several_classes_name_the_fields_that_choose_among_them(tmp_pat
     with pytest.raises(SourceError, match=r"values 128, 255.*source\.mask_values"):
         list(read_source(FolderSource(root=root)))
     assert len(list(read_source(FolderSource(root=root, mask_values=[255])))) == 10
+
+
+def test_what_a_recipe_may_say_can_be_said_without_one(tmp_path):
+    root = repainted(folder_tree(tmp_path / "tiles"), lambda mask: np.where(mask, 255, 128).astype(np.uint8))
+    assert len(list(read(root, mask_values=[255]))) == 10
+
+
+def test_an_image_that_is_turned_away_from_its_cloud_is_told(tmp_path):
+    root = mvtec_3d_tree(tmp_path / "scans")
+    (exif := Image.Exif())[0x0112] = 3
+    file = next(iter(sorted(root.rglob("train/good/rgb/*.png"))))
+    Image.open(file).save(file, exif=exif)
+    (told,) = {note for sample in read(root) for note in sample.meta["notes"] if note.topic == "orientation"}
+    assert told.warning
+    assert "its cloud is not turned" in told.text
 
 
 @pytest.mark.parametrize("tree", [folder_tree, mvtec_tree])
