@@ -92,8 +92,8 @@ def _decode(path: Path) -> Decoded:
         bits, white = _depth(path, image)
         image.load()
         orientation = image.getexif().get(TAG, 1)
-    if bits > 8 and image.mode not in _GREY:
-        return Decoded(_deep_colour(path), orientation, white)
+    if bits > 8 and (image.mode not in _GREY or white is not None):
+        return Decoded(_deep(path), orientation, white)
     return Decoded(_own_depth(path, image), orientation, white)
 
 
@@ -116,18 +116,15 @@ def _decode_tiff(path: Path, image: Image.Image) -> Decoded:
     if planar or orientation in _UNDONE:
         what = "compressed colours of more than 8 bits, in planes or turned"
         raise SourceError(f"{path} holds {what}, which are not read; save it without compression, or as 16-bit PNG")
-    return Decoded(_deep_colour(path), 1, white)
+    return Decoded(_deep(path), 1, white)
 
 
 def _depth(path: Path, image: ImageFile.ImageFile) -> tuple[int, int | None]:
     """Bits a channel of a file that is open and not loaded; and what is white in it, None where it does not say so."""
     kind = image.tile[0].args if image.tile else ""
     match image.format, kind:
-        case "PPM", (str(), int(most)) if most not in (255, 65535) and image.mode in ("I", "RGB"):
-            # Pillow scales grey to 16 bits by what the file says is white, colours are read as they are.
-            return most.bit_length(), 65535 if image.mode == "I" else most
-        case "PPM", (str(), 65535):
-            return 16, None
+        case "PPM", (str(), int(most)) if most > 255:
+            return 16, None if most == 65535 else most
         case "PNG", _:
             return (16 if "16" in str(kind) else 8), None
         case "JPEG2000", _:
@@ -137,15 +134,16 @@ def _depth(path: Path, image: ImageFile.ImageFile) -> tuple[int, int | None]:
     return 8, None
 
 
-def _deep_colour(path: Path) -> np.ndarray:
-    """uint16 (H, W, 3) or, with alpha, (H, W, 4) of a file that was decoded to its end before, as 8 bits."""
+def _deep(path: Path) -> np.ndarray:
+    """uint16 (H, W), (H, W, 3) or, with alpha, (H, W, 4) of a file that Pillow decoded to its end before, but not in
+    its own depth."""
     with _silent():
         # One more byte: a text (PPM) may end in its last number, which OpenCV then takes for cut off.
         content = np.frombuffer(path.read_bytes() + b"\n", np.uint8)
         values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16 or values.ndim != 3 or values.shape[-1] not in (3, 4):
-        raise SourceError(f"{path} holds colours of more than 8 bits in a way that is not read; save it as 16-bit PNG")
-    return values[..., [2, 1, 0, 3][: values.shape[-1]]]
+    if values is None or values.dtype != np.uint16 or values.shape[2:] not in ((), (3,), (4,)):
+        raise SourceError(f"{path} holds more than 8 bits in a way that is not read; save it as 16-bit PNG")
+    return values if values.ndim == 2 else values[..., [2, 1, 0, 3][: values.shape[-1]]]
 
 
 def _own_depth(path: Path, image: Image.Image) -> Image.Image | np.ndarray:

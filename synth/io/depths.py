@@ -14,13 +14,14 @@ _ROWS = 256
 
 def as_eight_bits(values: np.ndarray, path: str | Path, white: int | None) -> tuple[np.ndarray, int]:
     """Values (H, W) or (H, W, C) of more than 8 bits as uint8, and what was white in them: `white`, `white_of` integers
-    where that is None, and 1 for floating point numbers from 0 to 1, whatever `white` says. SourceError for others."""
+    where that is None. Floating point numbers from 0 to 1 are scaled by 1, whatever `white` says. SourceError for
+    others."""
     if values.dtype.kind != "f":
         white = white or white_of(values)
         return to_eight_bits(values, path, white), white
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    low, high = float(values.min()), float(values.max())
     if np.isfinite(low) and np.isfinite(high) and 0 <= low and high <= 1:
-        return np.round(values * 255).astype(np.uint8), 1
+        return np.round(values * 255).astype(np.uint8), white or 1
     if white is None or not (0 <= low and high <= 65535):
         raise SourceError(
             f"{path} holds floating point numbers from {low:g} to {high:g}, read are those from 0 to 1; export it with "

@@ -107,7 +107,7 @@ def _scaled(
     colours = values[..., :3] if values.ndim == 3 else values[..., None]
     scaled, used = as_eight_bits(colours, path, white or found.white)
     told = {}
-    if used == 1:
+    if values.dtype.kind == "f" and values.max() <= 1:
         told["white level"] = "holds floating point numbers and is read with 1 as white"
     elif white is None and found.white is None:
         told["white level"] = f"is read with {used} as white, as its brightest pixel suggests"

@@ -7,7 +7,7 @@ from pathlib import Path
 from synth.io.regular import reason
 from synth.printable import printable
 
-AGAIN = "copy or export it again"
+AGAIN = "copy it again"
 _HEAD = 4096
 """Bytes that are looked at."""
 
