@@ -31,7 +31,7 @@ _WHITE = 192
 _DARK, _NEAR = 0.06, 0.9
 """Shares of the brightest pixel up to which a pixel is background, and from which it is the defect itself."""
 _SPECKS, _SHARE = 8, 0.1
-"""Pixels, and share of all marked ones, from which another value is a class of its own and no part of an edge."""
+"""Pixels, and with noise also the share of all marked ones, from which another value is a class of its own."""
 _FLAT = 4
 """Grey levels that a JPEG adds to an area of one value, within 3 x 3 pixels."""
 _BLOCK = 17
@@ -203,7 +203,7 @@ def _classes_below(grey: np.ndarray, top: int, exact: bool) -> list[int]:
     """Values between background and defect that are more than a soft edge: flat areas (3 x 3 and up) and, in a file
     that is `exact`, thin lines apart from the defect. uint8 (H, W)."""
     between = (grey > (0 if exact else _DARK * top)) & (grey < _NEAR * top)
-    limit = max(_SPECKS, _SHARE * np.count_nonzero(grey))
+    limit = _SPECKS if exact else max(_SPECKS, _SHARE * np.count_nonzero(grey))
     if np.count_nonzero(between) <= limit:
         return []
     square = np.ones((3, 3), np.uint8)

@@ -151,6 +151,15 @@ def test_what_is_not_sure_is_refused_with_the_remedy(tmp_path: Path, kind: str) 
         read_marks(tmp_path / "m.png", remedy="say it in source.mask_values")
 
 
+@pytest.mark.parametrize("value", [2, 60, 128, 200])
+def test_a_small_mark_of_another_value_is_a_class_of_its_own(tmp_path: Path, value: int) -> None:
+    array = np.zeros((200, 300), np.uint8)
+    array[20:180, 20:280] = 255
+    array[3:8, 5:10] = value
+    with pytest.raises(SourceError, match="class numbers"):
+        read_mask(save(tmp_path / "m.png", array))
+
+
 def test_a_small_mark_of_another_colour_is_a_class_of_its_own(tmp_path: Path) -> None:
     array = np.zeros((200, 300, 3), np.uint8)
     array[20:180, 20:280] = 255
