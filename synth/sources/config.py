@@ -26,6 +26,30 @@ def _white() -> Any:
     return Field(None, description=help_text, ge=255, le=65535)
 
 
+Orientation = Annotated[
+    Literal["auto", "exif", "stored"],
+    Field(
+        description="How images and masks are laid: exif (turned as their EXIF tags say), stored (as they are stored, "
+        "which is how a tool draws masks that does not know the tag), or auto (as exif; told where an image and its "
+        "mask have different tags, and refused where the masks then mark nothing)."
+    ),
+]
+MaskValues = Annotated[
+    Literal["auto"] | tuple[int | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")], ...],
+    Field(
+        description="What masks store on the defect: a list of grey values, of indices of a palette, or of colours "
+        "such as '#ff0000'; auto: the one value or colour besides black, refused where that is not sure."
+    ),
+]
+InvertedMasks = Annotated[
+    Literal["refuse", "accept", "invert"],
+    Field(
+        description="Masks that mark more than half of the image in most shots of a type: refuse (black and white "
+        "seem to be swapped), accept (the defect is that large), or invert (swap black and white in every mask)."
+    ),
+]
+
+
 def _follow_links() -> Any:
     help_text = "Read links that lead out of root as well; without it they are refused, naming what they mean."
     return Field(False, description=help_text)
@@ -89,6 +113,9 @@ class FolderSource(BaseModel):
     )
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
     test_fraction: float = Field(
         0.0,
         description="Share of each defect type and of the good images kept for measuring, without a split file.",
@@ -114,6 +141,9 @@ class MvtecAdSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class Mvtec3dSource(BaseModel):
@@ -132,6 +162,9 @@ class Mvtec3dSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class EyecandiesSource(BaseModel):
@@ -148,6 +181,9 @@ class EyecandiesSource(BaseModel):
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class CloudSource(BaseModel):

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from synth.errors import SourceError
-from synth.io.images import decoded, read_mask
+from synth.io.decoding import decode
+from synth.io.masks import read_mask
 
 LOOKED_AT = 3
 """Files of a folder that are opened."""
@@ -38,11 +40,13 @@ class Looks:
 def _is_mask(file: Path, soft: bool) -> bool | None:
     """None where the file cannot be opened."""
     try:
-        image = decoded(file)
+        pixels = decode(file).pixels
     except SourceError:
         return None
-    plain = image.mode[0] in "1LIF" and image.mode != "LA"
-    if looks_like_mask(np.asarray(image if plain else image.convert("RGB"))):
+    if isinstance(pixels, Image.Image):
+        plain = pixels.mode[0] in "1LIF" and pixels.mode != "LA"
+        pixels = np.asarray(pixels if plain else pixels.convert("RGB"))
+    if looks_like_mask(pixels[..., :3] if pixels.ndim == 3 else pixels):
         return True
     try:
         return soft and read_mask(file) is not None
