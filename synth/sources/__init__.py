@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synth.errors import SourceError
 from synth.sample import Sample
+from synth.sources.class_masks import by_class
 from synth.sources.clouds import is_clouds, list_clouds
 from synth.sources.config import FolderSource, ProceduralSource, SourceConfig, TreeSource
 from synth.sources.dagm import DAGM, list_dagm
@@ -19,6 +20,7 @@ from synth.sources.labels.reader import is_labelled, list_labels
 from synth.sources.listing import Listing, open_root, samples
 from synth.sources.mvtec_3d import MVTEC_3D, list_mvtec_3d
 from synth.sources.mvtec_ad import MVTEC_AD, list_mvtec_ad
+from synth.sources.reading import IMAGE_FIELDS, reading_of
 from synth.sources.real_iad import REAL_IAD, list_real_iad
 from synth.sources.tiling import cut_up
 from synth.sources.visa import VISA, list_visa
@@ -42,8 +44,9 @@ READERS: dict[str, Callable[..., Listing]] = {
 def read(path: str | Path, layout: str = "auto", **options: Any) -> Iterator[Sample]:
     """The samples of a folder, in a fixed order, read one at a time; `layout` is a name in READERS or "auto".
 
-    Options are those of the layout, such as product="tile" or split="split.json". Raises SourceError, which names file
-    and remedy, here for a wrong tree and while iterating for a bad file."""
+    Options are those of the layout, such as product="tile" or split="split.json", and those of IMAGE_FIELDS, such as
+    mask_values=[5]. Raises SourceError, which names file and remedy, here for a wrong tree and while iterating for a
+    bad file."""
     return samples(list_tree(path, layout, **options))
 
 
@@ -58,17 +61,18 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any image is opened."""
-    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "white_level", "foreground"}
-    ours |= {"tiles", "good_from"}
+    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", *IMAGE_FIELDS}
+    ours |= {"tiles", "good_from"} | ({"classes"} if source.kind != "labels" else set())
     listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(
             f"{source.root} has a split file, so source.test_fraction={source.test_fraction} says the same twice; "
             "remove one of them"
         )
-    white = getattr(source, "white_level", None)
-    entries = tuple(replace(entry, white=white) for entry in listing.entries)
-    listing = replace(listing, entries=entries, notes=(_layout_note(source.kind, listing.root), *listing.notes))
+    listing = _read_as(listing, source.model_dump(include=set(IMAGE_FIELDS)))
+    listing = replace(listing, notes=(_layout_note(source.kind, listing.root), *listing.notes))
+    classes = None if source.kind == "labels" else getattr(source, "classes", None)
+    listing = listing if classes is None else by_class(listing, classes)
     tiles, good_from = getattr(source, "tiles", None), getattr(source, "good_from", "files")
     return listing if (tiles, good_from) == (None, "files") else cut_up(listing, tiles, good_from == "defective")
 
@@ -87,7 +91,14 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
     name = recognise(root) if layout == "auto" else layout
     if name not in READERS:
         raise SourceError(f"layout {layout!r} is unknown; {did_you_mean(name, ['auto', *READERS])}")
-    return READERS[name](root, **options)
+    said = {field: options.pop(field) for field in IMAGE_FIELDS if field in options}
+    return _read_as(READERS[name](root, **options), said)
+
+
+def _read_as(listing: Listing, said: Mapping[str, Any]) -> Listing:
+    """The listing with what is said of IMAGE_FIELDS in its entries."""
+    reading = reading_of(said)
+    return replace(listing, entries=tuple(replace(entry, reading=reading) for entry in listing.entries))
 
 
 TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD, VISA, REAL_IAD, KOLEKTOR, DAGM)

@@ -26,6 +26,30 @@ def _white() -> Any:
     return Field(None, description=help_text, ge=255, le=65535)
 
 
+Orientation = Annotated[
+    Literal["auto", "exif", "stored"],
+    Field(
+        description="How images and masks are laid: exif (turned as their EXIF tags say), stored (as they are stored, "
+        "which is how a tool draws masks that does not know the tag), or auto (as exif; told where an image and its "
+        "mask have different tags, and refused where the masks then mark nothing)."
+    ),
+]
+MaskValues = Annotated[
+    Literal["auto"] | tuple[int | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")], ...],
+    Field(
+        description="What masks store on the defect: a list of grey values, of indices of a palette, or of colours "
+        "such as '#ff0000'; auto: the one value or colour besides black, refused where that is not sure."
+    ),
+]
+InvertedMasks = Annotated[
+    Literal["refuse", "accept", "invert"],
+    Field(
+        description="Masks that mark more than half of the image in most shots of a type: refuse (black and white "
+        "seem to be swapped), accept (the defect is that large), or invert (swap black and white in every mask)."
+    ),
+]
+
+
 def _follow_links() -> Any:
     help_text = "Read links that lead out of root as well; without it they are refused, naming what they mean."
     return Field(False, description=help_text)
@@ -42,6 +66,13 @@ def _tiles() -> Any:
     return Field(None, description=help_text, json_schema_extra={"unit": "px"}, ge=32)
 
 
+Classes = Annotated[
+    dict[str, tuple[int | str, ...]],
+    Field(
+        description="Defect type -> its values in masks that hold several, as grey values, palette entries or colours: "
+        'such as {scratch: [1], dent: [2, 3]} or {scratch: ["#ff0000"]}.'
+    ),
+]
 GoodFrom = Annotated[
     Literal["files", "defective"],
     Field(
@@ -102,6 +133,10 @@ class FolderSource(BaseModel):
     )
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
+    classes: Classes | None = None
     tiles: int | None = _tiles()
     good_from: GoodFrom = "files"
     test_fraction: float = Field(
@@ -129,6 +164,10 @@ class MvtecAdSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
+    classes: Classes | None = None
     tiles: int | None = _tiles()
     good_from: GoodFrom = "files"
 
@@ -179,6 +218,7 @@ class LabelSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
     tiles: int | None = _tiles()
     good_from: GoodFrom = "files"
     test_fraction: float = Field(
@@ -206,6 +246,9 @@ class Mvtec3dSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class EyecandiesSource(BaseModel):
@@ -222,6 +265,9 @@ class EyecandiesSource(BaseModel):
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class CloudSource(BaseModel):

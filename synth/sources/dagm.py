@@ -14,7 +14,7 @@ from pathlib import Path
 
 from synth.errors import SourceError
 from synth.io.regular import read_text
-from synth.sources.labels.marks import Ellipse, Marks
+from synth.sources.labels.marks import Ellipse, LabelMask
 from synth.sources.listing import Entry, Problem, is_image
 from synth.sources.product_tree import ProductTree, misplaced
 
@@ -58,8 +58,8 @@ def _published(folder: Path, product: str, files: Sequence[Path]) -> Iterator[En
         if folder in file.parents:
             yield Entry(name, file, product, None, "train")
         elif file.stem in ellipses:
-            marks = Marks(str(defective / "labels.txt"), (ellipses[file.stem],))
-            yield Entry(name, file, product, DEFECT, "train", marks=marks)
+            label = LabelMask(str(defective / "labels.txt"), (ellipses[file.stem],))
+            yield Entry(name, file, product, DEFECT, "train", label=label)
         else:
             yield Problem(str(file), f"has no line in {defective / 'labels.txt'}", "add it, or remove the image")
 

@@ -13,10 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from synth.errors import SourceError
-from synth.io.images import decoded
+from synth.io.masks import read_mask
 from synth.sources.listing import Entry, Problem, as_problem, is_image
 from synth.sources.product_tree import ProductTree, misplaced
 
@@ -74,7 +72,7 @@ def _type(mask: Path, known: set[Path]) -> str:
 
 
 def _marks(mask: Path) -> bool:
-    return bool(np.asarray(decoded(mask).convert("L")).any())
+    return bool(read_mask(mask).any())
 
 
 def _is_class(folder: Path) -> bool:

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from synth.errors import SourceError
 from synth.io.names import own_name
 from synth.printable import printable
-from synth.sources.folder_names import FolderRules, Parts
+from synth.sources.folder_names import FolderRules, Parts, says
 from synth.sources.folder_notes import alike_types, folder_notes
 from synth.sources.folder_places import Place, place_in_product
 from synth.sources.listing import Entry, Listing, Problem, is_image, limit_good_images, look_below, open_root
@@ -44,11 +46,12 @@ def list_folder(
     **rules: Any,
 ) -> Listing:
     """All images below root with their masks, as one product or as one a folder. `split`: see FolderSource; `rules`:
-    the fields of FolderRules. A `product` that is named is the only one."""
+    the fields of FolderRules. A `product` that is named is the only one; SourceError where `rules` say otherwise."""
     root = open_root(root)
     files, problems, notes = look_below(root, exclude, follow_links)
-    said = FolderRules(**({"products": "one"} if product else {}) | rules)
+    said = _rules(product, rules)
     tree = understand(_by_folder(root, files), said)
+    problems.extend(_said_in_vain(root, said, tree))
     entries: list[Entry] = []
     for made in _entries(root, product or own_name(root), tree):
         if isinstance(made, Entry):
@@ -66,6 +69,31 @@ def list_folder(
     return Listing("folder", root, limit_good_images(entries, good_limit), tuple(problems), notes)
 
 
+def _rules(product: str | None, fields: dict[str, Any]) -> FolderRules:
+    said = FolderRules(**fields)
+    if product and said.products == "folders":
+        raise SourceError(
+            f"source.product names the only product, {product!r}, and source.products: folders asks for one a folder; "
+            "remove one of them"
+        )
+    return replace(said, products="one") if product else said
+
+
+def _said_in_vain(root: Path, said: FolderRules, tree: FolderTree) -> Iterator[Problem]:
+    """Fields that mean no folder."""
+    folders = {folder[:depth] for folder in tree.files for depth in range(1, len(folder) + 1)}
+    for name in ("good", "masks", "types"):
+        for pattern in getattr(said, name):
+            if not any(says((pattern,), folder) for folder in folders):
+                remedy = "name a folder that holds images, or its path below this one"
+                yield Problem(str(root), f"no folder matches {pattern!r} of source.{name}", remedy)
+    if said.products == "folders" and not _products(tree):
+        remedy = "correct it, or say source.good for folders of good images"
+        yield Problem(
+            str(root), "has no folder with good and defective images, as source.products: folders says", remedy
+        )
+
+
 def _by_folder(root: Path, files: Iterable[Path]) -> dict[Parts, list[Path]]:
     """The images in each folder that holds some."""
     found: dict[Path, list[Path]] = defaultdict(list)
@@ -76,7 +104,7 @@ def _by_folder(root: Path, files: Iterable[Path]) -> dict[Parts, list[Path]]:
 
 def _entries(root: Path, product: str, tree: FolderTree) -> Iterator[Entry | Problem]:
     """What each image is, good ones last; an error for those of which that is not sure."""
-    several = any(place.product for place in tree.places.values())
+    several = bool(_products(tree))
     homes = {image: folder for folder, found in tree.sorted.items() for image in found.images}
     masked = {homes[image] for image, masks in tree.found.items() if masks}
     outside: Counter[str] = Counter()
@@ -94,7 +122,8 @@ def _entries(root: Path, product: str, tree: FolderTree) -> Iterator[Entry | Pro
         else:
             yield _entry(product, image, folder, place, masks[0] if masks else None)
     for name, number in outside.items():
-        what = f"holds {number} image{'s' * (number > 1)} beside the products {', '.join(sorted(_products(tree)))}, and of none of them"
+        images = f"{number} image{'s' * (number > 1)}"
+        what = f"holds {images} beside the products {', '.join(sorted(_products(tree)))}, and of none of them"
         remedy = "move them into a product's folder, or say source.products: one if all are one product"
         yield Problem(str(root / name), what, remedy)
     for found in tree.sorted.values():

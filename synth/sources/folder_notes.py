@@ -77,7 +77,7 @@ def _unusual(tree: FolderTree, rules: FolderRules) -> Iterator[str]:
     images = [folder for folder in tree.files if tree.places[folder].marker is None]
     batches = sorted({name for folder in images for name in folder if BATCH.fullmatch(name)})
     if batches and rules.type_from != "path":
-        yield f"batches of one product, and no types: {_some(batches)} (source.types decides)"
+        yield f"batches of one product, and no types: {_some(batches)} (source.types and source.products decide)"
     deeper = [folder for folder in images if len(tree.places[folder].types) > 1 and tree.places[folder].kind != "good"]
     if deeper and rules.type_from != "path":
         yield (

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synth.errors import SourceError
-from synth.io.images import read_values
+from synth.io.masks import class_values
 from synth.sources.listing import Entry, Problem, is_image
 from synth.sources.product_tree import ProductTree
 
@@ -43,7 +43,7 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
         place = file.relative_to(folder)
         split = "test" if place.parts[0] == "test" else "train"
         try:
-            defect = DEFECT if read_values(mask).any() else None
+            defect = DEFECT if class_values(mask).any() else None
         except SourceError:
             defect = DEFECT  # reading it says what is wrong
         yield Entry(f"{product}/{place.as_posix()}", file, product, defect, split, mask)

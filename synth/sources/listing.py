@@ -7,25 +7,28 @@ bad file; `synth.pipeline.inspect` reports everything instead.
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from synth.cache import Cache
 from synth.errors import SourceError
-from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
+from synth.io.images import SUFFIXES, content_hash
 from synth.io.names import composed, is_utf8
 from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
-from synth.sources.labels.marks import Marks
+from synth.sources.agreement import HALF, Agreement
+from synth.sources.labels.marks import LabelMask
 from synth.sources.leftovers import told
 from synth.sources.notes import Note
+from synth.sources.problem import Problem
+from synth.sources.reading import UNSAID, Reading, read_pair
 from synth.sources.walk import unlistable, walk
 
 OPEN_BYTES = 1 << 29
@@ -33,27 +36,14 @@ OPEN_BYTES = 1 << 29
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a folder. An error stops a read; a warning is only reported."""
-
-    file: str
-    what: str
-    remedy: str
-    severity: Literal["error", "warning"] = "error"
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.what}; {self.remedy}"
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """One image and its mask: as paths, or the mask as `marks` of a file of labels.
+    """One image and its mask: as paths, or the mask as the `label` of a file of labels.
 
-    `defect` None = good; `split` "train", "validation" or "test"; `id` names the product and the place below its
-    folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`: `file` is a cloud or
-    mesh itself, read as that many points in that unit. `listed`: a split file gives its split. `white`: value of white
-    in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was inferred from its name
-    and folders. `window`: top, left, height and width in px of what is read of the image and its mask, None = all."""
+    `defect` None = good; `split` as in Sample; `id` names the product and the place below its folder, so that it never
+    depends on what else lies there. `xyz`: its organised cloud. `cloud`: `file` is a cloud or mesh itself, read as that
+    many points in that unit. `listed`: a split file gives its split. `reading`: what the recipe says about image files.
+    `notes`: what was inferred from its name and folders. `window`: top, left, height and width in px of what is read of
+    the image and its mask, None = all."""
 
     id: str
     file: Path
@@ -64,10 +54,10 @@ class Entry:
     xyz: Path | None = None
     cloud: tuple[int, Unit] | None = None
     listed: bool = False
-    white: int | None = None
+    reading: Reading = UNSAID
     notes: tuple[Note, ...] = ()
     window: tuple[int, int, int, int] | None = None
-    marks: Marks | None = None
+    label: LabelMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +83,18 @@ class Listing:
 
 def samples(listing: Listing) -> Iterator[Sample]:
     """Read the entries one after the other. Raises SourceError for the listing's first error, before any image is
-    opened, and for the first file that cannot be read."""
+    opened, for the first file that cannot be read, and at the end for what the samples do not agree on."""
     if listing.errors:
         more = len(listing.errors) - 1
         hint = f" ({more} more: flawsmith inspect {listing.root} lists them)" if more else ""
         raise SourceError(f"{listing.errors[0]}{hint}")
-    whites: dict[str, dict[int, Path]] = defaultdict(dict)
+    agreement = Agreement()
     for entry in listing.entries:
         sample = load(entry)
-        if sample.meta["white"] is not None:
-            known = whites[entry.product]
-            known.setdefault(sample.meta["white"], entry.file)
-            if len(known) > 1:
-                raise SourceError(str(differing_whites(known)))
+        agreement.add(sample)
         yield sample
-
-
-def differing_whites(files: Mapping[int, Path], severity: Literal["error", "warning"] = "error") -> Problem:
-    """The problem that deep images of one product, one file for each value of white, would be scaled differently."""
-    (low, dark), (high, bright) = min(files.items()), max(files.items())
-    what = f"is read with {low} as white, {bright} with {high}, as their brightest pixels suggest"
-    return Problem(str(dark), what, f"say in the recipe what is white, such as source.white_level: {high}", severity)
+    for problem in agreement.problems():
+        raise SourceError(str(problem))
 
 
 def as_problem(problem: SourceError, *files: Path | None) -> Problem:
@@ -148,14 +129,16 @@ def _window_of(whole: Sample, entry: Entry) -> Sample:
 
 
 def _load_image(entry: Entry) -> Sample:
-    image, white = read_levels(entry.file, entry.white)
+    pair = read_pair(entry.file, entry.mask, entry.reading, alone=entry.xyz is None)
+    image = pair.image
     size = image.shape[:2]
-    mask = mask_of(entry, size)
+    mask = pair.mask if entry.label is None else entry.label.read(size, str(entry.file))
     xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, size)
     if entry.defect is None and mask.any():
+        swapped = ", or say source.inverted_masks: invert where white is the background" if mask.mean() > HALF else ""
         raise SourceError(
             f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move the "
-            "image to the folder of its defect type, or remove the mask"
+            f"image to the folder of its defect type, or remove the mask{swapped}"
         )
     return Sample(
         id=entry.id,
@@ -169,24 +152,18 @@ def _load_image(entry: Entry) -> Sample:
             "file": str(entry.file),
             "mask_file": _mask_file(entry),
             "sha256": content_hash(image),
-            "white": white,
+            "white": pair.white,
             "grey": is_grey(image),
+            "fits": pair.fits,
+            "notes": pair.notes,
             "entry": entry,
         },
     )
 
 
-def mask_of(entry: Entry, size: tuple[int, int]) -> np.ndarray:
-    """The mask (H, W) bool of an entry whose whole image has that size; all False where it has none. Raises SourceError
-    where it cannot be read, or is of another size."""
-    if entry.marks is not None:
-        return entry.marks.mask(size, str(entry.file))
-    return np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
-
-
 def _mask_file(entry: Entry) -> str | None:
-    if entry.marks is not None:
-        return entry.marks.file
+    if entry.label is not None:
+        return entry.label.file
     return None if entry.mask is None else str(entry.mask)
 
 
@@ -195,7 +172,7 @@ def is_grey(image: np.ndarray) -> bool:
     return bool((image[..., 1:] == image[..., :1]).all())
 
 
-def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
+def _read_xyz(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:
     from synth.io.tiff import read_xyz
     from synth.sources.eyecandies_depth import read_depth
 

@@ -4,24 +4,17 @@ only makes it a candidate; a defect type may be called label, and a product face
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from synth.errors import SourceError
-from synth.io.images import decoded, read_mask
 from synth.sources.folder_names import IMAGES, FolderRules, Parts, mask_candidates, says, word_of
 from synth.sources.folder_places import Place, places_of
+from synth.sources.mask_content import Looks
 from synth.sources.pairing import Folder, MaskIndex, sort_folder
 
-LOOKED_AT = 3
-"""Files of a folder that are opened to see whether they are masks."""
-FEW_LEVELS = 16
-FLAT = 0.95
-"""Share of a mask's pixels that have one of two values, or nearly so: the rest are soft edges."""
+LOOKED_INTO = 30
+"""Folders of masks whose files are looked at, if those are of images: the others are as these."""
 
 
 @dataclass(slots=True)
@@ -29,7 +22,7 @@ class FolderTree:
     """A tree as it is understood. masks: the folders of masks, with what their names say besides; unnamed: those of
     them whose names say nothing of masks; refused: folders that are called so and hold images; plain: folders whose
     files are images though they are called masks; typed: words for images that are defect types here; found: each
-    image's masks."""
+    image's masks; looks: what its files look like."""
 
     files: Mapping[Parts, Sequence[Path]]
     masks: dict[Parts, str] = field(default_factory=dict)
@@ -41,6 +34,7 @@ class FolderTree:
     sorted: dict[Parts, Folder] = field(default_factory=dict)
     index: MaskIndex = field(default_factory=MaskIndex)
     found: dict[Path, list[Path]] = field(default_factory=dict)
+    looks: Looks = field(default_factory=Looks)
 
 
 def understand(files: Mapping[Parts, Sequence[Path]], rules: FolderRules) -> FolderTree:
@@ -84,7 +78,8 @@ def _above(folder: Parts) -> list[Parts]:
 
 def _pair(tree: FolderTree, rules: FolderRules) -> None:
     tree.places = places_of(tree.files, rules, tree.masks, tree.typed)
-    tree.sorted, tree.index, images = {}, MaskIndex(), []
+    tree.sorted, tree.index = {}, MaskIndex()
+    images: list[tuple[Path, Place]] = []
     for folder, files in tree.files.items():
         place = tree.places[folder]
         if place.marker is not None:
@@ -109,22 +104,25 @@ def _refuse(tree: FolderTree) -> None:
         marker = tree.places[folder].marker
         if marker is None:
             lone = tree.sorted[folder].lone
-            if lone and not _are_masks(lone, used):
+            if lone and not _are_masks(tree, lone, used):
                 tree.plain.add(folder)
         else:
             below[marker].extend(files)
             if sort_folder(files).beside:
                 tree.refused.add(marker)
-    for marker, files in below.items():
+    for number, (marker, files) in enumerate(below.items()):
         unused = (marker in tree.unnamed or tree.masks[marker]) and used.isdisjoint(files)
-        if unused or not _are_masks(files, used):
+        if unused or not _are_masks(tree, files, used, trusted=number >= LOOKED_INTO):
             tree.refused.add(marker)
 
 
-def _are_masks(files: Sequence[Path], used: Collection[Path]) -> bool:
-    """Whether these are masks. used: those of defective images. Where it is most of them, soft ones are masks too."""
-    readable = 2 * sum(file in used for file in files) >= len(files)
-    yes, no = _votes(files, _can_be_mask if readable else looks_like_mask)
+def _are_masks(tree: FolderTree, files: Sequence[Path], used: Collection[Path], trusted: bool = False) -> bool:
+    """Whether these are masks. used: those of defective images; where it is most of them, soft masks are some too, and
+    none is opened if `trusted`."""
+    most = 2 * sum(file in used for file in files) >= len(files)
+    if most and trusted:
+        return True
+    yes, no = tree.looks.votes(files, soft=most)
     return yes >= no
 
 
@@ -141,7 +139,7 @@ def _unnamed(tree: FolderTree, rules: FolderRules) -> set[Parts]:
                 bare[here].extend(found.images)
     whole = {folder for folder in bare if folder not in others}
     outermost = [folder for folder in whole if folder[:-1] not in whole]
-    votes = {folder: _votes(bare[folder], looks_like_mask) for folder in outermost if bare[folder]}
+    votes = {folder: tree.looks.votes(bare[folder]) for folder in outermost if bare[folder]}
     return {folder for folder, (yes, no) in votes.items() if yes > no}
 
 
@@ -149,38 +147,6 @@ def _masks_of_defects(tree: FolderTree) -> set[Path]:
     """The masks that were found for defective images; a good one takes any mask of its name that is left."""
     shown = ((tree.places[folder].kind, image) for folder, found in tree.sorted.items() for image in found.images)
     return {mask for kind, image in shown if kind != "good" for mask in tree.found[image]}
-
-
-def _votes(files: Sequence[Path], is_mask: Callable[[Path], bool]) -> tuple[int, int]:
-    """How many of a few files spread over these are masks, and how many are none; without those that are no images at
-    all, whose reading says why."""
-    votes = []
-    for file in files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT]:
-        with suppress(SourceError):
-            decoded(file)
-            votes.append(is_mask(file))
-    return votes.count(True), votes.count(False)
-
-
-def _can_be_mask(file: Path) -> bool:
-    """Whether an image can be read as a mask, or at least looks like one."""
-    with suppress(SourceError):
-        read_mask(file)
-        return True
-    return looks_like_mask(file)
-
-
-def looks_like_mask(file: Path) -> bool:
-    """Whether an image has few values, or two of which nearly all pixels are."""
-    image = decoded(file)
-    values = np.asarray(image if image.mode[0] in "1LIF" and image.mode != "LA" else image.convert("RGB"))
-    step = max(1, max(values.shape[:2]) // 512)
-    grey = values[::step, ::step].astype(np.float64)
-    grey = grey.max(axis=-1) if grey.ndim == 3 else grey
-    if len(np.unique(grey)) <= FEW_LEVELS:
-        return True
-    span = (grey.max() - grey.min()) / FEW_LEVELS
-    return bool(((grey - grey.min() < span) | (grey.max() - grey < span)).mean() >= FLAT)
 
 
 def _typed(tree: FolderTree, rules: FolderRules) -> set[str]:

@@ -17,8 +17,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from synth.sources.labels.marks import Marks, MaskFile
+from synth.io.names import composed
+from synth.sources.labels.marks import LabelMask, MaskFile
 from synth.sources.listing import Entry, Problem, is_image
+from synth.sources.pairing import stem_of
 from synth.sources.product_tree import ProductTree, misplaced
 
 TITLE = "MVTec AD"
@@ -42,9 +44,9 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
     for file in filter(is_image, files):
         match file.relative_to(folder).parts:
             case ("ground_truth", kind, _) | ("test_public", "ground_truth", kind, _):
-                masks[kind, file.stem.removesuffix("_mask")].append(file)
+                masks[composed(kind), stem_of(file).removesuffix("_mask")].append(file)
             case ("ground_truth", kind, stem, _):
-                masks[kind, stem].append(file)
+                masks[composed(kind), composed(stem)].append(file)
             case (part, kind, _) if part in ROLES and (ROLES[part] == "test" or kind in GOOD):
                 images.append((part, kind, file))
             case (part, *_) if part in UNLABELLED:
@@ -53,11 +55,12 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
                 yield misplaced(file, TITLE, PLACES)
     stems: dict[tuple[str, str, str], Path] = {}
     for part, kind, file in images:
-        same = stems.setdefault((part, kind, file.stem), file)
+        stem = stem_of(file)
+        same = stems.setdefault((part, kind, stem), file)
         if same != file:
             yield Problem(str(file), f"has the same name as {same.name}", "rename one of the two, and its mask")
             continue
-        own = masks.pop((kind, file.stem), [])
+        own = masks.pop((composed(kind), stem), [])
         if kind not in GOOD and not own:
             missing = folder / "ground_truth" / kind / f"{file.stem}_mask.png"
             yield Problem(str(file), f"has no mask; wanted {missing}", "add it, white where the defect is")
@@ -69,11 +72,11 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
 
 
 def _entry(product: str, part: str, kind: str, file: Path, masks: Sequence[Path]) -> Entry:
-    name, defect = f"{product}/{part}/{kind}/{file.name}", None if kind in GOOD else kind
+    name, defect = f"{product}/{part}/{kind}/{file.name}", None if kind in GOOD else composed(kind)
     if not masks or (len(masks) == 1 and masks[0].parent.name == kind):
         return Entry(name, file, product, defect, ROLES[part], masks[0] if masks else None)
-    marks = Marks(str(masks[0].parent), tuple(MaskFile(str(mask)) for mask in masks))
-    return Entry(name, file, product, defect, ROLES[part], marks=marks)
+    label = LabelMask(str(masks[0].parent), tuple(MaskFile(str(mask)) for mask in masks))
+    return Entry(name, file, product, defect, ROLES[part], label=label)
 
 
 MVTEC_AD = ProductTree(

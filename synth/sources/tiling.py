@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from synth.cache import Cache
 from synth.errors import SourceError
-from synth.io.images import image_size
-from synth.sources.listing import Entry, Listing, mask_of
+from synth.io.decoding import image_size
+from synth.sources.listing import Entry, Listing, load
 
 Window = tuple[int, int, int, int]
 """Top, left, height, width in px."""
@@ -62,13 +62,13 @@ def cut_up(listing: Listing, side: int | None, good_too: bool = False) -> Listin
 def _tiles(entry: Entry, side: int | None) -> list[Entry]:
     if side is None:
         return [entry]
-    height, width = image_size(entry.file)
+    height, width = _size(entry)
     if max(height, width) <= side:
         return [entry]
     if entry.defect is None:
         windows = list(_grid((height, width), side))
     else:
-        windows = list(_around(_mask(entry, (height, width)), side))
+        windows = list(_around(_mask(entry), side))
     return [_windowed(entry, window) for window in windows] or [entry]
 
 
@@ -120,11 +120,11 @@ def _around(mask: np.ndarray, side: int) -> Iterator[Window]:
 
 def _good_windows(entry: Entry, side: int | None) -> Iterator[Entry]:
     """Windows of a defective image that do not overlap and stay away from its mask, as good images of its split."""
-    height, width = image_size(entry.file)
+    height, width = _size(entry)
     side = min(side or round(SHARE * min(height, width)), height, width)
     if side < LEAST_SIDE:
         return
-    mask = _mask(entry, (height, width))
+    mask = _mask(entry)
     if not mask.any():
         return
     margin = round(MARGIN * side)
@@ -138,13 +138,20 @@ def _good_windows(entry: Entry, side: int | None) -> Iterator[Entry]:
             free = inside + taken[top, left] == 0
             if free and all(abs(top - other) >= side or abs(left - beside) >= side for other, beside in chosen):
                 chosen.append((top, left))
-                good = replace(entry, defect=None, mask=None, marks=None)
+                good = replace(entry, defect=None, mask=None, label=None)
                 yield _windowed(good, (top, left, side, side))
 
 
 _MASKS = Cache(1)
 
 
-def _mask(entry: Entry, shape: tuple[int, int]) -> np.ndarray:
-    mask: np.ndarray = _MASKS.get((entry.file, entry.mask, entry.marks), lambda: mask_of(entry, shape))
+def _mask(entry: Entry) -> np.ndarray:
+    """The mask (H, W) bool of a whole image."""
+    mask: np.ndarray | None = _MASKS.get(entry, lambda: load(entry).mask)
+    assert mask is not None
     return mask
+
+
+def _size(entry: Entry) -> tuple[int, int]:
+    """(H, W) of a whole image."""
+    return image_size(entry.file, turned=entry.reading.orientation != "stored")

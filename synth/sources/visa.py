@@ -17,7 +17,7 @@ from pathlib import Path
 
 from synth.errors import SourceError
 from synth.io.regular import read_text
-from synth.sources.labels.marks import Marks, MaskFile
+from synth.sources.labels.marks import LabelMask, MaskFile
 from synth.sources.listing import Entry, Problem, is_image
 from synth.sources.product_tree import ProductTree, misplaced
 
@@ -48,8 +48,8 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
         if place == "Normal":
             yield Entry(name, file, product, None, split)
         elif file.stem in masks:
-            marks = Marks(str(masks[file.stem]), (MaskFile(str(masks[file.stem])),))
-            yield Entry(name, file, product, types.get(file.name, UNTYPED), "test", marks=marks)
+            label = LabelMask(str(masks[file.stem]), (MaskFile(str(masks[file.stem])),))
+            yield Entry(name, file, product, types.get(file.name, UNTYPED), "test", label=label)
         else:
             missing = folder / "Data" / "Masks" / "Anomaly" / f"{file.stem}.png"
             yield Problem(str(file), f"has no mask; wanted {missing}", "add it, or remove the image")

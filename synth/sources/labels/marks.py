@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from synth.errors import SourceError
-from synth.io.images import read_values
+from synth.io.masks import class_values
 
 LEAST_WIDTH = 1
 """Pixels of the outline that is drawn of a polygon between whose borders no pixel's centre lies."""
@@ -130,7 +130,7 @@ class MaskFile:
 
     def draw(self, mask: np.ndarray) -> None:
         """Set its pixels. SourceError where it cannot be read, ValueError for another size."""
-        found = read_values(self.path)
+        found = class_values(self.path)
         if found.shape != mask.shape:
             raise ValueError(f"is {found.shape[0]} x {found.shape[1]} (height x width), {self.path}")
         mask |= np.isin(found, self.values) if self.values else found > 0
@@ -142,14 +142,15 @@ def box(left: float, top: float, right: float, bottom: float, shares: bool = Fal
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """The shapes of one class on one image, from a file of labels. `size`: (H, W) that the file says the image has."""
+class LabelMask:
+    """The mask of one class on one image, as shapes from a file of labels. `size`: (H, W) that the file says the image
+    has."""
 
     file: str
     shapes: tuple[Shape, ...]
     size: tuple[int, int] | None = None
 
-    def mask(self, size: tuple[int, int], image: str) -> np.ndarray:
+    def read(self, size: tuple[int, int], image: str) -> np.ndarray:
         """Bool (H, W) for an image of that size. SourceError where the file speaks of another one, or means nothing."""
         if self.size is not None and self.size != size:
             said, found = (f"{h} x {w} (height x width)" for h, w in (self.size, size))

@@ -22,7 +22,7 @@ from synth.io.names import composed, own_name
 from synth.sources.folder_names import GOOD, MASKS, ROLES
 from synth.sources.labels.formats import FormatName, format_of, label_files, read_labels
 from synth.sources.labels.labelled import Labelled
-from synth.sources.labels.marks import Marks, Shape
+from synth.sources.labels.marks import LabelMask, Shape
 from synth.sources.labels.yolo import NAMES
 from synth.sources.listing import Entry, Listing, Problem, is_image, limit_good_images, look_below, open_root
 
@@ -201,8 +201,8 @@ def _entries(root: Path, product: str, one: Found, types: _Types) -> Iterator[En
     if not shapes and not others:
         yield _entry(root, product, one.image, one.labels, None)
     for kind, drawn in shapes.items():
-        marks = Marks(str(one.labels), tuple(drawn), one.labelled.size)
-        yield _entry(root, product, one.image, one.labels, kind, marks, several=len(shapes) > 1)
+        label = LabelMask(str(one.labels), tuple(drawn), one.labelled.size)
+        yield _entry(root, product, one.image, one.labels, kind, label, several=len(shapes) > 1)
 
 
 def _entry(
@@ -211,12 +211,12 @@ def _entry(
     image: Path,
     labels: Path | None,
     kind: str | None,
-    marks: Marks | None = None,
+    label: LabelMask | None = None,
     several: bool = False,
 ) -> Entry:
     place = image.relative_to(root).as_posix()
     name = f"{product}/{place}#{kind}" if several else f"{product}/{place}"
-    return Entry(name, image, product, kind, _role(root, image, labels), marks=marks)
+    return Entry(name, image, product, kind, _role(root, image, labels), label=label)
 
 
 def _role(root: Path, image: Path, labels: Path | None) -> str:

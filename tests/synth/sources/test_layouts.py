@@ -22,7 +22,7 @@ from synth.sources.listing import Listing, samples
 from synth.split import make_split
 from tests.synth.sources.test_archive_trees import APPLE_DOUBLE
 from tests.synth.sources.test_archive_trees import TREES as ARCHIVES
-from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save
+from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save, write_split
 
 
 def put(root: Path, *places: str, seed: int = 0) -> Path:
@@ -88,6 +88,8 @@ def test_every_way_to_write_a_root_gives_the_name_that_it_is_called_by(tmp_path,
 def test_recipes_keep_the_name_of_a_linked_root(tmp_path, monkeypatch):
     folder_tree(tmp_path / "v1")
     (tmp_path / "tile").symlink_to("v1")
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "tile").symlink_to("../v1")
     monkeypatch.chdir(tmp_path)
     starter = write_starter(Path("tile"), tmp_path / "tile.yaml")
     (tmp_path / "own.yaml").write_text("name: own\nsource: {kind: folder, root: tile}\ngenerator: {kind: copy_paste}\n")
@@ -96,6 +98,7 @@ def test_recipes_keep_the_name_of_a_linked_root(tmp_path, monkeypatch):
         load_recipe(tmp_path / "own.yaml").source,
         load_recipe(starter, ["source.root=tile"]).source,
         source_for("tile"),
+        source_for(Path("lines", "..", "lines", "tile")),
     ):
         assert {entry.product for entry in list_source(source).entries} == {"tile"}
 
@@ -182,6 +185,21 @@ def test_a_recipe_names_the_folders_of_good_images_and_of_masks(tmp_path):
     listing = list_source(FolderSource(root=root, good=("ok_*", "line/fine"), masks=("x",)))
     assert listing.errors == []
     assert Counter(entry.defect for entry in listing.entries) == {None: 6, "crack": 3, "pit": 3}
+
+
+@pytest.mark.parametrize("field", ["good", "masks", "types"])
+def test_a_pattern_that_means_no_folder_is_refused(tmp_path, field):
+    root = put(tmp_path / "tile", "good/*.jpg", "crack/*.jpg", "mask>crack/*_mask.png")
+    errors = list_source(FolderSource(root=root, **{field: ("goood",)})).errors
+    assert f"no folder matches 'goood' of source.{field}" in {error.what for error in errors}
+
+
+def test_one_product_a_folder_is_refused_where_there_is_none(tmp_path):
+    root = put(tmp_path / "tile", "good/*.jpg", "crack/*.jpg", "mask>crack/*_mask.png")
+    (error,) = list_source(FolderSource(root=root, products="folders")).errors
+    assert "source.products: folders" in error.what
+    with pytest.raises(SourceError, match=r"names the only product, 'lid', and source\.products: folders"):
+        list_source(FolderSource(root=root, products="folders", product="lid"))
 
 
 # Types and batches
@@ -294,7 +312,8 @@ def test_folders_with_good_and_defective_images_of_their_own_are_products(tmp_pa
     assert told(listing, "several products", f"{names[0]}, {names[1]}", "source.products")
     pooled = list_source(FolderSource(root=tmp_path / "set", products="one"))
     assert {entry.product for entry in pooled.entries} == {"set"}
-    assert {entry.product for entry in list_tree(tmp_path / "set", "folder", product="lid").entries} == {"lid"}
+    named = list_source(FolderSource(root=tmp_path / "set", product="lid"))
+    assert {entry.product for entry in named.entries} == {"lid"}
 
 
 @pytest.mark.parametrize("layout", ["as in BTAD", "as in VisA", "beside"])
@@ -422,6 +441,22 @@ def test_capitals_that_tell_images_apart_tell_masks_apart(tmp_path):
     (root / "masks" / "A.png").unlink()
     (error,) = list_tree(root, "folder").errors
     assert error.file == str(root / "crack" / "A.jpg")
+
+
+def test_split_files_and_archives_pair_names_in_either_form(tmp_path):
+    nfc, nfd = (unicodedata.normalize(form, "Prüfling") for form in ("NFC", "NFD"))
+    root = put(tmp_path / "tile", "good/*.jpg")
+    save(root / nfd / f"{nfd}.jpg", random_image(1))
+    save(root / nfd / f"{nfd}.png", blob(1))
+    write_split(root, {nfc: [f"{nfc}.jpg"], "good": ["000.jpg"]}, {})
+    listing = list_tree(root, "folder")
+    assert Counter(entry.defect for entry in listing.entries) == {nfc: 1, None: 1}
+    archive = mvtec_tree(tmp_path / "lid", types=("bent",))
+    save(archive / "test" / nfd / f"{nfd}.png", random_image(2))
+    save(archive / "ground_truth" / nfc / f"{nfc}_mask.png", blob(2))
+    listing = list_tree(archive)
+    assert listing.problems == ()
+    assert types(listing) == {None, "bent", nfc}
 
 
 # Files at any depth, and many of them

@@ -150,7 +150,7 @@ def test_deep_images_of_one_product_are_scaled_alike_or_refused(tmp_path):
     with pytest.raises(SourceError, match=r"g0\.png: .* 255 as white, .*g1\.png with 4095.*white_level: 4095"):
         list(read(root))
     (found,) = [problem for problem in inspect(root).problems if "source.white_level" in problem.remedy]
-    assert found.severity == "warning"
+    assert found.severity == "error"
     samples = list(read_source(FolderSource(root=root, white_level=4095)))
     assert {int(sample.image[0, 0, 0]) for sample in samples} == {6}
     assert {int(sample.image.max()) for sample in samples} == {12, 249}
