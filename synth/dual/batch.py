@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from synth.dual.dense import Change, Stack, change, stack
-from synth.dual.frame import Camera
+from synth.io.camera import Camera
 from synth.dual.light import Light
 from synth.dual.patch import Patch, plan_patch
 from synth.dual.profiles import Hinge

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from synth.dual.cutting import frame_at, outward_direction
-from synth.dual.frame import Camera
+from synth.io.camera import Camera
 from synth.dual.profiles import Hinge
 from synth.dual.scene import Scene
 

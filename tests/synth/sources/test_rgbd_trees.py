@@ -12,7 +12,7 @@ import tifffile
 import yaml
 from PIL import Image
 
-from synth.dual.frame import fit_camera
+from synth.io.camera import fit_camera
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import SourceError
 from synth.io.tiff import read_xyz, xyz_bytes
