@@ -12,11 +12,11 @@ from synth.dual.arrays import Array, dot, namespace, norm, smooth, within
 from synth.dual.colour import delta_e
 from synth.dual.displace import LEAST_COS, lift, lift_iterated
 from synth.dual.frame import raised_normals
-from synth.io.camera import Camera
 from synth.dual.light import Light, highlight_change, shading_change
 from synth.dual.patch import Patch
 from synth.dual.scene import Scene
 from synth.dual.sensor import FLYING, grazing_loss, projector_shadow
+from synth.io.camera import Camera
 
 VISIBLE_E = 3.0
 """Delta E from which a change of colour counts as defect."""

@@ -17,7 +17,7 @@ from synth.dual.numbers import Place
 from synth.dual.plane import Plane, fit_plane, table_is_cut_off
 from synth.dual.sensor import depth_noise
 from synth.errors import SampleError
-from synth.io.camera import Camera, Raster, fit_raster, fit_view
+from synth.io.camera import OFF_RAY, Camera, Raster, fit_raster, fit_view
 from synth.sample import Sample
 
 BACKGROUND = 5e-3
@@ -25,9 +25,6 @@ BACKGROUND = 5e-3
 LEAST_SHARE = 0.002
 """Pieces smaller than this share of the frame are no parts."""
 CLOSING = np.ones((3, 3), np.uint8)
-OFF_RAY = 1.5
-"""Deviation in px from the sensor's rays at which image and cloud no longer belong together. A scan that was resized by
-taking the nearest pixels is off by up to one."""
 FAR = 20
 """Widths of an orthographic scan from which it is looked at, at least: its rays are parallel, to a few degrees."""
 DEPTHS = (2e-3, 45)

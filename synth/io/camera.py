@@ -14,6 +14,9 @@ from synth.errors import SampleError
 
 LOOKED_AT = 20_000
 """Pixels that a fit looks at, evenly taken."""
+OFF_RAY = 2.0
+"""Deviation in px from the sensor's rays at which image and cloud no longer belong together. A scan that was resized by
+taking the nearest pixels is off by one and a half."""
 SURE = 0.05
 """Deviation in px up to which a pinhole is not compared with parallel rays."""
 CLEARLY = 0.5
@@ -66,7 +69,11 @@ class Raster:
 def fit_camera(xyz: np.ndarray, valid: np.ndarray) -> tuple[Camera, float]:
     """The pinhole that explains an organised cloud (H, W, 3) best, by least squares over its valid pixels (H, W) bool,
     and the largest deviation in px of 99 in 100 of them. SampleError where there are too few pixels to estimate it."""
-    points, rows, columns = some_pixels(xyz, valid)
+    return camera_of(*some_pixels(xyz, valid))
+
+
+def camera_of(points: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[Camera, float]:
+    """`fit_camera` of points (N, 3) in pixels at rows and columns (N,)."""
     ratios = points[:, :2] / points[:, 2:]
     (fx, cx, off_x), (fy, cy, off_y) = (_line(ratios[:, k], pixels) for k, pixels in ((0, columns), (1, rows)))
     return Camera(fx, fy, cx, cy), float(np.percentile(np.hypot(off_x, off_y), 99))
@@ -75,7 +82,11 @@ def fit_camera(xyz: np.ndarray, valid: np.ndarray) -> tuple[Camera, float]:
 def fit_raster(xyz: np.ndarray, valid: np.ndarray) -> tuple[Raster, float]:
     """The raster of parallel rays along z that explains an organised cloud best, and the largest deviation in px of 99
     in 100 of its valid pixels; infinite where x or y is constant. SampleError as from `fit_camera`."""
-    points, rows, columns = some_pixels(xyz, valid)
+    return raster_of(*some_pixels(xyz, valid))
+
+
+def raster_of(points: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[Raster, float]:
+    """`fit_raster` of points (N, 3) in pixels at rows and columns (N,)."""
     if min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) == 0:
         return Raster(0, 0, 0, 0), np.inf
     (fx, cx, off_x), (fy, cy, off_y) = (_line(points[:, k], pixels) for k, pixels in ((0, columns), (1, rows)))

@@ -11,6 +11,7 @@ conversion keeps. A test sample's defect type is the one of bumps, dents, colors
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from synth.sources.listing import (
     open_root,
 )
 from synth.sources.product_tree import divide, misplaced, product_folders
+from synth.sources.scan_options import Background, ScanOptions
 
 SPLITS = {"train": "train", "val": "train", "test_public": "test"}
 PRIVATE = "test_private"
@@ -47,6 +49,7 @@ def list_eyecandies(
     good_limit: int | None = None,
     exclude: Sequence[str] = (),
     follow_links: bool = False,
+    background: Background = "auto",
 ) -> Listing:
     """Every class below root, or the one that root is. Test samples with a blank mask are good."""
     root = open_root(root)
@@ -58,7 +61,7 @@ def list_eyecandies(
     problems.extend(misplaced(file, "Eyecandies", PLACES) for file in outside if is_image(file))
     entries: list[Entry] = []
     for folder in folders:
-        name = product if product and len(folders) == 1 else folder.resolve().name
+        name = product if product and len(folders) == 1 else folder.absolute().name
         for made in _entries(folder, name, below[folder]):
             if isinstance(made, Entry):
                 entries.append(made)
@@ -67,7 +70,9 @@ def list_eyecandies(
     if not entries and not any(problem.severity == "error" for problem in problems):
         problems.append(Problem(str(root), "holds no images to read", f"put them into {PLACES}"))
     entries.sort(key=lambda entry: entry.id)
-    return Listing("eyecandies", root, limit_good_images(entries, good_limit), tuple(problems))
+    options = ScanOptions(camera="eyecandies", background=background)
+    kept = (replace(entry, scan=options) for entry in limit_good_images(entries, good_limit))
+    return Listing("eyecandies", root, tuple(kept), tuple(problems))
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:

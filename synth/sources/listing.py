@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
 from synth.sources.notes import Note
+from synth.sources.scan_options import AS_FOUND, ScanOptions
 from synth.sources.walk import unlistable, walk
 
 
@@ -42,7 +43,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
-    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
+    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud, read with
+    the options of `scan`. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
     `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
     inferred from its name and folders."""
@@ -54,6 +56,7 @@ class Entry:
     split: str
     mask: Path | None = None
     xyz: Path | None = None
+    scan: ScanOptions = AS_FOUND
     cloud: tuple[int, Unit] | None = None
     listed: bool = False
     white: int | None = None
@@ -123,7 +126,7 @@ def load(entry: Entry) -> Sample:
     image, white = read_levels(entry.file, entry.white)
     size = image.shape[:2]
     mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
-    xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, size)
+    xyz, known = (None, {}) if entry.xyz is None else _read_xyz(entry.xyz, entry.file, size, entry.scan)
     if entry.defect is None and mask.any():
         raise SourceError(
             f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move the "
@@ -143,19 +146,32 @@ def load(entry: Entry) -> Sample:
             "sha256": content_hash(image),
             "white": white,
             "entry": entry,
+            **known,
         },
     )
 
 
-def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
-    from synth.io.tiff import read_xyz
+def _read_xyz(
+    path: Path, image: Path, size: tuple[int, int], options: ScanOptions
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The cloud (H, W, 3) behind an image, and what the sample's meta says of it: "scan", "notes", "background", and
+    "camera" where the rays are parallel."""
     from synth.sources.eyecandies_depth import read_depth
+    from synth.sources.scans import read_scan
 
-    xyz = read_depth(path) if path.name.endswith("_depth.png") else read_xyz(path)
+    known: dict[str, Any] = {"background": options.background}
+    if options.camera == "eyecandies":
+        xyz = read_depth(path)
+    else:
+        scan = read_scan(path, options)
+        xyz = scan.xyz
+        known |= {"scan": scan.facts, "notes": scan.notes}
+        if scan.orthographic:
+            known["camera"] = "orthographic"
     if xyz.shape[:2] != size:
         found, wanted = (f"{h} x {w} (height x width)" for h, w in (xyz.shape[:2], size))
         raise SourceError(f"{path} is {found}, its image {image} {wanted}; give both at the size of the sensor")
-    return xyz
+    return xyz, known
 
 
 def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:

@@ -10,11 +10,11 @@ import pytest
 
 from synth.dual import TYPES, DefectSpec, DualSynthesizer
 from synth.dual.displace import lift, lift_iterated
-from synth.io.camera import Camera, fit_camera
 from synth.dual.light import Light, shading_change, to_bytes, to_linear
 from synth.dual.memory import Memory
 from synth.dual.scene import prepare
 from synth.errors import GeneratorError, SampleError
+from synth.io.camera import Camera, fit_camera
 from synth.sample import Sample
 from tests.synth.dual.scans import DEPTH, FOCAL, plate
 from tests.synth.dual.truth import lies
