@@ -106,11 +106,9 @@ def prepare(sample: Sample, meta: Mapping[str, Any] | None = None) -> Scene:
     view = _view(sample.id, given_xyz, valid, known.get("camera"))
     camera, xyz, shift = (view, given_xyz, np.zeros(3)) if isinstance(view, Camera) else _far(view, given_xyz, valid)
     sigma = float(known["sigma_z"]) if "sigma_z" in known else depth_noise(xyz[..., 2], valid)
-    plane = find_table(sample.id, xyz, valid, sigma, known.get("background", "auto"))
+    plane, foreground = split_table(sample.id, xyz, valid, sigma, known.get("background", "auto"))
     if known.get("foreground") is not None:
         foreground = np.asarray(known["foreground"]) & valid
-    else:
-        foreground = find_foreground(xyz, valid, plane, max(BACKGROUND, 6 * sigma, 5 * plane.spread if plane else 0.0))
     spacing = float(np.median(xyz[..., 2][foreground])) / camera.focal[1]
     normal = normals(given_xyz, valid, float(np.clip(2.5 * np.sqrt(sigma / spacing), 1.5, 4.0)))
     part, _ = ndimage.label(foreground)
@@ -143,6 +141,15 @@ def prepare(sample: Sample, meta: Mapping[str, Any] | None = None) -> Scene:
         raster=view if isinstance(view, Raster) else None,
         shift=shift,
     )
+
+
+def split_table(
+    name: str, xyz: np.ndarray, valid: np.ndarray, sigma: float, background: str
+) -> tuple[Plane | None, np.ndarray]:
+    """The plane that the part lies on, as `find_table` has it, and the part (H, W) bool."""
+    plane = find_table(name, xyz, valid, sigma, background)
+    above = max(BACKGROUND, 6 * sigma, 5 * plane.spread if plane else 0.0)
+    return plane, find_foreground(xyz, valid, plane, above)
 
 
 def find_table(name: str, xyz: np.ndarray, valid: np.ndarray, sigma: float, background: str) -> Plane | None:
