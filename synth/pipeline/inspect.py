@@ -43,7 +43,8 @@ class Kind:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What `inspect` found. sizes: (height, width) -> images; `train` of a defect type are its shots;
-    `parts`: where each product is, `notes`: what else is inferred, as a run would take it; `scans`: each organised cloud."""
+    `parts`: where each product is, `notes`: what else is inferred, as a run would take it; `scans`: what each organised
+    cloud is like."""
 
     path: str
     layout: str | None

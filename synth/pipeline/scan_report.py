@@ -1,4 +1,4 @@
-"""What scans are like, file by file and product by product: unit, size, depth, noise, camera, table, what was dropped."""
+"""What scans are like, file by file and product by product: unit, size, noise, camera, table, what was dropped."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ that frame already keeps its numbers, but for the unit.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,8 @@ BEYOND = 4
 """How far beyond those a scan may be whose product's unit is known."""
 LEAST_RETURNS = 100
 """Pixels that have to have returned something: with fewer neither camera nor surface can be known."""
+CLOSE = 150
+"""Millimetres below which a depth may as well be one in centimetres."""
 LOOKED_AT = 5
 """Scans of a product that decide its unit."""
 FAR_OFF = 3
@@ -43,12 +45,13 @@ LOST = "NaN or infinite coordinates"
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """xyz as inside; `frame` in the file's unit; `unit` read in; `dropped`: pixels by why they count as no return;
-    `notes`: what was inferred."""
+    """xyz as inside; `frame` in the file's unit; `unit` read in; `size` in it, which suggests the unit: see `_size`;
+    `dropped`: pixels by why they count as no return; `notes`: what was inferred."""
 
     xyz: np.ndarray
     frame: Frame
     unit: str
+    size: float
     dropped: Mapping[str, int]
     notes: tuple[Note, ...]
 
@@ -92,9 +95,10 @@ def read_scan(path: str | Path, options: ScanOptions = AS_FOUND) -> Scan:
     grid = _coordinates(values) if values.ndim == 3 else _lifted(path, values, options)
     checked_returns(path, grid.values[grid.valid])
     frame = _frame(path, grid, options)
-    unit = _unit(path, frame, grid, options)
+    size = _size(frame, grid)
+    unit = _unit(path, frame, size, options)
     xyz, dropped = _metres(grid, frame, unit)
-    return Scan(xyz, frame, unit, dropped, tuple(_notes(frame, dropped, grid.given)))
+    return Scan(xyz, frame, unit, size, dropped, tuple(_notes(frame, dropped, grid.given)))
 
 
 def checked_returns(path: Path, returns: np.ndarray) -> np.ndarray:
@@ -110,17 +114,21 @@ def with_unit(files: Sequence[Path], options: ScanOptions) -> tuple[ScanOptions,
     where a unit is given, or none of them can be read."""
     if options.unit != "auto" or options.step is not None:
         return options, ()
-    found: Counter[str] = Counter()
+    found: dict[str, list[Scan]] = defaultdict(list)
     for file in files[:LOOKED_AT]:
         try:
-            found[read_scan(file, options).unit] += 1
+            scan = read_scan(file, options)
         except SourceError:  # told when the file itself is read
             continue
+        found[scan.unit].append(scan)
     if not found:
         return options, ()
-    unit = found.most_common(1)[0][0]
-    text = f"is read in {NAMES[unit]}, as its depths or widths suggest"
-    return replace(options, unit=unit, inferred=True), (Note("unit", text, "source.unit"),)  # type: ignore[arg-type]
+    unit, scans = max(found.items(), key=lambda item: len(item[1]))
+    what, size = _measure(scans[0].frame)[0], scans[0].size
+    close = unit == "mm" and size < CLOSE and not scans[0].orthographic
+    doubt = "; say source.unit: cm if those are centimetres" if close else ""
+    text = f"is read in {NAMES[unit]}, as {what} of {size:.4g} suggests{doubt}"
+    return replace(options, unit=unit, inferred=True), (Note("unit", text, "source.unit", warning=close),)  # type: ignore[arg-type]
 
 
 def _coordinates(values: np.ndarray) -> _Grid:
@@ -201,24 +209,30 @@ def _frame(path: Path, grid: _Grid, options: ScanOptions) -> Frame:
     try:
         return find_frame(grid.values, grid.valid, orthographic, viewpoint)
     except FrameUnknownError as problem:
+        if grid.values.dtype.kind == "u":
+            cut = "holds unsigned integers, so that negative coordinates were cut off; export signed ones"
+            raise SourceError(f"{path} {cut}") from problem
         raise SourceError(f"{path} {problem}") from problem
     except SampleError as problem:
         raise SourceError(f"{path}: {problem}") from problem
 
 
-def _unit(path: Path, frame: Frame, grid: _Grid, options: ScanOptions) -> str:
-    """The unit that is given, or that the median depth or the width suggests. SourceError where nothing is suggested,
-    or something else than what the other scans of the product do."""
+def _size(frame: Frame, grid: _Grid) -> float:
+    """In the file's unit: the median depth of what a pinhole sees, or the width of what parallel rays do."""
+    points = frame.moved(grid.values[grid.valid][:: max(1, grid.valid.sum() // 20_000)].astype(np.float64))
+    if isinstance(frame.view, Camera):
+        return float(np.median(points[:, 2]))
+    return float(np.ptp(np.percentile(points[:, :2], (1, 99), axis=0), axis=0).max())
+
+
+def _unit(path: Path, frame: Frame, size: float, options: ScanOptions) -> str:
+    """The unit that is given, or that the size suggests. SourceError where it suggests none, or does not go with what
+    the other scans of the product are read in."""
     if options.step is not None:
         return "m"
     if options.unit != "auto" and not options.inferred:
         return options.unit
-    points = frame.moved(grid.values[grid.valid][:: max(1, grid.valid.sum() // 20_000)].astype(np.float64))
-    if isinstance(frame.view, Camera):
-        what, ranges, size = "a median depth", DEPTHS, float(np.median(points[:, 2]))
-    else:
-        what, ranges = "a width", WIDTHS
-        size = float(np.ptp(np.percentile(points[:, :2], (1, 99), axis=0), axis=0).max())
+    what, ranges = _measure(frame)
     suggested = next((unit for unit, (low, high) in ranges.items() if low <= size <= high), None)
     if options.inferred:
         low, high = ranges[options.unit]
@@ -231,6 +245,11 @@ def _unit(path: Path, frame: Frame, grid: _Grid, options: ScanOptions) -> str:
     if suggested is None:
         raise SourceError(f"{path}: {what} of {size:.4g} is neither metres nor millimetres; say source.unit")
     return suggested
+
+
+def _measure(frame: Frame) -> tuple[str, dict[str, tuple[float, float]]]:
+    """What suggests the unit, and its ranges."""
+    return ("a median depth", DEPTHS) if isinstance(frame.view, Camera) else ("a width", WIDTHS)
 
 
 def _metres(grid: _Grid, frame: Frame, unit: str) -> tuple[np.ndarray, dict[str, int]]:
