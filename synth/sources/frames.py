@@ -24,8 +24,6 @@ STANDOFF = 20
 """Widths of an orthographic scan at which it is put before the sensor: seen from there its rays are parallel."""
 AGREED = 0.02
 """Share of its distance by which two halves of the pixels may see the camera apart."""
-RELIEF = 0.2
-"""Share of the relief by which the border has to stand out to count as nearer to the sensor than the part."""
 PIXELS = 6000
 """Pixels that are looked at."""
 
@@ -154,26 +152,13 @@ def _parallel(seen: Pixels, viewpoint: np.ndarray | None) -> Frame | None:
 
 
 def _grows_towards_sensor(seen: Pixels, axis: np.ndarray, viewpoint: np.ndarray | None) -> bool:
-    """Whether values along an axis (3,) are heights rather than depths: they reach down to zero; or lie on the negative
-    side of a sensor at the origin. FrameUnknownError where the border of the frame then stood before the part."""
+    """Whether values along an axis (3,) are heights rather than depths: they reach down to zero, or lie on the negative
+    side of a sensor at the origin."""
     values = seen.points @ axis
     if viewpoint is not None:
         return bool(viewpoint @ axis > np.median(values))
     low, high = np.percentile(values, (1, 99))
-    heights = low < high - low
-    height, width = seen.shape
-    border = (np.minimum(seen.rows, height - 1 - seen.rows) < 0.05 * height) | (
-        np.minimum(seen.columns, width - 1 - seen.columns) < 0.05 * width
-    )
-    above = 0.0
-    if border.any() and not border.all():
-        above = float(np.median(values[border]) - np.percentile(values[~border], 90 if heights else 10))
-    if (above if heights else -above) > RELIEF * (high - low):
-        raise FrameUnknownError(
-            "may hold heights or depths: its border stands out before the rest; say with source.viewpoint on which "
-            "side the sensor stood, such as [0, 0, 1000] for above"
-        )
-    return bool(heights)
+    return bool(low < high - low)
 
 
 def _projected(seen: Pixels) -> Frame | None:

@@ -35,9 +35,12 @@ CLOSE = 150
 """Millimetres below which a depth may as well be one in centimetres."""
 LOOKED_AT = 5
 """Scans of a product that decide its unit."""
-FAR_OFF = 3
-"""Spreads of the other depths by which the value that stands for no return lies apart from them."""
+OFF, FAR_OFF = 0.2, 3
+"""Spreads of the other depths by which the value that stands for no return lies apart from them, if all its pixels are
+at one place, and otherwise."""
 MOST_CODES = 4
+STANDS_OUT = 4
+"""How much deeper than high the middle of a scan is, against its border, if that stands out."""
 RESAMPLED = 0.4
 """Deviation in px from its rays from which a scan was resampled."""
 LOST = "NaN or infinite coordinates"
@@ -98,7 +101,11 @@ def read_scan(path: str | Path, options: ScanOptions = AS_FOUND) -> Scan:
     size = _size(frame, grid)
     unit = _unit(path, frame, size, options)
     xyz, dropped = _metres(grid, frame, unit)
-    return Scan(xyz, frame, unit, size, dropped, tuple(_notes(frame, dropped, grid.given)))
+    notes = [*_notes(frame, dropped, grid.given)]
+    if isinstance(frame.view, Raster) and options.viewpoint is None and _border_is_nearer(xyz):
+        doubt = "has a border that stands out before the rest: its heights may be depths"
+        notes.append(Note("camera", doubt, "source.viewpoint", warning=True))
+    return Scan(xyz, frame, unit, size, dropped, tuple(notes))
 
 
 def checked_returns(path: Path, returns: np.ndarray) -> np.ndarray:
@@ -148,24 +155,29 @@ def _coordinates(values: np.ndarray) -> _Grid:
 
 
 def _code(values: np.ndarray, valid: np.ndarray) -> float | None:
-    """The depth that stands for no return: the least or largest, met more than once, far off all others, and further
-    than the scan is wide or at one and the same place. None where there is none."""
+    """The depth that stands for no return, None where there is none: that of one place that many pixels share, or a few
+    off all others; or the least or largest, met more than once, further off than all others are apart and wide."""
     depth = values[..., 2][valid]
     if depth.size < LEAST_RETURNS:
         return None
-    low, high = depth.min(), depth.max()
     few = depth[:: max(1, depth.size // 20_000)].astype(np.float64)
+    met, times = np.unique(few, return_counts=True)
+    common, low, high = met[times.argmax()], depth.min(), depth.max()
+    shared = values[valid & (values[..., 2] == common)]
+    if len(shared) > LEAST_RETURNS and not np.ptp(shared, axis=0).any():
+        return float(common)
     inner = few[(few != low) & (few != high)]
     if inner.size == 0:
         return None
     near, far = np.percentile(inner, (1, 99))
     for code, gap in ((low, near - low), (high, high - far)):
-        if gap <= FAR_OFF * (far - near) or np.count_nonzero(depth == code) < 2:
+        shared = values[valid & (values[..., 2] == code)]
+        if len(shared) > 1 and gap > OFF * (far - near) and not np.ptp(shared, axis=0).any():
+            return float(code)
+        if gap <= FAR_OFF * (far - near) or len(shared) < 2:
             continue
-        marked = valid & (values[..., 2] == code)
-        places, others = (values[where][:, :2].astype(np.float64) for where in (marked, valid & ~marked))
-        width = 0.0 if len(others) == 0 else float(np.ptp(np.percentile(others, (1, 99), axis=0), axis=0).max())
-        if gap > width or not np.ptp(places, axis=0).any():
+        others = values[valid & (values[..., 2] != code)][:, :2].astype(np.float64)
+        if len(others) and gap > np.ptp(np.percentile(others, (1, 99), axis=0), axis=0).max():
             return float(code)
     return None
 
@@ -264,6 +276,19 @@ def _metres(grid: _Grid, frame: Frame, unit: str) -> tuple[np.ndarray, dict[str,
     _drop(dropped, "points behind the camera", behind)
     xyz[~grid.valid | behind] = 0
     return xyz, dropped
+
+
+def _border_is_nearer(xyz: np.ndarray) -> bool:
+    """Whether the border of a scan (H, W, 3) lies nearer to the sensor than what it surrounds, as no table does."""
+    depth, inset = xyz[..., 2], max(1, min(xyz.shape[:2]) // 20)
+    inside = np.zeros(depth.shape, bool)
+    inside[inset:-inset, inset:-inset] = True
+    border, inner = depth[~inside & (depth > 0)], depth[inside & (depth > 0)]
+    if min(len(border), len(inner)) < LEAST_RETURNS:
+        return False
+    near, far = np.percentile(inner, (5, 95))
+    level = float(np.median(border))
+    return bool(far - level > STANDS_OUT * max(level - near, 0) and far - level > 0.5 * (far - near))
 
 
 def _drop(dropped: dict[str, int], why: str, where: np.ndarray) -> None:
