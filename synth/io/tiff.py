@@ -116,7 +116,7 @@ def _unpredicted(page: tifffile.TiffPage, strips: list[bytes]) -> np.ndarray:
     """float32 values of a page whose strips are stored as differences of bytes."""
     if page.is_tiled or page.dtype != np.float32:
         raise ValueError("a float predictor is understood for deflated strips of float32 alone")
-    channels = page.shape[-1]
+    channels = page.samplesperpixel
     found = []
     for strip in strips:
         rows = np.frombuffer(strip, np.uint8).reshape(-1, page.shape[1] * 4, channels).cumsum(1, dtype=np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,10 +119,5 @@ def scan_tree(root: Path, pairs: list[Pair], file: str = "plain", place: str = "
 
 def sample_of(pair: Pair) -> Sample:
     image, xyz = pair
-    return Sample(id="dome", product="dome", image=np.ascontiguousarray(image), xyz=xyz.astype(np.float32))
-
-
-def npz_of(**arrays: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
+    whole = np.zeros(image.shape[:2], bool)
+    return Sample(id="dome", product="dome", image=np.ascontiguousarray(image), xyz=xyz.astype(np.float32), mask=whole)

@@ -100,6 +100,27 @@ def test_a_dent_can_be_drawn_on_an_eyecandies_sample(tmp_path):
     assert not made.xyz[sample.xyz[..., 2] == 0].any()
 
 
+def test_the_archive_of_eyecandies_with_what_lies_in_it_is_read_by_the_names_of_its_links(tmp_path):
+    store = eyecandies_tree(tmp_path / "store")
+    data = store / "ChocolateCookie" / "train" / "data"
+    for k in range(3):
+        save(data / f"{k:03}_normals.png", random_image(k, *SIZE))
+        (data / f"{k:03}_pose.txt").write_text("1 0 0 0")
+        (data / f"{k:03}_obj_params.yaml").write_text("a: 1")
+    eyecandies_item(store / "ChocolateCookie" / "test_private" / "data", "00", 9)
+    root = tmp_path / "root"
+    root.mkdir()
+    shutil.copytree(store / "ChocolateCookie", root / ".v3")
+    (root / "Cookie").symlink_to(root / ".v3")
+    for place in (root, data):
+        for name in ("readme.txt", "license.txt", "Thumbs.db", "desktop.ini", ".DS_Store"):
+            (place / name).write_bytes(b"x")
+    listing = list_tree(root)
+    assert not listing.problems
+    assert {entry.product for entry in listing.entries} == {"Cookie"}
+    assert len(listing.entries) == 6
+
+
 EYECANDIES = {
     "no image": (lambda d: (d / "000_image_4.png").unlink(), r"000_depth\.png: has no image; wanted .*000_image_4"),
     "no range": (lambda d: (d / "001_info_depth.yaml").unlink(), r"001_depth\.png has no 001_info_depth\.yaml beside"),
