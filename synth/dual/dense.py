@@ -171,7 +171,7 @@ def _lost(stacked: Stack, moved: Array, shown: Array, lost: Array, depth: Array)
         lost = lost | (grazing & grazing_loss(after, stacked.uniform[0]))
     if stacked.baseline == 0:
         return lost
-    along = namespace(moved).sign(stacked.camera.fx)  # type: ignore[arg-type]
+    along = namespace(moved).sign(stacked.camera.fx)
     dark = projector_shadow(moved, stacked.baseline, along)
     dark &= ~projector_shadow(a["xyz"], stacked.baseline, along)
     # Some pixels at the border of a shadow keep returning a point.

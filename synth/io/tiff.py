@@ -6,6 +6,7 @@ import io
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,25 +61,25 @@ def _page(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path) -> np.nd
     last = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
     if last > path.stat().st_size:
         raise ValueError("it is cut short")
-    values = _values(file, page, path)
+    values = _values(file, page, path, page.dtype)
     return np.moveaxis(values, 0, -1) if values.ndim == 3 and page.axes.startswith("S") else values
 
 
-def _values(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path) -> np.ndarray:
+def _values(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path, dtype: np.dtype[Any]) -> np.ndarray:
     if page.compression == _PLAIN:
         if page.nbytes > path.stat().st_size:
             raise ValueError("it is cut short")
         return page.asarray()
     together = page.samplesperpixel == 1 or page.planarconfig == tifffile.PLANARCONFIG.CONTIG
     if page.compression in _DEFLATE and (page.predictor != _FLOATING_POINT or (together and not page.is_tiled)):
-        strips = _inflated(file, page, math.prod(page.chunks) * page.dtype.itemsize)
+        strips = _inflated(file, page, math.prod(page.chunks) * dtype.itemsize)
         if page.predictor != _FLOATING_POINT:
             return page.asarray()
-        if page.dtype == np.float32:
+        if dtype == np.float32:
             return _unpredicted(page, strips)
     # What tifffile leaves to an optional library, OpenCV decodes, but for planes apart.
     values = _by_opencv(path) if together and len(file.pages) == 1 else None
-    if values is None or values.shape != page.shape or values.dtype != page.dtype.newbyteorder("="):
+    if values is None or values.shape != page.shape or values.dtype != dtype.newbyteorder("="):
         name = getattr(page.compression, "name", page.compression)
         raise ValueError(f"its compression {name} is not understood for such values; save it deflated or without")
     return values

@@ -20,8 +20,8 @@ OFF_GRID = 0.3
 for what its relief adds."""
 AHEAD = 0.99
 """Share of the points that lie before the camera, at least: a few may be strays."""
-STANDOFF = 20
-"""Widths of an orthographic scan at which it is put before the sensor: seen from there its rays are parallel."""
+STANDOFF = 5
+"""Widths of an orthographic scan at which it is put before the sensor, so that its depths are positive."""
 AGREED = 0.02
 """Share of its distance by which two halves of the pixels may see the camera apart."""
 PIXELS = 6000
@@ -117,8 +117,8 @@ def _pinhole(seen: Pixels, viewpoint: np.ndarray | None) -> Frame | None:
             return best
     if best is None and viewpoint is not None:
         rays = seen.points - viewpoint
-        turn = _camera_axes(_projection(rays / np.linalg.norm(rays, axis=1).mean(), seen), rays)
-        return None if turn is None else _looking(seen, _matrix(turn, -turn @ viewpoint))
+        axes = _camera_axes(_projection(rays / np.linalg.norm(rays, axis=1).mean(), seen), rays)
+        return None if axes is None else _looking(seen, _matrix(axes, -axes @ viewpoint))
     return best
 
 

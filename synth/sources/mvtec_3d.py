@@ -70,8 +70,9 @@ def list_mvtec_3d(
 
 def _with_options(entries: Sequence[Entry], options: ScanOptions) -> tuple[Entry, ...]:
     """The entries with the options of their scans: one unit for each product."""
-    scans = defaultdict(list)
-    for entry in entries:
+    scans: dict[str, list[Path]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: entry.split != "train"):
+        assert entry.xyz is not None  # this tree's entries have one each
         scans[entry.product].append(entry.xyz)
     known = {product: with_unit(files, options) for product, files in scans.items()}
     return tuple(

@@ -194,7 +194,7 @@ def _lifted(path: Path, values: np.ndarray, options: ScanOptions) -> _Grid:
     dropped: dict[str, int] = {}
     valid = np.isfinite(depth)
     _drop(dropped, LOST, ~valid)
-    rows, columns = np.indices(values.shape).astype(np.float64)
+    rows, columns = np.mgrid[: values.shape[0], : values.shape[1]]
     if isinstance(camera, Camera):
         valid &= depth > 0
         if values.dtype.kind == "u" and (full := np.iinfo(values.dtype).max) == values.max():
@@ -304,8 +304,9 @@ def _notes(frame: Frame, dropped: Mapping[str, int], given: bool) -> Iterator[No
         return
     if isinstance(frame.view, Raster):
         axis = _axes(frame.matrix)[2]
-        text = f"is a regular grid of x and y, seen along parallel rays, {axis} away from the sensor"
-        yield Note("camera", f"{text}; samples and exports have z so", "source.camera, source.viewpoint")
+        height = "heights towards" if axis.startswith("-") else "depths away from"
+        text = f"is seen along parallel rays, its {axis.lstrip('-')} being {height} the sensor"
+        yield Note("camera", f"{text}; samples and exports have z away from it", "source.camera, source.viewpoint")
     elif frame.kept:
         yield Note("camera", "is seen by a camera at the origin that looks along z", "source.viewpoint")
     else:
