@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from synth.errors import SourceError
-from synth.io.images import MOST_PIXELS, decoded
+from synth.io.decoding import decode
+from synth.io.memory import MOST_PIXELS
 from synth.io.regular import reason, regular_file
 from synth.io.tiff import COORDINATES, read_tiff
 
@@ -70,8 +71,8 @@ def _npz(path: Path) -> np.ndarray:
 
 def _png(path: Path) -> np.ndarray:
     """A depth image: one channel of 16 bits (8 hold no depths)."""
-    image = decoded(path)
-    values = np.asarray(image)
-    if values.ndim != 2 or image.mode in ("L", "P", "1"):
-        raise SourceError(f"{path} is an image of mode {image.mode}, wanted one channel of 16 bits; export depths so")
+    values = np.asarray(decode(path).pixels)
+    if values.ndim != 2 or values.dtype.kind not in "iu" or values.dtype.itemsize == 1:
+        found = f"{values.dtype} {values.shape}"
+        raise SourceError(f"{path} is an image of {found}, wanted one channel of 16 bits; export depths so")
     return values

@@ -15,70 +15,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from synth.io.grids import SUFFIXES as SCANS
 from synth.sources.listing import Entry, Listing, Problem, is_image
-from synth.sources.product_tree import list_products, misplaced, product_folders
+from synth.sources.product_tree import ProductTree, misplaced
 from synth.sources.scan_options import Background, ScanOptions, ScanUnit
 from synth.sources.scans import with_unit
 
 SPLITS = {"train": "train", "validation": "train", "test": "test"}
 TRUTH = ("gt", "ground_truth")
-TREE = "MVTec 3D-AD"
+TITLE = "MVTec 3D-AD"
 GEOMETRY = ("xyz", "depth")
-WANTED = "wanted train/good/rgb and train/good/xyz in a product's folder"
 PLACES = "rgb, xyz (TIFF, .npy, .npz), depth or gt in train/good, validation/good or test/<type> of a product's folder"
-
-
-def is_mvtec_3d(root: Path) -> bool:
-    return bool(product_folders(root, _is_product))
-
-
-def list_mvtec_3d(
-    root: str | Path,
-    *,
-    product: str | None = None,
-    products: Literal["all"] | Sequence[str] = "all",
-    good_limit: int | None = None,
-    exclude: Sequence[str] = (),
-    follow_links: bool = False,
-    unit: ScanUnit = "auto",
-    camera: str | Mapping[str, Any] = "auto",
-    viewpoint: tuple[float, float, float] | None = None,
-    background: Background = "auto",
-) -> Listing:
-    """Every product of the tree, or the named ones. `product` renames the only product; what says how scans are read
-    is explained in `synth.sources.config.Mvtec3dSource`."""
-    listing = list_products(
-        "mvtec_3d",
-        root,
-        _is_product,
-        _entries,
-        TREE,
-        WANTED,
-        PLACES,
-        product=product,
-        products=products,
-        good_limit=good_limit,
-        exclude=exclude,
-        follow_links=follow_links,
-    )
-    options = ScanOptions.of(camera, unit=unit, viewpoint=viewpoint, background=background)
-    return replace(listing, entries=_with_options(listing.entries, options))
-
-
-def _with_options(entries: Sequence[Entry], options: ScanOptions) -> tuple[Entry, ...]:
-    """The entries with the options of their scans: one unit for each product."""
-    scans: dict[str, list[Path]] = defaultdict(list)
-    for entry in sorted(entries, key=lambda entry: entry.split != "train"):
-        assert entry.xyz is not None  # this tree's entries have one each
-        scans[entry.product].append(entry.xyz)
-    known = {product: with_unit(files, options) for product, files in scans.items()}
-    return tuple(
-        replace(entry, scan=known[entry.product][0], notes=(*entry.notes, *known[entry.product][1]))
-        for entry in entries
-    )
 
 
 def _is_product(folder: Path) -> bool:
@@ -99,7 +48,7 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
                 elif what == "rgb":
                     images.append((part, kind, file))
             case _:
-                yield misplaced(file, TREE, PLACES)
+                yield misplaced(file, TITLE, PLACES)
     for part, kind, file in images:
         xyz = next((known[key] for what in GEOMETRY if (key := (part, kind, what, file.stem)) in known), None)
         mask = next((known[key] for name in TRUTH if (key := (part, kind, name, file.stem)) in known), None)
@@ -119,3 +68,41 @@ def _fits(what: str, file: Path) -> bool:
     if what in GEOMETRY:
         return file.suffix.lower() in SCANS and (what == "depth" or file.suffix.lower() != ".png")
     return what in ("rgb", *TRUTH) and is_image(file)
+
+
+MVTEC_3D = ProductTree(
+    "mvtec_3d",
+    TITLE,
+    _is_product,
+    _entries,
+    "wanted train/good/rgb and train/good/xyz in a product's folder",
+    PLACES,
+)
+
+
+def list_mvtec_3d(
+    root: str | Path,
+    *,
+    unit: ScanUnit = "auto",
+    camera: str | Mapping[str, Any] = "auto",
+    viewpoint: tuple[float, float, float] | None = None,
+    background: Background = "auto",
+    **options: Any,
+) -> Listing:
+    """`ProductTree.listing` with what says how scans are read, as `synth.sources.config.Mvtec3dSource` explains it."""
+    listing = MVTEC_3D.listing(root, **options)
+    scans = ScanOptions.of(camera, unit=unit, viewpoint=viewpoint, background=background)
+    return replace(listing, entries=_with_options(listing.entries, scans))
+
+
+def _with_options(entries: Sequence[Entry], options: ScanOptions) -> tuple[Entry, ...]:
+    """The entries with the options of their scans: one unit for each product."""
+    scans: dict[str, list[Path]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: entry.split != "train"):
+        assert entry.xyz is not None  # this tree's entries have one each
+        scans[entry.product].append(entry.xyz)
+    known = {product: with_unit(files, options) for product, files in scans.items()}
+    return tuple(
+        replace(entry, scan=known[entry.product][0], notes=(*entry.notes, *known[entry.product][1]))
+        for entry in entries
+    )
