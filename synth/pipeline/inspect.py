@@ -17,6 +17,7 @@ from synth.io.own import check_own_image, write_own_image
 from synth.parts import PartFinding, contact_sheet, settle_parts
 from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, problems_of_all
 from synth.pipeline.preparation import silent
+from synth.pipeline.scan_report import ScanFacts
 from synth.recipe import source_for
 from synth.sample import Sample
 from synth.sources import list_source
@@ -45,7 +46,8 @@ class Kind:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What `inspect` found. sizes: (height, width) -> images; `train` of a defect type are its shots;
-    `parts`: where each product is, `notes`: what else is inferred, as a run would take it."""
+    `parts`: where each product is, `notes`: what else is inferred, as a run would take it; `scans`: what each organised
+    cloud is like."""
 
     path: str
     layout: str | None
@@ -57,6 +59,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
     parts: tuple[PartFinding, ...] = ()
     notes: tuple[str, ...] = ()
+    scans: tuple[ScanFacts, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -130,10 +133,12 @@ def inspect(
         *duplicate_problems(find_duplicates(rows)),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
-    told = (*listing.notes, *seen.notes.lines, *notes)
+    told = (*listing.notes, *seen.scans.lines, *seen.notes.lines, *notes)
     sizes = dict(seen.sizes)
     ignored = _ignored(listing)
-    return Report(str(place), listing.layout, kinds, sizes, grey, colour, ignored, problems, parts, told)
+    return Report(
+        str(place), listing.layout, kinds, sizes, grey, colour, ignored, problems, parts, told, tuple(seen.scans.scans)
+    )
 
 
 def _looked_at(listing: Listing, progress: Progress) -> tuple[Seen, list[LedgerRow]]:

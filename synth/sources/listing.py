@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,13 +27,15 @@ from synth.sources.leftovers import told
 from synth.sources.notes import Note
 from synth.sources.problem import Problem
 from synth.sources.reading import UNSAID, Reading, read_pair
+from synth.sources.scan_options import AS_FOUND, ScanOptions
 from synth.sources.walk import unlistable, walk
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` as in Sample; `id` names the product and
-    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
+    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud, read with
+    the options of `scan`. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
     `reading`: what the recipe says about image files. `notes`: what was inferred from its name and folders."""
 
@@ -44,6 +46,7 @@ class Entry:
     split: str
     mask: Path | None = None
     xyz: Path | None = None
+    scan: ScanOptions = AS_FOUND
     cloud: tuple[int, Unit] | None = None
     listed: bool = False
     reading: Reading = UNSAID
@@ -103,7 +106,7 @@ def load(entry: Entry) -> Sample:
         return _load_cloud(entry, *entry.cloud)
     pair = read_pair(entry.file, entry.mask, entry.reading, alone=entry.xyz is None)
     image, mask = pair.image, pair.mask
-    xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, mask.shape)
+    xyz, known, notes = (None, {}, ()) if entry.xyz is None else _read_xyz(entry, mask.shape)
     if entry.defect is None and mask.any():
         swapped = ", or say source.inverted_masks: invert where white is the background" if mask.mean() > HALF else ""
         raise SourceError(
@@ -124,21 +127,35 @@ def load(entry: Entry) -> Sample:
             "sha256": content_hash(image),
             "white": pair.white,
             "fits": pair.fits,
-            "notes": pair.notes,
+            "notes": (*pair.notes, *notes),
             "entry": entry,
+            **known,
         },
     )
 
 
-def _read_xyz(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:
-    from synth.io.tiff import read_xyz
+def _read_xyz(entry: Entry, size: tuple[int, ...]) -> tuple[np.ndarray, dict[str, Any], tuple[Note, ...]]:
+    """The cloud (H, W, 3) behind an image of that size; what the sample's meta says of it, "scan", "background", and
+    "camera" where the rays are parallel; and what was inferred."""
     from synth.sources.eyecandies_depth import read_depth
+    from synth.sources.scans import read_scan
 
-    xyz = read_depth(path) if path.name.endswith("_depth.png") else read_xyz(path)
+    assert entry.xyz is not None
+    path, options = entry.xyz, entry.scan
+    known: dict[str, Any] = {"background": options.background}
+    notes: tuple[Note, ...] = ()
+    if options.camera == "eyecandies":
+        xyz = read_depth(path)
+    else:
+        scan = read_scan(path, options)
+        xyz, notes = scan.xyz, scan.notes
+        known["scan"] = scan.facts
+        if scan.orthographic:
+            known["camera"] = "orthographic"
     if xyz.shape[:2] != size:
         found, wanted = (f"{h} x {w} (height x width)" for h, w in (xyz.shape[:2], size))
-        raise SourceError(f"{path} is {found}, its image {image} {wanted}; give both at the size of the sensor")
-    return xyz
+        raise SourceError(f"{path} is {found}, its image {entry.file} {wanted}; give both at the size of the sensor")
+    return xyz, known, notes
 
 
 def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
