@@ -19,7 +19,7 @@ import numpy as np
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
 from synth.io.names import is_utf8
-from synth.io.points import Unit
+from synth.io.points import CloudOptions
 from synth.printable import printable
 from synth.sample import Sample
 from synth.sources.notes import Note
@@ -43,7 +43,7 @@ class Problem:
 class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
-    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
+    `file` is a cloud or mesh itself, read so; its `mask` is where its labels come from. `listed`: a split file gives its split.
     `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
     inferred from its name and folders."""
 
@@ -54,7 +54,7 @@ class Entry:
     split: str
     mask: Path | None = None
     xyz: Path | None = None
-    cloud: tuple[int, Unit] | None = None
+    cloud: CloudOptions | None = None
     listed: bool = False
     white: int | None = None
     notes: tuple[Note, ...] = ()
@@ -119,7 +119,9 @@ def load(entry: Entry) -> Sample:
     """The image and mask behind an entry. A good part has an all-False mask, and so has a defect whose mask file
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
     if entry.cloud is not None:
-        return _load_cloud(entry, *entry.cloud)
+        from synth.sources.cloud_samples import load_cloud
+
+        return load_cloud(entry, entry.cloud)
     image, white = read_levels(entry.file, entry.white)
     size = image.shape[:2]
     mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
@@ -156,44 +158,6 @@ def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
         found, wanted = (f"{h} x {w} (height x width)" for h, w in (xyz.shape[:2], size))
         raise SourceError(f"{path} is {found}, its image {image} {wanted}; give both at the size of the sensor")
     return xyz
-
-
-def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
-    """A cloud with an image of it, which stands in wherever images are compared or shown."""
-    from synth.io.cloud_image import rendered
-    from synth.io.points import LEAST_POINTS, read_points
-
-    cloud = read_points(entry.file, points, unit)
-    if len(cloud.points) < LEAST_POINTS:
-        raise SourceError(
-            f"{entry.file} holds {len(cloud.points)} points, wanted at least {LEAST_POINTS}; scan or sample it denser, "
-            "or leave it out with source.exclude"
-        )
-    _check_spread(entry.file, cloud.points)
-    image, mask = rendered(cloud)
-    return Sample(
-        id=entry.id,
-        image=image,
-        mask=mask,
-        cloud=cloud,
-        product=entry.product,
-        defect=entry.defect,
-        split=entry.split,
-        meta={
-            "file": str(entry.file),
-            "mask_file": None,
-            "sha256": content_hash(cloud.points),
-            "white": None,
-            "entry": entry,
-        },
-    )
-
-
-def _check_spread(file: Path, points: np.ndarray) -> None:
-    """SourceError where most points have the place of another, so that the cloud shows no surface."""
-    _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    if np.median(count[place.ravel()]) > 1:
-        raise SourceError(f"{file}: most of its {len(points)} points occur twice or more; remove the duplicates")
 
 
 def reopen(sample: Sample) -> Sample:

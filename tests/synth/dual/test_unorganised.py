@@ -10,10 +10,11 @@ from synth.dual import DefectSpec, DualSynthesizer
 from synth.dual.config import DualConfig
 from synth.dual.generator import DualGenerator
 from synth.dual.partial import visible
-from synth.dual.surface import outward_normals, prepare_surface
+from synth.dual.surface import prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import GeneratorError, SampleError
 from synth.generators import Request
+from synth.io.orientation import oriented
 from synth.sample import Cloud, Sample
 from tests.synth.dual.scans import ball_cloud, scaled, slab_cloud
 
@@ -108,7 +109,7 @@ def test_amplitude_is_metric_whatever_the_density():
 
 def test_normals_point_outward_everywhere_without_being_given():
     points = ball_cloud(normals=False).cloud.points.astype(float)
-    normals = outward_normals(points, cKDTree(points))
+    normals = oriented(points, cKDTree(points)).normals
     assert ((normals * points).sum(1) > 0.99 * RADIUS).all()
 
 
