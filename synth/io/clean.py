@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from synth.io.columns import Raw
@@ -31,10 +33,8 @@ def cleaned(raw: Raw) -> tuple[Raw, dict[str, int]]:
         raw = raw.only(~code & ~again)
     if raw.normals is not None and not np.isfinite(raw.normals).all():
         # Some scanners' programs write normals of NaN where they found none: then none are known.
-        raw = Raw(raw.points, None, raw.colors, raw.labels, raw.viewpoint, raw.unit, raw.mesh, raw.told)
-        raw = raw.telling(
-            Told("normals", "has normals that are not finite, so that none of them is used", "source.normals")
-        )
+        told = Told("normals", "has normals that are not finite, so that none of them is used", "source.normals")
+        raw = replace(raw, normals=None).telling(told)
     if dropped:
         named = ", ".join(f"{number:,} {reason}" for reason, number in dropped.items())
         raw = raw.telling(Told("dropped", f"holds points that are none and were dropped: {named}"))

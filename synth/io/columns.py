@@ -1,7 +1,7 @@
 """Columns of a cloud by name: which of them are points, normals, colours and labels, and how colours are scaled.
 
-Only known names are taken: x y z, nx ny nz or normal_x .., red green blue or r g b or diffuse_red .., rgb or rgba packed
-into one number as in PCD. A label counts where it is asked for alone: in a segmentation set it is a class.
+Only known names are taken: x y z, nx ny nz or normal_x .., red green blue or r g b or diffuse_red .., rgb or rgba
+packed into one number as in PCD. A label counts where it is asked for alone: in a segmentation set it is a class.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ UNIT_LENGTH = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A file's points as they are in it: points (N, 3) float64 in its unit, normals (N, 3) float64, colors (N, 3) uint8,
-    labels (N,) bool. viewpoint (3,): where the sensor was, in its unit; unit: the one that its format prescribes; mesh:
-    whether they were sampled on faces; told: what was inferred."""
+    """A file's points as they are in it: points (N, 3) float64 in its unit, normals (N, 3) float64, colors (N, 3)
+    uint8, labels (N,) bool. viewpoint (3,): where the sensor was, in its unit; unit: the one that its format
+    prescribes; mesh: whether they were sampled on faces; told: what was inferred. ValueError for other shapes."""
 
     points: np.ndarray
     normals: np.ndarray | None = None
@@ -40,6 +40,10 @@ class Raw:
     unit: str | None = None
     mesh: bool = False
     told: tuple[Told, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.points.ndim != 2 or self.points.shape[1] != 3:
+            raise ValueError(f"it holds points of shape {self.points.shape}, wanted x, y and z of each")
 
     def only(self, kept: np.ndarray) -> Raw:
         """Those points alone; kept (N,) bool or indices."""
@@ -71,8 +75,8 @@ def from_columns(columns: Mapping[str, np.ndarray], asked: Sequence[str] = ()) -
 
 
 def scaled_colors(values: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Colours (N, 3) of any numbers as uint8, and what they were taken for; None where they can be no colours. Bytes and
-    whole numbers up to 255 as they are, up to 65535 by 257, and what lies in 0 to 1 times 255."""
+    """Colours (N, 3) of any numbers as uint8, and what they were taken for; None where they can be no colours. Bytes
+    and whole numbers up to 255 as they are, up to 65535 by 257, and what lies in 0 to 1 times 255."""
     if values.dtype == np.uint8:
         return values, "0..255"
     finite = np.nan_to_num(np.asarray(values, np.float64))

@@ -45,8 +45,8 @@ class Extent:
 
 
 def extent(points: np.ndarray) -> Extent:
-    """The box of points (N, 3), N > 0, all finite, without stray ones: few, apart from all others, and such that the box
-    shrinks without them."""
+    """The box of points (N, 3), N > 0, all finite, without stray ones: few, apart from all others, and such that the
+    box shrinks without them."""
     whole = Extent(points.min(0), points.max(0))
     some = points[:: -(-len(points) // MOST_POINTS)]
     body = _body(some)

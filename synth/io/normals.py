@@ -45,9 +45,9 @@ class Settled:
 
 def settled(file: str, cloud: Cloud, sensor: Sensor, mode: Normals = "auto", mesh: bool = False) -> Settled:
     """The cloud with normals that point outwards, or towards the sensor where it is seen from one side. `mode`: auto
-    compares those of the file with the surface and turns what is wrong; file takes them as they are; flip turns them all;
-    estimate fits others. Those of a mesh's faces are turned together or not at all. SourceError for flip where there are
-    none."""
+    compares those of the file with the surface and turns what is wrong; file takes them as they are; flip turns them
+    all; estimate fits others. Those of a mesh's faces are turned together or not at all. SourceError for flip where
+    there are none."""
     given = None if cloud.normals is None else _unit(cloud.normals)
     if mode == "flip":
         if given is None:

@@ -103,8 +103,8 @@ def fitted(points: np.ndarray, tree: cKDTree) -> tuple[np.ndarray, np.ndarray, f
 
 
 def one_sided(points: np.ndarray, normals: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """From which side each point is seen: (N,) from -1, always from behind its normal, to 1; 0 = from both or never. And
-    from how many of DIRECTIONS, (N,)."""
+    """From which side each point is seen: (N,) from -1, always from behind its normal, to 1; 0 = from both or never.
+    And from how many of DIRECTIONS, (N,)."""
     box = extent(points)
     middle, reach, cell = (box.low + box.high) / 2, 0.51 * box.diagonal, CELL * max(spacing, 1e-3 * box.diagonal)
     width = int(2 * reach / cell) + 1
@@ -149,7 +149,8 @@ def _place(points: np.ndarray, spacing: float, closed: bool, sensor: Sensor) -> 
     if sensor.viewpoint is not None and (sensor.named or not closed):
         return sensor.viewpoint, "viewpoint"
     if not closed and _is_grid(points, spacing):
-        return points.mean(0) + [0, 0, 1e3 * float(np.ptp(points, axis=0).max())], "height map"
+        above = np.array([0, 0, 1e3 * float(np.ptp(points, axis=0).max())])
+        return points.mean(0) + above, "height map"
     if not closed and sensor.zero is not None and _is_camera(points - sensor.zero, spacing):
         return sensor.zero, "camera"
     return None, "closed"
@@ -182,7 +183,7 @@ def _is_camera(points: np.ndarray, spacing: float) -> bool:
 
 def _links(points: np.ndarray, normals: np.ndarray, near: np.ndarray) -> csr_matrix:
     """Agreement of signs wanted between neighbours on one surface, (N, N) symmetric: weight |n_i . n_j|^2, negative
-    where the normals point to opposite sides. Neighbours out of each other's plane, as across a thin wall, have none."""
+    where the normals point to opposite sides. Neighbours out of each other's plane, as across a wall, have none."""
     columns = near[:, 1 : LINKS + 1]
     rows = np.repeat(np.arange(len(points)), columns.shape[1])
     columns = columns.ravel()

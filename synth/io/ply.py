@@ -107,8 +107,8 @@ def stored_cloud(path: Path) -> Cloud:
 
 
 def ply_bytes(cloud: Cloud) -> bytes:
-    """A binary little-endian PLY: x y z, nx ny nz and red green blue where known, label 0 or 1 where known. A cloud with
-    an origin has x y z as double, in the frame of its source, and the origin in a comment."""
+    """A binary little-endian PLY: x y z, nx ny nz and red green blue where known, label 0 or 1 where known. A cloud
+    with an origin has x y z as double, in the frame of its source, and the origin in a comment."""
     kind = "<f8" if any(cloud.origin) else "<f4"
     fields: list[tuple[str, str, np.ndarray]] = [(n, kind, cloud.placed[:, k]) for k, n in enumerate("xyz")]
     if cloud.normals is not None:

@@ -95,7 +95,7 @@ def read_cloud(path: str | Path, options: CloudOptions) -> Reading:
     known = raw.unit if options.unit == "auto" and raw.unit else options.unit
     unit = guess_unit(size.largest) if known == "auto" else known
     metres = METRES[unit]
-    check_size(path, size.largest * metres, unit, known != "auto")
+    check_size(path, size.largest * metres, unit, known != "auto" and options.told_unit is None)
     points, origin = _placed(raw.points, size, metres)
     normals = None if raw.normals is None else raw.normals.astype(np.float32)
     viewpoint = raw.viewpoint if options.viewpoint is None else np.array(options.viewpoint)
@@ -122,8 +122,8 @@ def read_ply(path: str | Path) -> Cloud:
 
 
 def sized(path: Path) -> Sized:
-    """How large a file's cloud is, in its own unit; remembered while the file stays as it is. SourceError where it cannot
-    be read."""
+    """How large a file's cloud is, in its own unit; remembered while the file stays as it is. SourceError where it
+    cannot be read."""
     status = regular_file(path).stat()
     return _sized(path, status.st_mtime_ns, status.st_size)
 

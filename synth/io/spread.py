@@ -10,8 +10,8 @@ STEPS = 24
 
 
 def thinned(points: np.ndarray, count: int) -> np.ndarray:
-    """Indices (count,), ascending, of `count` of the points (N, 3): of each cell of a grid the one nearest to the cell's
-    middle, with cells of the size that gives the count. The cells' next ones where there are not enough cells."""
+    """Indices (count,), ascending, of `count` of the points (N, 3): of each cell of a grid the one nearest to the
+    cell's middle, with cells of the size that gives the count; the cells' next ones where these are too few."""
     offset = points - points.min(0)
     order, turn, rank = turns(offset, _cell(offset, count))
     cells = int(rank.max()) + 1
@@ -24,8 +24,8 @@ def thinned(points: np.ndarray, count: int) -> np.ndarray:
 
 
 def turns(points: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For points (N, 3) in the cells of a grid: their indices, those near the middle of their cell first; at which turn,
-    from 0, each of these would be taken if every cell gives one a turn; and its cell, from 0."""
+    """For points (N, 3) in the cells of a grid: their indices, those near the middle of their cell first; at which
+    turn, from 0, each of these would be taken if every cell gives one a turn; and its cell, from 0."""
     places = np.floor(points / cell)
     off_centre = ((points / cell - places - 0.5) ** 2).sum(1)
     order = np.argsort(off_centre, kind="stable")

@@ -87,6 +87,8 @@ def header(lines: Sequence[str]) -> tuple[str, ...]:
 def _named(rows: np.ndarray, names: Sequence[str], asked: Sequence[str]) -> Raw:
     """Rows (N, C) by the names that are known of them."""
     width = rows.shape[1]
+    if width < len(POINTS):
+        raise ValueError(f"its rows hold {width} numbers, wanted x, y and z")
     if asked and not names:
         if len(asked) != width:
             raise ValueError(f"{FIELD} names {len(asked)} columns, its rows hold {width}")

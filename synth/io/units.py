@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -49,11 +50,11 @@ def unit_of_family(product: str, files: Sequence[Sized]) -> dict[Path, Unit]:
     sized = sorted((one for one in files if one.extent > 0), key=lambda one: one.extent)
     if not sized:
         return {}
-    for small, large in zip(sized, sized[1:], strict=False):
+    for small, large in pairwise(sized):
         if large.extent > GAP * small.extent:
             raise SourceError(
-                f"{small.file} is {small.extent:.3g} across and {large.file} {large.extent:.3g}, as if {product} were in "
-                f"two units; set {FIELD}, for all files or by pattern as in {{'*.stl': mm, '*.ply': m}}"
+                f"{small.file} is {small.extent:.3g} across and {large.file} {large.extent:.3g}, as if {product} were "
+                f"in two units; set {FIELD}, for all files or by pattern as in {{'*.stl': mm, '*.ply': m}}"
             )
     if sized[-1].extent > COLLECTION * sized[0].extent:
         return {one.file: guess_unit(one.extent) for one in sized}

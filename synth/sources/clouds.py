@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,9 +97,8 @@ def list_clouds(
         read, notes = _without_sensors(root, classes, outside)
         problems.extend(_misplaced(root, read))
         for folder in classes:
-            for made in _class_entries(
-                _class_of(folder, product if len(classes) == 1 else None), below[folder], options
-            ):
+            known = _class_of(folder, product if len(classes) == 1 else None)
+            for made in _class_entries(known, below[folder], options):
                 if isinstance(made, Entry):
                     entries.append(made)
                 else:
@@ -120,7 +118,8 @@ def list_clouds(
 
 def _name(folder: Path) -> str:
     """A folder's own name, also where it is a link."""
-    return Path(os.path.abspath(folder)).name
+    name = folder.absolute().name
+    return name if name not in ("", "..") else folder.resolve().name
 
 
 def _classes(root: Path) -> list[Path]:
@@ -211,7 +210,7 @@ def _is_class(folder: Path) -> bool:
     text = any((folder / name).is_dir() for name in TRUTH)
     places = (folder / "train", *(folder / "train" / name for name in GOOD))
     files = (file for place in places if place.is_dir() for file in place.iterdir() if not is_hidden(file.name))
-    return any(file.is_file() and _is_cloud(file, text) for file in files)
+    return any(not file.is_dir() and _is_cloud(file, text) for file in files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +231,12 @@ def _class_entries(known: Class, files: Sequence[Path], options: CloudOptions) -
     truth: dict[tuple[tuple[str, ...], str], Path] = {}
     clouds: list[tuple[str, tuple[str, ...], Path]] = []
     text = any((known.folder / name).is_dir() for name in TRUTH)
+    by_type = not any(file.parent == known.folder / "test" and _is_cloud(file, text) for file in files)
     for file in files:
         part, *kinds = file.relative_to(known.folder).parts[:-1] or ("",)
         if part in TRUTH and file.suffix == ".txt":
             truth[tuple(kinds), file.stem] = file
-        elif part in PARTS and _is_cloud(file, text):
+        elif part in PARTS and (not kinds or _is_type(part, kinds[0], by_type)) and _is_cloud(file, text):
             clouds.append((part, tuple(kinds), file))
         elif part in PARTS and text and file.suffix.lower() == ".txt":
             what = "holds no rows of numbers, and is not read"
@@ -260,6 +260,11 @@ def _class_entries(known: Class, files: Sequence[Path], options: CloudOptions) -
     for kind, number in unmarked.items():
         what = f"has {number} clouds of {kind} without any labels, which are not read"
         yield Problem(str(known.folder), what, f"add gt/{kind} if points mark them", "warning")
+
+
+def _is_type(part: str, folder: str, by_type: bool) -> bool:
+    """Whether a folder below train or test holds the clouds of a type."""
+    return folder in GOOD or (part == "test" and by_type)
 
 
 def _labelled(entry: Entry, options: CloudOptions) -> Entry:

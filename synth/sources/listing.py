@@ -43,9 +43,9 @@ class Problem:
 class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
-    `file` is a cloud or mesh itself, read so; its `mask` is where its labels come from. `listed`: a split file gives its split.
-    `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
-    inferred from its name and folders."""
+    `file` is a cloud or mesh itself, read so; its `mask` is where its labels come from. `listed`: a split file gives
+    its split. `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`:
+    what was inferred from its name and folders."""
 
     id: str
     file: Path

@@ -15,7 +15,8 @@ import trimesh
 from synth.dual.surface import prepare_surface
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import SourceError
-from synth.io.points import METRES, guess_unit, ply_bytes, read_ply, read_points
+from synth.io.points import METRES, ply_bytes, read_ply, read_points
+from synth.io.units import guess_unit
 from synth.sample import Sample
 from synth.sources import read
 from tests.synth.dual.scans import ball_cloud
@@ -221,7 +222,7 @@ def test_meshes_that_are_no_solids_still_give_points_that_carry_defects(tmp_path
 
 def test_units_are_guessed_by_the_size_of_a_part():
     points = ball_cloud(200).cloud.points
-    assert [guess_unit(points * factor) for factor in (1, 1000, 40)] == ["m", "mm", "inch"]
+    assert [guess_unit(np.ptp(points, axis=0).max() * factor) for factor in (1, 1000, 40)] == ["m", "mm", "inch"]
 
 
 LARGE = """
