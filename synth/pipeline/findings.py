@@ -53,12 +53,18 @@ class Seen:
         assert sample.mask is not None
         meta, product = sample.meta, str(sample.product)
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
-        self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        if sample.cloud is None:
+            self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
         if meta["white"] is not None:
             self.whites[product].setdefault(meta["white"], Path(meta["file"]))
         for note in (*meta["entry"].notes, *meta.get("notes", ())):
             self.notes.add(product, below(self.root, meta["file"]), note)
-        if sample.defect is not None:
+        if sample.defect is not None and sample.cloud is not None:
+            if sample.cloud.labels is None or not sample.cloud.labels.any():
+                what = "labels none of its points, though the cloud is said to show a defect"
+                self.problems.append(Problem(meta["file"], what, "label them, or move it to the good ones", "warning"))
+                self.blank.add(sample.id)
+        elif sample.defect is not None:
             self.problems.extend(_mask_problems(meta["mask_file"] or meta["file"], sample.mask))
             if sample.mask.any():
                 self.coverage[product, sample.defect].append(float(sample.mask.mean()))
@@ -117,7 +123,9 @@ def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int
     lacking: Any = "warning" if any(entry.xyz or entry.cloud for entry in listing.entries) else "error"
     if all(defect is None for _, defect in learnt):
         remedy = "add a folder <defect type>/ of 3 or more images with masks"
-        if lacking == "warning":
+        if listing.layout == "clouds":
+            remedy = "draw without shots: generator kind dual"
+        elif lacking == "warning":
             remedy += ", or draw without shots: generator kind dual"
         yield Problem(root, "shows no defect", remedy, lacking)
     for product in sorted({product for product, _ in learnt}):
