@@ -88,7 +88,8 @@ def read_cloud(path: str | Path, options: CloudOptions) -> Reading:
     found = len(raw.points)
     raw, dropped = cleaned(raw)
     if len(raw.points) == 0:
-        raise SourceError(f"{path} holds no finite point; scan or export it again")
+        counted = ", ".join(f"{number:,} {reason}" for reason, number in dropped.items())
+        raise SourceError(f"{path} holds no point: {counted}; scan or export it again")
     if len(raw.points) > options.points:
         raw = raw.only(thinned(raw.points, options.points))
     size = extent(raw.points)

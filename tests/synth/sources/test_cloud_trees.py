@@ -114,7 +114,7 @@ def test_a_defect_without_rows_is_reported_with_what_is_wanted(tmp_path):
 def test_a_folder_of_mixed_files_is_one_product(tmp_path):
     (tmp_path / "deep").mkdir()
     pcd(tmp_path / "a.pcd", 1000 * POINTS)
-    np.savetxt(tmp_path / "deep" / "b.xyz", POINTS)
+    np.savetxt(tmp_path / "deep" / "b.xyz", 1000 * POINTS)
     (tmp_path / "LICENSE.txt").write_text("free\n")
     samples = list(read(tmp_path, product="ball"))
     assert [(s.product, s.defect, s.split) for s in samples] == [("ball", None, "train")] * 2
