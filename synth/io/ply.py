@@ -61,7 +61,8 @@ class Header:
 
 def read_header(file: IO[bytes]) -> Header:
     """The header of a PLY; the file is left where its body begins. ValueError where it is none."""
-    order, elements, origin = "", [], (0.0, 0.0, 0.0)
+    order, origin = "", (0.0, 0.0, 0.0)
+    elements: list[Element] = []
     for _ in range(MOST_LINES):
         words = file.readline(LONGEST_LINE).decode("ascii", "replace").split()
         match words:

@@ -60,12 +60,19 @@ def unit_of_family(product: str, files: Sequence[Sized]) -> dict[Path, Unit]:
         return {one.file: guess_unit(one.extent) for one in sized}
     middle = median(one.extent for one in sized)
     scans = not any(one.mesh for one in sized)
-    if LARGEST_IN_METRES < middle < MILLIMETRES and not (scans and middle <= SCANNED_IN_METRES):
+    # One file that is sure speaks for others of about its size.
+    unit: Unit | None = None
+    if middle >= MILLIMETRES or (sized[-1].extent >= MILLIMETRES and middle >= MILLIMETRES / 2):
+        unit = "mm"
+    elif middle <= (SCANNED_IN_METRES if scans else LARGEST_IN_METRES):
+        unit = "m"
+    elif sized[0].extent <= LARGEST_IN_METRES and middle <= 2 * LARGEST_IN_METRES:
+        unit = "m"
+    if unit is None:
         raise SourceError(
             f"{sized[0].file} and the other files of {product} are {middle:.3g} across in the median, which suits "
             f"{_choices(middle)}; set {FIELD} to the one that is meant"
         )
-    unit: Unit = "m" if middle < MILLIMETRES else "mm"
     return {one.file: unit for one in sized}
 
 

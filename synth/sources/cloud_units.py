@@ -37,7 +37,7 @@ def with_units(
         try:
             units = _of_class(own) if tree else _of_family(product, own)
         except SourceError as problem:
-            problems.append(as_problem(problem, root))
+            problems.append(as_problem(problem, *(entry.file for entry in own)))
             continue
         for entry in own:
             if entry.file in units:
@@ -95,6 +95,7 @@ def _of_class(entries: Sequence[Entry]) -> dict[Path, tuple[Unit, Told]]:
     extent = sorted(one.extent for one in sizes)[len(sizes) // 2]
     # By name in the listing of its folder: some file systems take gt and GT for one.
     home = next(folder for folder in entries[0].file.parents if (folder / "train").is_dir())
+    unit: Unit
     if extent >= 1 and REAL3D in {folder.name for folder in home.iterdir()}:
         unit, why = "mm", "as Real3D-AD is"
     else:

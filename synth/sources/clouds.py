@@ -186,9 +186,7 @@ def _misplaced(root: Path, files: Sequence[Path]) -> Iterator[Problem]:
             by_folder[root / place[0] if len(place) > 1 else root].append(file)
     for folder, found in by_folder.items():
         if len(found) > FEW:
-            what = (
-                f"holds {len(found)} images, clouds or meshes that are not where such a tree has clouds, and not read"
-            )
+            what = f"holds {len(found)} images, clouds or meshes that are not where such a tree has them, and not read"
             yield Problem(
                 str(folder), what, f"move clouds to {PLACES}, or leave them out with source.exclude", "warning"
             )
@@ -233,11 +231,12 @@ def _class_entries(known: Class, files: Sequence[Path], options: CloudOptions) -
     text = any((known.folder / name).is_dir() for name in TRUTH)
     by_type = not any(file.parent == known.folder / "test" and _is_cloud(file, text) for file in files)
     for file in files:
-        part, *kinds = file.relative_to(known.folder).parts[:-1] or ("",)
+        part, *below = file.relative_to(known.folder).parts[:-1] or ("",)
+        kinds = tuple(below)
         if part in TRUTH and file.suffix == ".txt":
-            truth[tuple(kinds), file.stem] = file
+            truth[kinds, file.stem] = file
         elif part in PARTS and (not kinds or _is_type(part, kinds[0], by_type)) and _is_cloud(file, text):
-            clouds.append((part, tuple(kinds), file))
+            clouds.append((part, kinds, file))
         elif part in PARTS and text and file.suffix.lower() == ".txt":
             what = "holds no rows of numbers, and is not read"
             yield Problem(str(file), what, "remove it; a cloud as text is x y z in rows", "warning")
