@@ -13,6 +13,7 @@ CODE = 0.01
 """Share of the points from which one place that many have is a code for no return, not a point."""
 FEW = 10
 """Points at one place that are copies of each other in any case."""
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
 def cleaned(raw: Raw) -> tuple[Raw, dict[str, int]]:
@@ -43,17 +44,19 @@ def cleaned(raw: Raw) -> tuple[Raw, dict[str, int]]:
 
 def _places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For points (N, 3): which (N,) bool are the first at their place, and how many have it, (N,)."""
-    bits = (np.ascontiguousarray(points, np.float64) + 0.0).view(np.uint64)  # -0.0 becomes 0.0
+    mixed = np.zeros(len(points), np.uint64)
     with np.errstate(over="ignore"):
-        mixed = (bits * np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)).sum(1)
+        for axis, factor in enumerate(_FACTORS):
+            mixed += (points[:, axis] + 0.0).view(np.uint64) * factor  # -0.0 becomes 0.0
         mixed ^= mixed >> np.uint64(29)
     order = np.argsort(mixed, kind="stable")
     new = np.ones(len(points), bool)
-    # Equal places have equal numbers; the coordinates themselves decide.
-    new[1:] = (points[order[1:]] != points[order[:-1]]).any(1)
+    # Equal places have equal numbers; of equal numbers the coordinates themselves decide.
+    alike = np.flatnonzero(mixed[order[1:]] == mixed[order[:-1]])
+    new[alike + 1] = (points[order[alike + 1]] != points[order[alike]]).any(1)
     run = np.cumsum(new) - 1
     first = np.empty(len(points), bool)
     first[order] = new
     count = np.empty(len(points), np.int64)
-    count[order] = np.bincount(run, minlength=0)[run] if len(points) else 0
+    count[order] = np.bincount(run)[run]
     return first, count

@@ -7,11 +7,16 @@ import numpy as np
 CLOSE = 1.03
 """Occupied cells over points wanted, at most, at which the side of a cell is right."""
 STEPS = 24
+ENOUGH = 100
+"""Points a cell, drawn evenly, that are enough to choose one of."""
 
 
 def thinned(points: np.ndarray, count: int) -> np.ndarray:
     """Indices (count,), ascending, of `count` of the points (N, 3): of each cell of a grid the one nearest to the
     cell's middle, with cells of the size that gives the count; the cells' next ones where these are too few."""
+    if len(points) > ENOUGH * count:
+        some = np.sort(np.random.default_rng(0).choice(len(points), ENOUGH * count, replace=False))
+        return some[thinned(points[some], count)]
     offset = points - points.min(0)
     order, turn, rank = turns(offset, _cell(offset, count))
     cells = int(rank.max()) + 1
