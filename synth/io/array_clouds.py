@@ -46,6 +46,14 @@ def read_npz(path: Path, asked: Sequence[str] = ()) -> Raw:
     return _with_beside(raw, arrays, asked) if name in PLACES else raw
 
 
+def is_rows(path: Path) -> bool:
+    """Whether a .npy holds rows of three numbers and more, by its header alone."""
+    try:
+        return _is_rows(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError):
+        return False
+
+
 def npz_bytes(cloud: Cloud) -> bytes:
     """The cloud's arrays under their own names, points in the frame of its source; the same cloud gives the same
     bytes."""

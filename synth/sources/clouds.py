@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synth.errors import SourceError
+from synth.io.array_clouds import is_rows
 from synth.io.columns import LABEL, POINTS
 from synth.io.normals import Normals
 from synth.io.points import CLOUDS, MESHES, CloudOptions
@@ -138,6 +139,8 @@ def _is_cloud(file: Path, text: bool = False) -> bool:
     suffix = file.suffix.lower()
     if suffix not in MESHES + CLOUDS:
         return False
+    if suffix == ".npy":
+        return is_rows(file)
     return suffix not in TEXTS or ((text or suffix != ".txt") and _has_rows(file))
 
 

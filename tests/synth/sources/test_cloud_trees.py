@@ -280,3 +280,27 @@ def test_good_parts_are_labelled_only_where_it_is_asked_for(tmp_path):
     assert any(note.topic == "labels" for note in good.meta["notes"])
     (asked,) = read(tmp_path, columns=("x", "y", "z", "label"))
     np.testing.assert_array_equal(asked.cloud.labels, POINTS[:, 2] > 0)
+
+
+@pytest.mark.parametrize("shape", [(400, 3), (20, 20, 3), (400, 6)])
+def test_an_array_is_a_cloud_by_its_shape_alone(tmp_path, shape):
+    np.save(tmp_path / "a.npy", 1000 * np.resize(POINTS[:400], (400, shape[-1])).reshape(shape))
+    np.save(tmp_path / "embedding.npy", np.zeros(768))
+    (tmp_path / "broken.npy").write_bytes(b"x")
+    assert recognise(tmp_path) == "clouds"
+    assert [entry.file.name for entry in list_tree(tmp_path, unit="mm").entries] == ["a.npy"]
+
+
+def test_arrays_beside_images_are_not_the_data(tmp_path):
+    save(tmp_path / "a.png", random_image(1))
+    np.save(tmp_path / "b.npy", POINTS)
+    assert recognise(tmp_path) == "folder"
+
+
+def test_an_archive_of_arrays_without_a_clear_name_is_refused_naming_them(tmp_path):
+    np.savez(tmp_path / "a.npz", left=1000 * POINTS, right=1000 * POINTS)
+    with pytest.raises(SourceError, match=r"several arrays that may be the points: left float32 \(600, 3\), right"):
+        list(read(tmp_path))
+    np.savez(tmp_path / "a.npz", mesh_scan=1000 * POINTS, id=np.arange(3))
+    (sample,) = read(tmp_path)
+    np.testing.assert_allclose(sample.cloud.points, POINTS, atol=1e-7)
