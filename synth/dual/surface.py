@@ -15,7 +15,7 @@ from synth.dual.frame import tangent_frame
 from synth.dual.numbers import Place
 from synth.errors import SampleError
 from synth.io.extent import extent
-from synth.io.orientation import oriented
+from synth.io.outward import oriented
 from synth.io.points import LEAST_POINTS
 from synth.sample import Cloud
 

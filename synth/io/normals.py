@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from synth.errors import SourceError
-from synth.io.orientation import Oriented, Sensor, disorder, oriented
+from synth.io.outward import Oriented, Sensor, disorder, oriented
 from synth.io.spread import thinned
 from synth.io.told import Told
 from synth.sample import Cloud

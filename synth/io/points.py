@@ -60,7 +60,7 @@ class CloudOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CloudReading:
     """A cloud with what is known of its file. unit: the one it was read in; viewpoint: where the sensor was, in the
     cloud's frame, metres; found: points in the file; dropped: points by reason; size: without stray points."""
 
@@ -81,7 +81,7 @@ def read_points(path: str | Path, count: int = 20_000, unit: Unit = "auto", colu
     return read_cloud(path, CloudOptions(count, unit, tuple(columns))).cloud
 
 
-def read_cloud(path: str | Path, options: CloudOptions) -> Reading:
+def read_cloud(path: str | Path, options: CloudOptions) -> CloudReading:
     """`read_points` with what is known of the file; normals as they are in it."""
     path = Path(path)
     raw = parsed(path, options.points, options.columns)
@@ -100,7 +100,7 @@ def read_cloud(path: str | Path, options: CloudOptions) -> Reading:
     points, origin = _placed(raw.points, size, metres)
     normals = None if raw.normals is None else raw.normals.astype(np.float32)
     viewpoint = raw.viewpoint if options.viewpoint is None else np.array(options.viewpoint)
-    return Reading(
+    return CloudReading(
         Cloud(points, normals, raw.colors, raw.labels, origin),
         unit,
         Extent(size.low * metres - origin, size.high * metres - origin, size.stray),

@@ -14,8 +14,8 @@ from synth.io.cloud_image import rendered
 from synth.io.columns import LABEL
 from synth.io.images import content_hash
 from synth.io.normals import settled
-from synth.io.orientation import Sensor
-from synth.io.points import LEAST_POINTS, CloudOptions, Reading, parsed, read_cloud
+from synth.io.outward import Sensor
+from synth.io.points import LEAST_POINTS, CloudOptions, CloudReading, parsed, read_cloud
 from synth.io.units import METRES
 from synth.sample import Cloud, Sample
 from synth.sources.notes import Note
@@ -79,11 +79,11 @@ def load_cloud(entry: Entry, options: CloudOptions) -> Sample:
     )
 
 
-def _sensor(reading: Reading, options: CloudOptions) -> Sensor:
+def _sensor(reading: CloudReading, options: CloudOptions) -> Sensor:
     return Sensor(reading.viewpoint, options.viewpoint is not None, -np.array(reading.cloud.origin))
 
 
-def _marked(file: Path, reading: Reading) -> np.ndarray:
+def _marked(file: Path, reading: CloudReading) -> np.ndarray:
     """Which points (N,) bool of a cloud lie on the defect whose points alone a file holds, in the cloud's own unit."""
     cloud: Cloud = reading.cloud
     defect = parsed(file, 0).points * METRES[reading.unit] - cloud.origin

@@ -20,12 +20,14 @@ from pathlib import Path
 from synth.errors import SourceError
 from synth.io.array_clouds import is_rows
 from synth.io.columns import LABEL, POINTS
+from synth.io.names import own_name
 from synth.io.normals import Normals
 from synth.io.points import CLOUDS, MESHES, CloudOptions
 from synth.io.regular import regular_file
 from synth.io.text_clouds import count_of_numbers, header, separator_of
 from synth.io.units import Unit
 from synth.sources.cloud_units import with_units
+from synth.sources.leftovers import leftover
 from synth.sources.listing import (
     Entry,
     Listing,
@@ -33,10 +35,10 @@ from synth.sources.listing import (
     files_below,
     is_image,
     limit_good_images,
+    look_below,
     open_root,
 )
-from synth.sources.product_tree import divide, product_folders
-from synth.sources.walk import is_hidden
+from synth.sources.product_tree import by_name, divide, product_folders
 
 GOOD = ("good", "positive")
 PARTS = ("train", "test")
@@ -59,7 +61,7 @@ def is_clouds(root: Path) -> bool:
     """Whether the folder is one of those trees and has fewer images than clouds, or else holds clouds and has no images
     in sub-folders. Text does not count as a cloud beside images: it may be their labels; nor do arrays."""
     classes = _classes(root)
-    if not classes and not any(_is_cloud(file) for file in root.iterdir() if not is_hidden(file.name)):
+    if not classes and not any(_is_cloud(file) for file in root.iterdir() if not leftover(file.name)):
         return False
     files, _ = files_below(root)
     if any(folder.name == MULSEN for folder in classes):
@@ -88,15 +90,16 @@ def list_clouds(
     """The clouds below a folder. `points`, `columns`, `normals` and `viewpoint` are those of
     `synth.io.points.CloudOptions`; `unit` one for all files, or by pattern; auto is one for all files of a product."""
     root = open_root(root)
-    files, problems = files_below(root, exclude, follow_links)
+    files, problems, notes = look_below(root, exclude, follow_links)
     options = CloudOptions(points, "auto", tuple(columns), normals, viewpoint)
     classes = _classes(root)
+    by_name(folder.parent if folder.name == MULSEN else folder for folder in classes)  # refuses two of one name
     entries: list[Entry] = []
-    notes: tuple[str, ...] = ()
     if classes:
         below, outside = divide(files, classes)
-        read, notes = _without_sensors(root, classes, outside)
+        read, told = _without_sensors(root, classes, outside)
         problems.extend(_misplaced(root, read))
+        notes = (*notes, *told)
         for folder in classes:
             known = _class_of(folder, product if len(classes) == 1 else None)
             for made in _class_entries(known, below[folder], options):
@@ -105,7 +108,7 @@ def list_clouds(
                 else:
                     problems.append(made)
     else:
-        own = product or _name(root)
+        own = product or own_name(root)
         for file in filter(_is_cloud, files):
             place = file.relative_to(root).as_posix()
             entries.append(Entry(f"{own}/{place}", file, own, None, "train", cloud=options))
@@ -115,12 +118,6 @@ def list_clouds(
     kept = limit_good_images(sorted(entries, key=lambda entry: entry.id), good_limit)
     found, wrong = with_units(root, kept, unit, tree=bool(classes))
     return Listing("clouds", root, found, (*problems, *wrong), notes)
-
-
-def _name(folder: Path) -> str:
-    """A folder's own name, also where it is a link."""
-    name = folder.absolute().name
-    return name if name not in ("", "..") else folder.resolve().name
 
 
 def _classes(root: Path) -> list[Path]:
@@ -210,7 +207,7 @@ def _is_class(folder: Path) -> bool:
         return False
     text = any((folder / name).is_dir() for name in TRUTH)
     places = (folder / "train", *(folder / "train" / name for name in GOOD))
-    files = (file for place in places if place.is_dir() for file in place.iterdir() if not is_hidden(file.name))
+    files = (file for place in places if place.is_dir() for file in place.iterdir() if not leftover(file.name))
     return any(not file.is_dir() and _is_cloud(file, text) for file in files)
 
 
@@ -225,7 +222,7 @@ class Class:
 
 def _class_of(folder: Path, product: str | None) -> Class:
     home = folder.parent if folder.name == MULSEN else folder
-    return Class(folder, product or _name(home), (_name(home), home.resolve().name))
+    return Class(folder, product or own_name(home), (own_name(home), home.resolve().name))
 
 
 def _class_entries(known: Class, files: Sequence[Path], options: CloudOptions) -> Iterator[Entry | Problem]:

@@ -14,7 +14,7 @@ from synth.dual.surface import prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import GeneratorError, SampleError
 from synth.generators import Request
-from synth.io.orientation import oriented
+from synth.io.outward import oriented
 from synth.sample import Cloud, Sample
 from tests.synth.dual.scans import ball_cloud, scaled, slab_cloud
 

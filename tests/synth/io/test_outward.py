@@ -13,7 +13,7 @@ from synth.dual import DefectSpec
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import SourceError
 from synth.io.normals import settled
-from synth.io.orientation import Sensor, oriented
+from synth.io.outward import Sensor, oriented
 from synth.sample import Cloud, Sample
 
 SIZE = 6000
