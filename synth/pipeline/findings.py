@@ -56,13 +56,19 @@ class Seen:
         assert sample.mask is not None
         meta, product = sample.meta, str(sample.product)
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
-        self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        if sample.cloud is None:
+            self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
         self.agreement.add(sample)
         for note in (*meta["entry"].notes, *meta.get("notes", ())):
             self.notes.add(product, below(self.root, meta["file"]), note)
         if sample.xyz is not None:
             self.scans.add(sample, below(self.root, meta["file"]), self.notes)
-        if sample.defect is not None:
+        if sample.defect is not None and sample.cloud is not None:
+            if sample.cloud.labels is None or not sample.cloud.labels.any():
+                what = "labels none of its points, though the cloud is said to show a defect"
+                self.problems.append(Problem(meta["file"], what, "label them, or move it to the good ones", "warning"))
+                self.blank.add(sample.id)
+        elif sample.defect is not None:
             self.problems.extend(_mask_problems(meta["mask_file"] or meta["file"], sample.mask))
             if sample.mask.any():
                 self.coverage[product, sample.defect].append(float(sample.mask.mean()))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from synth.io.units import Unit
 from synth.sources.scan_options import Background, ScanUnit
 
 
@@ -260,8 +261,25 @@ class CloudSource(BaseModel):
         json_schema_extra={"unit": "points"},
         ge=100,
     )
-    unit: Literal["auto", "m", "cm", "mm", "inch"] = Field(
-        "auto", description="Unit of the files; auto: 20 and more is mm, up to 0.5 is m, between is inch."
+    unit: Unit | dict[str, Unit] = Field(
+        "auto",
+        description="Unit of the files: m, cm, mm, um or inch, or one by pattern as {'*.stl': mm}; auto: the format's, "
+        "or one for all files of a product by their median extent, which is an error where it suits two units.",
+    )
+    columns: tuple[str, ...] = Field(
+        (),
+        description="Columns to read, by name or, of rows without names, in order: x, y, z, nx, ny, nz, r, g, b, "
+        "label, - for one to skip; none = the known names but label, which marks a good part only if it is named here.",
+    )
+    normals: Literal["auto", "file", "flip", "estimate"] = Field(
+        "auto",
+        description="auto: the files' normals, turned where they do not point outwards, or estimated; file: as they "
+        "are; flip: all turned; estimate: fitted to the points.",
+    )
+    viewpoint: tuple[float, float, float] | None = Field(
+        None,
+        description="Where the sensor of a one-sided scan was, in the files' frame and unit: normals point there; none "
+        "= as a PCD says, or (0, 0, 0) where a camera there sees all of it.",
     )
     good_limit: int | None = _count(None, "Good parts used at most of each product, the first by name.", "parts")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")

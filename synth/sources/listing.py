@@ -19,7 +19,7 @@ import numpy as np
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash
 from synth.io.names import composed, is_utf8
-from synth.io.points import Unit
+from synth.io.points import CloudOptions
 from synth.printable import printable
 from synth.sample import Sample
 from synth.sources.agreement import HALF, Agreement
@@ -35,9 +35,9 @@ from synth.sources.walk import unlistable, walk
 class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` as in Sample; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud, read with
-    the options of `scan`. `cloud`:
-    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
-    `reading`: what the recipe says about image files. `notes`: what was inferred from its name and folders."""
+    the options of `scan`. `cloud`: `file` is a cloud or mesh itself, read so; its `mask` is where its labels come from.
+    `listed`: a split file gives its split. `reading`: what the recipe says about image files. `notes`: what was
+    inferred from its name and folders."""
 
     id: str
     file: Path
@@ -47,7 +47,7 @@ class Entry:
     mask: Path | None = None
     xyz: Path | None = None
     scan: ScanOptions = AS_FOUND
-    cloud: tuple[int, Unit] | None = None
+    cloud: CloudOptions | None = None
     listed: bool = False
     reading: Reading = UNSAID
     notes: tuple[Note, ...] = ()
@@ -103,7 +103,9 @@ def load(entry: Entry) -> Sample:
     """The image and mask behind an entry. A good part has an all-False mask, and so has a defect whose mask file
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
     if entry.cloud is not None:
-        return _load_cloud(entry, *entry.cloud)
+        from synth.sources.cloud_samples import load_cloud
+
+        return load_cloud(entry, entry.cloud)
     pair = read_pair(entry.file, entry.mask, entry.reading, alone=entry.xyz is None)
     image, mask = pair.image, pair.mask
     xyz, known, notes = (None, {}, ()) if entry.xyz is None else _read_xyz(entry, mask.shape)
@@ -156,44 +158,6 @@ def _read_xyz(entry: Entry, size: tuple[int, ...]) -> tuple[np.ndarray, dict[str
         found, wanted = (f"{h} x {w} (height x width)" for h, w in (xyz.shape[:2], size))
         raise SourceError(f"{path} is {found}, its image {entry.file} {wanted}; give both at the size of the sensor")
     return xyz, known, notes
-
-
-def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
-    """A cloud with an image of it, which stands in wherever images are compared or shown."""
-    from synth.io.cloud_image import rendered
-    from synth.io.points import LEAST_POINTS, read_points
-
-    cloud = read_points(entry.file, points, unit)
-    if len(cloud.points) < LEAST_POINTS:
-        raise SourceError(
-            f"{entry.file} holds {len(cloud.points)} points, wanted at least {LEAST_POINTS}; scan or sample it denser, "
-            "or leave it out with source.exclude"
-        )
-    _check_spread(entry.file, cloud.points)
-    image, mask = rendered(cloud)
-    return Sample(
-        id=entry.id,
-        image=image,
-        mask=mask,
-        cloud=cloud,
-        product=entry.product,
-        defect=entry.defect,
-        split=entry.split,
-        meta={
-            "file": str(entry.file),
-            "mask_file": None,
-            "sha256": content_hash(cloud.points),
-            "white": None,
-            "entry": entry,
-        },
-    )
-
-
-def _check_spread(file: Path, points: np.ndarray) -> None:
-    """SourceError where most points have the place of another, so that the cloud shows no surface."""
-    _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    if np.median(count[place.ravel()]) > 1:
-        raise SourceError(f"{file}: most of its {len(points)} points occur twice or more; remove the duplicates")
 
 
 def reopen(sample: Sample) -> Sample:

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from synth.io.geometry import packed_masks, read_masks
-from synth.io.points import guess_unit, npz_bytes, pcd_bytes, ply_bytes, read_ply, read_points
+from synth.io.points import npz_bytes, pcd_bytes, ply_bytes, read_ply, read_points
 from synth.io.tiff import xyz_bytes
 from synth.pipeline.regenerate import regenerate
 from synth.pipeline.runs import Run, export, run
@@ -137,11 +137,6 @@ def test_clouds_survive_their_files(tmp_path):
         path = tmp_path / f"ball{suffix}"
         path.write_bytes(content)
         assert np.array_equal(read_points(path, 500, "m").points, cloud.points)
-
-
-def test_units_are_guessed_by_the_size_of_a_part():
-    points = ball_cloud(200).cloud.points
-    assert [guess_unit(points * factor) for factor in (1, 1000, 40)] == ["m", "mm", "inch"]
 
 
 def test_an_organised_cloud_survives_its_file_and_millimetres_become_metres(tmp_path):
