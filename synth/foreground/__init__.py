@@ -1,10 +1,10 @@
-from synth.foreground.contrast import against_ground
-from synth.foreground.ground import at_work_size, at_size, ring, corners
-import numpy as np
-def foreground(image):
-    small = at_work_size(image)
-    for f in (ring(small.shape[:2]), corners(small.shape[:2])):
-        found = against_ground(small, f)
-        if found is not None:
-            return at_size(found, image.shape[:2])
-    return np.ones(image.shape[:2], bool)
+"""Where the product is in its images, estimated; `synth.parts` decides for a product whether that is used.
+
+Against a plain ground one image is enough (`contrast`), wherever the product lies in it. Where it is not, as with a
+dark part on a dark ground, the good images of a fixed camera are taken together (`faint`). An image without a plain
+ground, as of a texture that fills the frame, is product everywhere.
+"""
+
+from synth.foreground.estimate import Learnt, Look, foreground, learn
+
+__all__ = ["Learnt", "Look", "foreground", "learn"]

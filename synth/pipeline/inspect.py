@@ -15,7 +15,7 @@ from synth.errors import SourceError
 from synth.generators import Progress
 from synth.io.images import write_png
 from synth.parts import PartFinding, contact_sheet, settle_parts
-from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, problems_of_all
+from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, part_problems, problems_of_all
 from synth.pipeline.preparation import silent
 from synth.recipe import source_for
 from synth.sample import Sample
@@ -122,6 +122,7 @@ def inspect(
         *problems_of_all(listing, seen),
         *count_problems(listing, {(kind.product, kind.defect): kind.train for kind in kinds}),
         *duplicate_problems(find_duplicates(rows)),
+        *part_problems(parts),
         *(differing_whites(files, "warning") for files in seen.whites.values() if len(files) > 1),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
