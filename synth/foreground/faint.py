@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from synth.foreground.ground import AREA, evened, is_plain, plane, ring
-from synth.foreground.regions import depth, dilated, eroded, filled, largest, opened, tidy
+from synth.foreground.regions import closed, depth, dilated, eroded, filled, largest, opened, tidy
 
 LEAST_SEEN = 0.8
 """Share of the good images that have to show the product, on a plain ground."""
@@ -29,8 +29,9 @@ _SOFT = 1.0
 _GROUND_SOFT = 6.0
 _NOISE_QUANTILE, _NOISE_MARGIN, _LEAST_TOLERANCE = 0.95, 1.4, 3.5
 _AWAY = 5
+_SELDOM = 0.2
 _SHARP, _LEAST_SHARP = 2.0, 0.75
-_DARK = 0.8
+_DARK, _BROAD = 0.8, 6
 _LEAST_SHADE = 0.05
 _DARKEST = 0.1
 _STEP = 0.3
@@ -42,6 +43,7 @@ _SURE_STEPS = 60.0
 _GAIN, _ZERO = 3.0, 64.0
 _GAP = 4
 _SLIVER = 3
+_BAY = 4
 _EPSILON = 1e-3
 
 
@@ -115,7 +117,7 @@ def _distance(image: np.ndarray, ground: np.ndarray) -> np.ndarray:
 
 
 def _differing(distance: np.ndarray, tolerance: float) -> np.ndarray:
-    return filled(tidy(distance > tolerance))
+    return filled(tidy(closed(opened(distance > tolerance, 1), _BAY)))
 
 
 def _common_ground(
@@ -129,12 +131,13 @@ def _common_ground(
         distances = [_distance(image, ground + common) for image, ground in zip(images, planes, strict=True)]
         noise = float(np.median([np.quantile(distance[frame], _NOISE_QUANTILE) for distance in distances]))
         tolerance = max(_LEAST_TOLERANCE, _NOISE_MARGIN * noise)
-        total, weight = np.zeros_like(common), np.zeros(common.shape[:2], np.float32)
-        for image, ground, distance in zip(images, planes, distances, strict=True):
-            bare = ~dilated(_differing(distance, tolerance), _AWAY)
-            total += _soft((image - ground) * bare[..., None], _GROUND_SOFT)
-            weight += _soft(bare, _GROUND_SOFT)
-        common = total / np.maximum(weight, _EPSILON)[..., None]
+        seen = np.mean([_differing(distance, tolerance) for distance in distances], axis=0)
+        # Bays are kept out: a piece of product that is as bright as the ground would draw the ground to itself.
+        bare = ~dilated(filled(closed(seen > _SELDOM, 4 * _BAY)), _AWAY)
+        beside = np.median([image - ground for image, ground in zip(images, planes, strict=True)], axis=0)
+        common = (
+            _soft(beside * bare[..., None], _GROUND_SOFT) / np.maximum(_soft(bare, _GROUND_SOFT), _EPSILON)[..., None]
+        )
     return common, tolerance
 
 
@@ -154,7 +157,7 @@ def _sharp(find: np.ndarray, distance: np.ndarray) -> bool:
 def _shaded(image: np.ndarray, ground: np.ndarray, find: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What is much darker than the ground, bool (h, w); and its brightness (h, w), NaN at its rim and elsewhere."""
     brightness = image.mean(axis=-1)
-    dark = opened(find & (_soft(brightness, _SOFT) < _DARK * ground.mean(axis=-1)), 2)
+    dark = opened(find & (_soft(brightness, _SOFT) < _DARK * ground.mean(axis=-1)), _BROAD)
     inner = eroded(dark, 1) & eroded(find, 4)
     return dark, np.where(inner, _soft_within(brightness, inner, _SOFT), np.nan)
 

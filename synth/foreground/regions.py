@@ -27,6 +27,11 @@ def opened(region: np.ndarray, radius: int) -> np.ndarray:
     return cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)[2 * radius : -2 * radius, 2 * radius : -2 * radius] > 0
 
 
+def closed(region: np.ndarray, radius: int) -> np.ndarray:
+    """The region with its gaps and bays narrower than a disc of `radius` px."""
+    return ~opened(~region, radius)
+
+
 def filled(region: np.ndarray) -> np.ndarray:
     """The region with its holes, which are those that do not reach the border of the image."""
     outside = np.pad(~region, 1, constant_values=True).astype(np.uint8)
