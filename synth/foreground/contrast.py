@@ -109,7 +109,7 @@ def _closed_faces(product: np.ndarray, brightness: np.ndarray) -> np.ndarray:
     closed = product.copy()
     for hole in range(1, count + 1):
         inside = holes == hole
-        core = ndimage.binary_erosion(inside)
+        core = eroded(inside, 1)
         if inside.sum() < product.sum() / 5 and core.any() and np.quantile(brightness[core], 0.1) > 0.9:
             closed |= inside
     return closed
