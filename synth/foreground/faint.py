@@ -24,26 +24,26 @@ LEAST_AGREEMENT = 0.8
 """Overlap (IoU) of an image's find with what most images show, from which it agrees."""
 FEWEST = 4
 """Good images from which they are taken together."""
-_ROUNDS = 3
-_SOFT = 1.0
-_GROUND_SOFT = 6.0
-_NOISE_QUANTILE, _NOISE_MARGIN, _LEAST_TOLERANCE = 0.95, 1.4, 3.5
-_AWAY = 5
-_SELDOM = 0.2
-_SHARP, _LEAST_SHARP = 2.0, 0.75
-_DARK, _BROAD = 0.8, 6
-_LEAST_SHADE = 0.05
-_DARKEST = 0.1
-_STEP = 0.3
-_STRONG = 2.0
-_LEAST_STRUCTURE = 30
-_LOCAL = 6.0
-_PRODUCT_STEPS = (1.0, 2.0, 3.3, 5.0, 10.0)
-_SURE_STEPS = 60.0
-_GAIN, _ZERO = 3.0, 64.0
-_GAP = 4
-_SLIVER = 3
 _BAY = 4
+"""Bays of a find up to twice as wide are closed, px at working size as all lengths here."""
+
+# The ground: rounds of fitting, Gaussians for images and for the ground, tolerance = margin x quantile of the noise.
+_ROUNDS, _SOFT, _GROUND_SOFT = 3, 1.0, 6.0
+_NOISE_QUANTILE, _NOISE_MARGIN, _LEAST_TOLERANCE = 0.95, 1.4, 3.5
+# Ground is what lies this far from all that differs in more than this share of the images.
+_AWAY, _SELDOM = 5, 0.2
+# An outline is sharp where its step is so many times the slope beside it, at this share of it.
+_SHARP, _LEAST_SHARP = 2.0, 0.75
+
+# Shade: darker than this share of the ground's brightness, broader than a disc of this radius, in this share of a find.
+_DARK, _BROAD, _LEAST_SHADE = 0.8, 6, 0.05
+_DARKEST = 0.1
+# Product in shade is told by steps of _STEP grey levels above it: lines of at least so many px that hang together with
+# the product over gaps of twice _GAP, somewhere strong; and the distributions of the minimal cut, in steps.
+_STEP, _STRONG, _LEAST_STRUCTURE, _LOCAL, _GAP = 0.3, 2.0, 30, 6.0, 4
+_PRODUCT_STEPS, _SURE_STEPS = (1.0, 2.0, 3.3, 5.0, 10.0), 60.0
+_GAIN, _ZERO = 3.0, 64.0
+_SLIVER = 3
 _EPSILON = 1e-3
 
 
