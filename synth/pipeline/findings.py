@@ -13,6 +13,7 @@ import numpy as np
 from synth.checks.ledger import Duplicates
 from synth.errors import SourceError
 from synth.io.names import check_names
+from synth.parts import PartFinding
 from synth.pipeline.scan_report import ScanReport
 from synth.sample import Sample
 from synth.sources.agreement import Agreement
@@ -153,6 +154,18 @@ def duplicate_problems(pairs: Iterable[Duplicates]) -> Iterator[Problem]:
             yield Problem(pair.first.name, _copies_of([pair]), "keep one of them")
     for group in copies.values():
         yield Problem(group[0].first.name, _copies_of(group), "keep one of them", "warning")
+
+
+def part_problems(findings: Iterable[PartFinding]) -> Iterator[Problem]:
+    """Good images that do not agree on where the product is."""
+    for finding in findings:
+        if not finding.doubtful:
+            continue
+        named = ", ".join(finding.doubtful[:FEW_NAMES])
+        more = f" and {len(finding.doubtful) - FEW_NAMES} more" if len(finding.doubtful) > FEW_NAMES else ""
+        what = f"has good images in which the product is not found where, or as large as, in most: {named}{more}"
+        remedy = "take out those that are no good images of it, or name masks with source.foreground"
+        yield Problem(finding.product, what, remedy, "warning")
 
 
 def _copies_of(pairs: Sequence[Duplicates]) -> str:

@@ -16,7 +16,7 @@ from synth.generators import Progress
 from synth.io.own import check_own_image, write_own_image
 from synth.parts import PartFinding, contact_sheet, settle_parts
 from synth.pipeline.cloud_report import MeasuredCloud, cloud_lines, measured_cloud
-from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, problems_of_all
+from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, part_problems, problems_of_all
 from synth.pipeline.preparation import silent
 from synth.pipeline.scan_report import ScanFacts
 from synth.recipe import source_for
@@ -134,6 +134,7 @@ def inspect(
         *problems_of_all(listing, seen),
         *count_problems(listing, {(kind.product, kind.defect): kind.train for kind in kinds}),
         *duplicate_problems(find_duplicates(rows)),
+        *part_problems(parts),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
     told = (*listing.notes, *seen.scans.lines, *seen.notes.lines, *notes)

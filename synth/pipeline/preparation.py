@@ -13,7 +13,15 @@ from synth.errors import SourceError
 from synth.generators import GENERATORS, Progress
 from synth.io.names import check_names
 from synth.parts import PartFinding, settle_parts
-from synth.pipeline.findings import Seen, below, capped, count_problems, duplicate_problems, problems_of_all
+from synth.pipeline.findings import (
+    Seen,
+    below,
+    capped,
+    count_problems,
+    duplicate_problems,
+    part_problems,
+    problems_of_all,
+)
 from synth.pipeline.scan_report import ScanReport
 from synth.recipe import Recipe
 from synth.sample import Sample
@@ -58,13 +66,17 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     validation = [s for s in split.validation if (s.product, s.defect) in kinds]
     wanted = replace(split, shots=shots, good_images=good_images, validation=validation)
     settled, findings = settle_parts(wanted, recipe.source)
-    notes = () if listing is None else _notes(listing, seen, ledger, duplicates)
+    notes = () if listing is None else _notes(listing, seen, ledger, duplicates, findings)
     notes += placement_notes(recipe, settled.good_images)
     return Prepared(settled, ledger, findings, notes)
 
 
 def _notes(
-    listing: Listing, seen: Seen, ledger: Sequence[LedgerRow], duplicates: Sequence[Duplicates]
+    listing: Listing,
+    seen: Seen,
+    ledger: Sequence[LedgerRow],
+    duplicates: Sequence[Duplicates],
+    findings: Sequence[PartFinding],
 ) -> tuple[str, ...]:
     """What was inferred, then the warnings. SourceError for the first error among the problems."""
     learnt = Counter({(row.product, row.defect): 0 for row in ledger})
@@ -73,6 +85,7 @@ def _notes(
         *problems_of_all(listing, seen),
         *(few for few in count_problems(listing, learnt) if few.severity == "warning"),
         *duplicate_problems(duplicates),
+        *part_problems(findings),
     ]
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
