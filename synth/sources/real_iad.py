@@ -21,7 +21,7 @@ PLACES = "OK/<part> or NG/<type>/<part> in a product's folder"
 
 
 def _is_product(folder: Path) -> bool:
-    return (folder / "OK").is_dir() and (folder / "NG").is_dir()
+    return (folder / "NG").is_dir() and any((folder / "OK").glob("S[0-9]*/"))
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
