@@ -20,7 +20,8 @@ from typing import Literal
 
 import numpy as np
 
-from synth.checks.ledger import LedgerRow, find_duplicates, ledger_row
+from synth.checks.duplicates import find_duplicates
+from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.io.images import content_hash, perceptual_hash
 from synth.sample import Sample

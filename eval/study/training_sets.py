@@ -25,7 +25,8 @@ from pathlib import Path
 from eval.segmenters.feed import resize
 from eval.study.training_side import TrainingSide, as_training
 from synth.checks import Reject
-from synth.checks.ledger import LedgerRow, check_leaks
+from synth.checks.duplicates import check_leaks
+from synth.checks.ledger import LedgerRow
 from synth.checks.mask import judge
 from synth.errors import EvalError
 from synth.generators import GENERATORS, Progress, Request

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from synth.checks.ledger import Duplicates, LedgerRow, find_duplicates
+from synth.checks.duplicates import Duplicates, find_duplicates
+from synth.checks.ledger import LedgerRow
 from synth.errors import SourceError
 from synth.generators import Progress
 from synth.io.images import write_png

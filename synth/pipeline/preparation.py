@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from synth.checks.ledger import LedgerRow, build_ledger, check_leaks
+from synth.checks.duplicates import check_leaks
+from synth.checks.ledger import LedgerRow, build_ledger
 from synth.generators import GENERATORS, Progress
 from synth.io.names import check_names
 from synth.parts import PartFinding, settle_parts
