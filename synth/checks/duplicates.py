@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -29,14 +29,14 @@ SAME, SAME_DETAIL = 1.0, 0.35
 """The same limits where there are no pixels to compare."""
 LEAST_DETAIL = 0.5
 """Grey levels; below it a thumbnail shows nothing but shading and rounding, and only equal pixels count."""
-CROWD = 12
+CROWD = 6
 """Images as close as NEAR to one, above which thumbnails do not tell copies from others."""
 
 Pixels = Callable[[LedgerRow], np.ndarray | None]
 """The image of a row, uint8 (H, W, 3); None where it cannot be had again."""
 
 _BLOCK = 512
-_FEW = 64
+_FEW = 512
 _PROJECTIONS = 128
 _SLACK = 0.1
 """Grey levels that float32 may be off."""
@@ -125,9 +125,10 @@ def _copies(rows: Sequence[LedgerRow], pixels: Pixels) -> Iterator[tuple[int, in
     hashes = hashes.reshape(-1, HASH_SIDE, HASH_SIDE)
     near, same = image_limits(hashes, NEAR, NEAR_DETAIL), image_limits(hashes, SAME, SAME_DETAIL)
     image = lru_cache(maxsize=8)(lambda place: pixels(rows[place]))
+    fine = cache(lambda place: _fine(image(place), hashes[place]))
     group = np.arange(len(rows))
     for members in _neighbourhoods(hashes, near):
-        for first, others in _suspects(hashes, near, members, image):
+        for first, others in _suspects(hashes, near, members, image, fine):
             others = others[group[others] != group[first]]
             if not len(others):
                 continue
@@ -137,7 +138,7 @@ def _copies(rows: Sequence[LedgerRow], pixels: Pixels) -> Iterator[tuple[int, in
                     continue
                 if _confirmed(image(first), image(second), distance <= min(same[first], same[second])):
                     group[group == group[second]] = group[first]
-                    yield first, second, distance
+                    yield min(first, second), max(first, second), distance
 
 
 def _confirmed(one: np.ndarray | None, other: np.ndarray | None, close: bool) -> bool:
@@ -145,17 +146,23 @@ def _confirmed(one: np.ndarray | None, other: np.ndarray | None, close: bool) ->
 
 
 def _suspects(
-    hashes: np.ndarray, limits: np.ndarray, members: np.ndarray, image: Callable[[int], np.ndarray | None]
+    hashes: np.ndarray,
+    limits: np.ndarray,
+    members: np.ndarray,
+    image: Callable[[int], np.ndarray | None],
+    fine: Callable[[int], np.ndarray],
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(row, later rows that may be its image) among rows that look alike."""
+    """(row, others that may be its image) among rows that look alike."""
     if len(members) <= _FEW:
         near = hash_distances(hashes[members], hashes[members]) <= np.minimum.outer(limits[members], limits[members])
         if near.sum(1).max() <= CROWD + 1:
             yield from ((int(one), members[n + 1 :][near[n, n + 1 :]]) for n, one in enumerate(members))
             return
+    like = hashes[members[0]].astype(np.float32)
     if _all_one_exposure(members, image):
         yield int(members[0]), members[1:]
-    prints = np.stack([_print(image(int(place)), hashes[place], hashes[members[0]]) for place in members])
+    ways = [int(np.square(turns(hashes[place]) - like).sum((1, 2)).argmin()) for place in members]
+    prints = np.stack([turned(fine(int(place)), way) for place, way in zip(members, ways, strict=True)])
     yield from ((int(members[one]), members[others]) for one, others in alike_in_noise(prints))
 
 
@@ -166,10 +173,8 @@ def _all_one_exposure(members: np.ndarray, image: Callable[[int], np.ndarray | N
     return all(first is not None and other is not None and one_exposure(first, other, False) for other in others)
 
 
-def _print(image: np.ndarray | None, thumbnail: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The fine print of an image, or its thumbnail without one, laid as fits the thumbnail `like` best."""
-    way = int(np.square(turns(thumbnail).astype(np.float32) - like).sum((1, 2)).argmin())
-    return turned(thumbnail.astype(np.float32) if image is None else fine_print(image), way)
+def _fine(image: np.ndarray | None, thumbnail: np.ndarray) -> np.ndarray:
+    return thumbnail.astype(np.float32) if image is None else fine_print(image)
 
 
 def _neighbourhoods(hashes: np.ndarray, limits: np.ndarray) -> Iterator[np.ndarray]:

@@ -30,11 +30,13 @@ _LEAST_SIDE, _LEAST_PIXELS = 24, 200
 _BLACK, _WHITE = 3, 252
 
 PRINT_SIDE = 32
-SHARED_RESIDUAL = 0.25, 0.7
-"""Correlation of residuals from which two of a crowd may be copies: where few correlate, and where many do."""
-STANDS_OUT = 7.5
-"""Times the usual correlation (median) of an image with the others of its crowd."""
-_SAMPLE = 256
+CORRELATED = 0.15, 0.5
+"""Correlation of what is two images' own from which they may be copies: where few correlate, and where many do."""
+STANDS_OUT = 3
+"""Times the usual correlation (median) of an image with the others."""
+CANDIDATES = 3
+"""Others that are looked at for each image, the most alike."""
+_FEW, _SAMPLE, _MODES, _LEAST_SHARING = 64, 512, 16, 6
 
 
 def one_exposure(first: np.ndarray, second: np.ndarray, unsure: bool = True) -> bool:
@@ -48,19 +50,20 @@ def one_exposure(first: np.ndarray, second: np.ndarray, unsure: bool = True) -> 
 
 
 def alike_in_noise(prints: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """(image, later images that may be copies of it) among many that look alike, laid the same way: `prints`
-    (N, 32, 32) float32, as of `fine_print`. What they have in common is taken off, so that noise is left and what is
-    each part's own; copies are those whose rest correlates more than is usual there."""
-    rest = _residuals(prints)
+    """(image, others that may be copies of it, the likeliest first) among many that look alike, laid the same way:
+    `prints` (N, 32, 32) float32, as of `fine_print`. What they have in common is taken off, so that noise is left and
+    what is each part's own; copies are those whose rest correlates more than is usual there."""
+    rest = _own(prints)
     usual = np.median(np.abs(rest @ rest[:: max(1, len(rest) // _SAMPLE)].T), axis=1)
-    limit = np.clip(STANDS_OUT * usual, *SHARED_RESIDUAL)
+    limit = np.clip(STANDS_OUT * usual, *CORRELATED) if len(rest) > _FEW else np.zeros(len(rest))
     for start in range(0, len(rest), _SAMPLE):
-        rows = slice(start, start + _SAMPLE)
-        alike = rest[rows] @ rest[start:].T >= np.maximum.outer(limit[rows], limit[start:])
-        for row, columns in enumerate(alike):
-            later = start + row + 1 + np.flatnonzero(columns[row + 1 :])
-            if len(later):
-                yield start + row, later
+        alike = rest[start : start + _SAMPLE] @ rest.T
+        for row, values in enumerate(alike, start):
+            values[row] = -1
+            best = np.argpartition(values, -CANDIDATES)[-CANDIDATES:]
+            best = best[values[best] >= limit[row]]
+            if len(best):
+                yield row, best[np.argsort(-values[best])]
 
 
 def fine_print(image: np.ndarray) -> np.ndarray:
@@ -69,20 +72,19 @@ def fine_print(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(_grey(image)).resize(size, Image.Resampling.BOX))
 
 
-def _residuals(prints: np.ndarray) -> np.ndarray:
-    """What is an image's own, (N, 1024) of unit length: without the mean image, as bright, as far shifted and scaled as
-    fits (first and second derivatives), and without slow changes of light."""
-    mean = prints.mean(0)
-    dy, dx = np.gradient(mean)
-    (dyy, dyx), (_, dxx) = np.gradient(dy), np.gradient(dx)
-    y, x = np.mgrid[-1 : 1 : PRINT_SIDE * 1j, -1 : 1 : PRINT_SIDE * 1j]
-    common = np.stack([np.ones_like(mean), mean, dy, dx, dyy, dyx, dxx, y * dy, x * dx, y * dx, x * dy])
-    basis = np.linalg.svd(common.reshape(len(common), -1), full_matrices=False)[2].astype(np.float32)
-    rest = (prints - mean).reshape(len(prints), -1)
-    rest -= (rest @ basis.T) @ basis
-    rest = rest.reshape(prints.shape)
-    rest -= gaussian_filter(rest, (0, 2, 2))
-    rest = rest.reshape(len(prints), -1)
+def _own(prints: np.ndarray) -> np.ndarray:
+    """What is an image's own, (N, 1024) of unit length: without the mean image, slow changes of light, and the ways in
+    which many of the images vary together, as with play; places where they vary more than usual count less."""
+    rest = prints - prints.mean(0)
+    rest = (rest - gaussian_filter(rest, (0, 2, 2))).reshape(len(prints), -1)
+    spread = np.median(np.abs(rest), axis=0)
+    rest = rest / np.maximum(spread, max(0.5 * float(np.median(spread)), 1e-6))
+    some = rest[:: max(1, len(rest) // _SAMPLE)]
+    who, _, modes = np.linalg.svd(some, full_matrices=False)
+    most = min(_MODES, len(some) // 4)
+    sharing = 1 / np.maximum((who[:, :most] ** 4).sum(0), 1e-12)
+    common = modes[:most][sharing >= max(_LEAST_SHARING, len(some) / 6)]
+    rest -= (rest @ common.T) @ common
     return rest / np.maximum(np.linalg.norm(rest, axis=1, keepdims=True), 1e-6)
 
 
@@ -127,4 +129,4 @@ def _halved(grey: np.ndarray) -> np.ndarray:
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
-    return image.mean(2, dtype=np.float32)
+    return np.asarray(Image.fromarray(image).convert("L"), np.float32)

@@ -35,7 +35,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
     check_names({(str(s.product), s.defect) for s in (*split.shots, *split.good_images, *split.test)})
     ledger = build_ledger(split.roles, split.hashes)
-    check_leaks(ledger)
+    check_leaks(ledger, accept=getattr(recipe.source, "duplicates", "error") == "warn")
     if learns:
         shots = [s for s in split.shots if asked(s.product, request.products) and asked(s.defect, request.defects)]
         products = {s.product for s in shots}

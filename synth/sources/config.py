@@ -31,6 +31,14 @@ def _follow_links() -> Any:
     return Field(False, description=help_text)
 
 
+def _duplicates() -> Any:
+    help_text = (
+        "What an image that has two roles, as a shot and for test, does: error (the run stops), or warn (it is told and "
+        "accepted)."
+    )
+    return Field("error", description=help_text)
+
+
 def _word(value: Any) -> Any:
     """auto and whole as words: a recipe makes every text of a field that takes a path absolute, these two as well."""
     path = Path(value) if isinstance(value, str | Path) else None
@@ -69,6 +77,7 @@ class FolderSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     test_fraction: float = Field(
@@ -93,6 +102,7 @@ class MvtecAdSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
 
@@ -111,6 +121,7 @@ class Mvtec3dSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
 
@@ -128,6 +139,7 @@ class EyecandiesSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
 
 
@@ -153,6 +165,7 @@ class CloudSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
 
 
 class ProceduralSource(BaseModel):
