@@ -45,7 +45,8 @@ def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
     no longer what the run was made from, EvalError where it has no shots, no validation shots or no test images, or was
     made before validation shots were kept from the generator."""
     run = Run(path)
-    split, ledger, _ = prepare(run.recipe, progress)
+    prepared = prepare(run.recipe, progress)
+    split, ledger = prepared.split, prepared.ledger
     if not split.shots:
         raise EvalError(
             f"{path} was drawn without real defects (generator: {run.recipe.generator.kind}), so there are none to "

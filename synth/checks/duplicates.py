@@ -9,8 +9,7 @@ pixels, as for rendered images and clouds, the thumbnails have to be closer.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -109,13 +108,20 @@ def find_duplicates(ledger: Sequence[LedgerRow], pixels: Pixels = pixels_of_file
 def duplicate_groups(ledger: Sequence[LedgerRow], pixels: Pixels = pixels_of_file) -> list[list[LedgerRow]]:
     """The rows of each image that occurs more than once, in the order of the ledger."""
     place = {row.id: number for number, row in enumerate(ledger)}
-    group = np.arange(len(ledger))
-    for pair in find_duplicates(ledger, pixels):
-        group[group == group[place[pair.second.id]]] = group[place[pair.first.id]]
-    members: dict[int, list[LedgerRow]] = defaultdict(list)
-    for row, number in zip(ledger, group.tolist(), strict=True):
-        members[number].append(row)
-    return [rows for rows in members.values() if len(rows) > 1]
+    groups = [sorted(group, key=lambda row: place[row.id]) for group in joined(find_duplicates(ledger, pixels))]
+    return sorted(groups, key=lambda group: place[group[0].id])
+
+
+def joined(pairs: Iterable[Duplicates]) -> list[list[LedgerRow]]:
+    """The rows that are one image, directly or through others, together."""
+    group: dict[str, list[LedgerRow]] = {}
+    for pair in pairs:
+        one = group.setdefault(pair.first.id, [pair.first])
+        other = group.setdefault(pair.second.id, [pair.second])
+        if one is not other:
+            one.extend(other)
+            group.update(dict.fromkeys((row.id for row in other), one))
+    return [rows for id, rows in group.items() if rows[0].id == id]
 
 
 def _copies(rows: Sequence[LedgerRow], pixels: Pixels) -> Iterator[tuple[int, int, float]]:

@@ -24,7 +24,7 @@ from synth.io.sealed import read_sealed, write_sealed
 from synth.parts import write_parts
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
-from synth.pipeline.preparation import Prepared, placement_notes
+from synth.pipeline.preparation import Prepared
 from synth.pipeline.stored import damage
 from synth.printable import printable
 from synth.recipe import Recipe, differences, load_recipe
@@ -84,11 +84,10 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
     if grown:
         recorded.pop("parts.json", None)  # there may be more products now
     good_images = prepared.split.good_images
-    notes = placement_notes(recipe, good_images)
     own: dict[Path, Callable[[Path], None]] = {
         folder.ledger: lambda path: write_ledger(prepared.ledger, path),
         folder.environment: lambda path: write_whole(path, json.dumps(environment.describe(), indent=1).encode()),
-        folder.parts: lambda path: write_parts(prepared.parts, good_images, path, notes),
+        folder.parts: lambda path: write_parts(prepared.parts, good_images, path, prepared.notes),
     }
     if not recorded or not damage(folder.ledger, recorded["ledger.parquet"]):
         check_same_source(folder, prepared.ledger)

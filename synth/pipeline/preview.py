@@ -12,7 +12,7 @@ from synth.generators import GENERATORS, Progress
 from synth.io.png import png_bytes
 from synth.parts import PartFinding
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import placement_notes, prepare
+from synth.pipeline.preparation import prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.writers import WRITERS
@@ -71,9 +71,8 @@ class Preview:
 def preview(recipe: Recipe, progress: Progress) -> Preview:
     """Read the source, open the generator and plan the run; nothing is written. Raises what these raise, as a run
     would."""
-    split, ledger, findings = prepare(recipe, progress)
+    split, ledger, findings, notes = prepare(recipe, progress)
     GENERATORS[recipe.generator.kind].open(recipe.generator, Path("model"), recipe.seed)
-    notes = placement_notes(recipe, split.good_images)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(
         Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.most_drawn)

@@ -55,7 +55,8 @@ def regenerate(run_path: str | Path, sample_id: str, progress: Progress | None =
     folder = run_folder(run_path)
     stored = _find(folder, sample_id)
     recipe = load_recipe(folder.recipe)
-    split, ledger, _ = prepare(recipe, progress or silent)
+    prepared = prepare(recipe, progress or silent)
+    split, ledger = prepared.split, prepared.ledger
     check_same_source(folder, ledger)
     made_with = check_environment(folder)
     generator = Worker(Job(recipe, folder.model, split.shots, split.good_images, made_with)).generator(progress)

@@ -33,8 +33,8 @@ def _follow_links() -> Any:
 
 def _duplicates() -> Any:
     help_text = (
-        "What an image that has two roles, as a shot and for test, does: error (the run stops), or warn (it is told and "
-        "accepted)."
+        "What happens where an image has two roles, such as shot and test: error (the run stops), or warn (it is told "
+        "and accepted)."
     )
     return Field("error", description=help_text)
 
