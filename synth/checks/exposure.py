@@ -30,13 +30,13 @@ _LEAST_SIDE, _LEAST_PIXELS = 24, 200
 _BLACK, _WHITE = 3, 252
 
 PRINT_SIDE = 32
-CORRELATED = 0.15, 0.5
+CORRELATED = 0.25, 0.7
 """Correlation of what is two images' own from which they may be copies: where few correlate, and where many do."""
-STANDS_OUT = 3
+STANDS_OUT = 6
 """Times the usual correlation (median) of an image with the others."""
 CANDIDATES = 3
 """Others that are looked at for each image, the most alike."""
-_FEW, _SAMPLE, _MODES, _LEAST_SHARING = 64, 512, 16, 6
+_SAMPLE, _MODES, _LEAST_SHARING = 512, 16, 6
 
 
 def one_exposure(first: np.ndarray, second: np.ndarray, unsure: bool = True) -> bool:
@@ -55,7 +55,7 @@ def alike_in_noise(prints: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     what is each part's own; copies are those whose rest correlates more than is usual there."""
     rest = _own(prints)
     usual = np.median(np.abs(rest @ rest[:: max(1, len(rest) // _SAMPLE)].T), axis=1)
-    limit = np.clip(STANDS_OUT * usual, *CORRELATED) if len(rest) > _FEW else np.zeros(len(rest))
+    limit = np.clip(STANDS_OUT * usual, *CORRELATED)
     for start in range(0, len(rest), _SAMPLE):
         alike = rest[start : start + _SAMPLE] @ rest.T
         for row, values in enumerate(alike, start):
