@@ -14,7 +14,7 @@ from synth.checks.duplicates import find_duplicates
 from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.generators import Progress
-from synth.io.images import write_png
+from synth.io.own import check_own_image, write_own_image
 from synth.parts import PartFinding, contact_sheet, settle_parts
 from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, problems_of_all
 from synth.pipeline.preparation import silent
@@ -24,6 +24,9 @@ from synth.sources import list_source
 from synth.sources.config import TreeSource
 from synth.sources.listing import Listing, Problem, as_problem, differing_whites, files_below, is_image, load
 from synth.split import Split, keep_for_validation, likeness, roles_of
+
+OVERLAY = "flawsmith inspect --overlay"
+"""Marks the images that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,10 @@ def inspect(
     overrides are those of `synth.recipe.source_for`. Never raises for bad data: what is wrong stands in the report.
 
     `overlay`: a PNG file to write, in which the product's outline and the shots' masks are drawn into a few images of
-    each product (see `synth.parts.contact_sheet`). WriterError where it cannot be written."""
+    each product (see `synth.parts.contact_sheet`). WriterError where it cannot be written, or exists and is not such a
+    file."""
+    if overlay is not None:
+        check_own_image(overlay, OVERLAY)
     try:
         source = source_for(place, layout, overrides)
         listing = list_source(source)
@@ -180,7 +186,7 @@ def _inferred(
     try:
         settled, findings = settle_parts(split, source)
         if overlay is not None:
-            write_png(overlay, contact_sheet(settled, findings))
+            write_own_image(overlay, contact_sheet(settled, findings), OVERLAY)
     except SourceError as problem:  # a file changed after it was inspected
         seen.problems.append(as_problem(problem, listing.root))
         return (), ()

@@ -15,7 +15,6 @@ from synth.pipeline.plan import plan
 from synth.pipeline.preparation import prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
-from synth.writers import WRITERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,9 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     )
     first = {good.product: good for good in reversed(split.good_images)}
     good_images = Counter(str(good.product) for good in split.good_images)
-    copies = 1 + sum(WRITERS[name].embeds_images for name in recipe.output.formats)
+    copies = 1 + len(recipe.output.formats)
     size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
-    size += sum(count * _bytes(first[product]) for product, count in good_images.items())
+    size += sum(copies * count * _bytes(first[product]) for product, count in good_images.items())
     counted = dict(sorted(good_images.items()))
     kept = validation_shots(ledger, {(kind.product, kind.defect) for kind in planned})
     return Preview(recipe.name, planned, counted, kept, len(split.test), size / 1e6, findings, notes)

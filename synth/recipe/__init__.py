@@ -72,6 +72,11 @@ class OutputConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: FormatName | tuple[FormatName, ...] = Field("mvtec", description=describe_formats())
+    real_test: bool = Field(
+        False,
+        description="Write the source's defective test images too, as split test of parquet and as type real_<type> of "
+        "the trees; their good test images are written always. Test images are copied, nothing is learnt from them.",
+    )
 
     @property
     def formats(self) -> tuple[str, ...]:
