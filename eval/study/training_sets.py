@@ -75,9 +75,9 @@ def build_training_sets(
         samples = [small[sample.id] for sample in kept] + [resized(sample, resolution) for sample in made]
         training_sets.append(TrainingSet(name, samples, [_row(name, sample) for sample in made]))
     progress("building training sets", len(names), len(names))
-    made = [row for training_set in training_sets for row in training_set.made]
+    rows = [row for training_set in training_sets for row in training_set.made]
     accept = getattr(side.run.recipe.source, "duplicates", "error") == "warn"
-    check_leaks([*map(as_training, side.real), *made], accept)
+    check_leaks([*map(as_training, side.real), *rows], accept)
     return training_sets
 
 
