@@ -19,7 +19,8 @@ from scipy.ndimage import gaussian_filter
 from synth.checks.exposure import alike_in_noise, fine_print, one_exposure
 from synth.checks.ledger import LedgerRow
 from synth.errors import LeakError, SourceError
-from synth.io.images import HASH_SIDE, content_hash, hash_distances, read_image, turned, turns
+from synth.io.hashes import HASH_SIDE, hash_distances, perceptual_hash, turned, turns
+from synth.io.images import content_hash, read_image
 
 NEAR, NEAR_DETAIL = 2.0, 0.7
 """Grey levels between thumbnails, and share of the detail that the plainer of the two shows, up to which two images are
@@ -28,6 +29,8 @@ SAME, SAME_DETAIL = 1.0, 0.35
 """The same limits where there are no pixels to compare."""
 LEAST_DETAIL = 0.5
 """Grey levels; below it a thumbnail shows nothing but shading and rounding, and only equal pixels count."""
+RESEMBLES = 0.95
+"""Correlation of thumbnails from which an image read again is the one in the ledger."""
 CROWD = 6
 """Images as close as NEAR to one, above which thumbnails do not tell copies from others."""
 
@@ -65,14 +68,24 @@ class Duplicates:
 
 
 def pixels_of_file(row: LedgerRow) -> np.ndarray | None:
-    """The image in a row's file, if it is still the one that was hashed."""
+    """The image in a row's file, perhaps brighter or turned otherwise than the recipe has it read; None where that
+    shows something else by now, or only a part of it is the row's."""
     if row.file is None:
         return None
     try:
         image = read_image(row.file)
     except SourceError:
         return None
-    return image if content_hash(image) == row.sha256 else None
+    return image if content_hash(image) == row.sha256 or _resembles(image, row) else None
+
+
+def _resembles(image: np.ndarray, row: LedgerRow) -> bool:
+    """Whether an image looks like a row's in one of the eight ways, however bright."""
+    known = np.frombuffer(row.perceptual_hash, np.uint8)
+    ways = turns(perceptual_hash(image)).reshape(8, -1)
+    if not known.std() or not ways[0].std():
+        return False
+    return float(np.corrcoef(known, ways)[0, 1:].max()) >= RESEMBLES
 
 
 def check_leaks(ledger: Sequence[LedgerRow], accept: bool = False, pixels: Pixels = pixels_of_file) -> list[Duplicates]:
@@ -164,12 +177,12 @@ def _suspects(
         if near.sum(1).max() <= CROWD + 1:
             yield from ((int(one), members[n + 1 :][near[n, n + 1 :]]) for n, one in enumerate(members))
             return
-    like = hashes[members[0]].astype(np.float32)
     if _all_one_exposure(members, image):
         yield int(members[0]), members[1:]
-    ways = [int(np.square(turns(hashes[place]) - like).sum((1, 2)).argmin()) for place in members]
-    prints = np.stack([turned(fine(int(place)), way) for place, way in zip(members, ways, strict=True)])
-    yield from ((int(members[one]), members[others]) for one, others in alike_in_noise(prints))
+    prints = [fine(int(place)) for place in members]
+    ways = [int(np.square(turns(own) - prints[0]).sum((1, 2)).argmin()) for own in prints]
+    laid = np.stack([turned(own, way) for own, way in zip(prints, ways, strict=True)])
+    yield from ((int(members[one]), members[others]) for one, others in alike_in_noise(laid))
 
 
 def _all_one_exposure(members: np.ndarray, image: Callable[[int], np.ndarray | None]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
-from synth.io.images import perceptual_hash, turned, turns
+from synth.io.hashes import perceptual_hash, turned, turns
 
 SHARED = 0.25
 """Correlation of the quiet detail from which two images are one exposure."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from synth.errors import SourceError
 
@@ -20,6 +21,21 @@ def file_name(name: str) -> str:
 def is_utf8(name: str) -> bool:
     """Whether text can hold the name: what Python cannot decode of one it keeps as surrogates."""
     return name.encode(errors="ignore").decode() == name
+
+
+def composed(name: str) -> str:
+    """A name in the Unicode form in which it is compared: macOS writes accents as signs of their own."""
+    return unicodedata.normalize("NFC", name)
+
+
+def own_name(folder: Path) -> str:
+    """The name by which a folder is called: a link's own, not that of what it means."""
+    return named_place(folder).name or "product"
+
+
+def named_place(path: Path) -> Path:
+    """A path from the root of the file system on; its last step is kept as it is called, even where it is a link."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def check_names(pairs: Iterable[tuple[str, str | None]]) -> None:
@@ -45,12 +61,12 @@ def check_names(pairs: Iterable[tuple[str, str | None]]) -> None:
 
 
 def _folder(name: str) -> str:
-    cleaned = file_name(unicodedata.normalize("NFC", name))
-    return unicodedata.normalize("NFC", cleaned.casefold())
+    cleaned = file_name(composed(name))
+    return composed(cleaned.casefold())
 
 
 def _share(what: str, first: str, second: str) -> str:
-    alike = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
+    alike = composed(first) == composed(second)
     one, other = (ascii(name) if alike else repr(name) for name in (first, second))
     return (
         f"two {what} {one} and {other} would share one folder: their names differ only in capitals, accents' encoding, "

@@ -8,9 +8,7 @@ import numpy as np
 from PIL import Image
 
 from synth.errors import GeneratorError
-from synth.io.images import read_mask
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+from synth.io.images import SUFFIXES, read_mask
 
 
 def read_region(path: Path) -> np.ndarray:
@@ -26,7 +24,7 @@ def read_region(path: Path) -> np.ndarray:
 def list_masks(folder: Path, defect: str) -> list[Path]:
     """The mask files for one defect type, sorted: folder/<defect>/*. GeneratorError where there is none."""
     place = folder / defect
-    found = sorted(p for p in place.glob("*") if p.suffix.lower() in _SUFFIXES) if place.is_dir() else []
+    found = sorted(p for p in place.glob("*") if p.suffix.lower() in SUFFIXES) if place.is_dir() else []
     if not found:
         raise GeneratorError(f"generator.masks: no mask in {place}; put images there, white where a defect shall be")
     return found

@@ -265,5 +265,5 @@ def test_a_file_that_changed_since_is_judged_by_its_thumbnail(tmp_path, change):
     if change == "gone":
         (tmp_path / "a.png").unlink()
     else:
-        save(tmp_path / "a.png", exposure(2))
+        save(tmp_path / "a.png", random_image(2, 120, 160))
     assert len(find_duplicates(rows)) == 1
