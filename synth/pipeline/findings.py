@@ -14,6 +14,7 @@ from synth.checks.duplicates import Duplicates, joined
 from synth.checks.ledger import LedgerRow
 from synth.errors import SourceError
 from synth.io.names import check_names
+from synth.pipeline.scan_report import ScanReport
 from synth.sample import Sample
 from synth.sources.agreement import Agreement
 from synth.sources.config import FolderSource
@@ -39,7 +40,8 @@ class Seen:
     """What is remembered of samples below `root` whose pixels are let go.
 
     blank: ids of defects whose mask marks nothing; coverage: shares of the image that the masks of a (product, defect
-    type) mark; sizes: (height, width) -> images; colour: grey (False) and colour (True) images of a product."""
+    type) mark; sizes: (height, width) -> images; colour: grey (False) and colour (True) images of a product;
+    scans: what its organised clouds are like."""
 
     root: Path
     blank: set[str] = field(default_factory=set)
@@ -48,6 +50,7 @@ class Seen:
     colour: dict[str, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
     agreement: Agreement = field(default_factory=Agreement)
     notes: Notes = field(default_factory=Notes)
+    scans: ScanReport = field(default_factory=ScanReport)
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
@@ -56,11 +59,19 @@ class Seen:
         assert sample.mask is not None
         meta, product = sample.meta, str(sample.product)
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
-        self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        if sample.cloud is None:
+            self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
         self.agreement.add(sample)
         for note in (*meta["entry"].notes, *meta.get("notes", ())):
             self.notes.add(product, below(self.root, meta["file"]), note)
-        if sample.defect is not None:
+        if sample.xyz is not None:
+            self.scans.add(sample, below(self.root, meta["file"]), self.notes)
+        if sample.defect is not None and sample.cloud is not None:
+            if sample.cloud.labels is None or not sample.cloud.labels.any():
+                what = "labels none of its points, though the cloud is said to show a defect"
+                self.problems.append(Problem(meta["file"], what, "label them, or move it to the good ones", "warning"))
+                self.blank.add(sample.id)
+        elif sample.defect is not None:
             self.problems.extend(_mask_problems(meta["mask_file"] or meta["file"], sample.mask))
             if sample.mask.any():
                 self.coverage[product, sample.defect].append(float(sample.mask.mean()))
@@ -117,12 +128,9 @@ def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int
     if not learnt:
         return
     # The dual-modality synthesizer learns from no shots, but needs the geometry of good parts.
-    lacking: Any = "warning" if any(entry.xyz or entry.cloud for entry in listing.entries) else "error"
-    if all(defect is None for _, defect in learnt):
-        remedy = "add a folder <defect type>/ of 3 or more images with masks"
-        if lacking == "warning":
-            remedy += ", or draw without shots: generator kind dual"
-        yield Problem(root, "shows no defect", remedy, lacking)
+    shots_needed = not any(entry.xyz or entry.cloud for entry in listing.entries)
+    if shots_needed and all(defect is None for _, defect in learnt):
+        yield Problem(root, "shows no defect", "add a folder <defect type>/ of 3 or more images with masks")
     for product in sorted({product for product, _ in learnt}):
         good_images = learnt.get((product, None), 0)
         if good_images == 0:
@@ -131,10 +139,10 @@ def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int
             what = f"has only {good_images} good images of {product}"
             yield Problem(root, what, f"{FEW_GOOD_IMAGES} or more give varied backgrounds", "warning")
     for (product, defect), shots in learnt.items():
-        if defect is None or shots >= FEW_SHOTS:
+        if not shots_needed or defect is None or shots >= FEW_SHOTS:
             continue
         what = f"has {shots} shot{'s' * (shots != 1)} of {product}/{defect}"
-        severity: Any = lacking if shots < LEAST_SHOTS else "warning"
+        severity: Any = "error" if shots < LEAST_SHOTS else "warning"
         yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
 
 

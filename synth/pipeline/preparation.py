@@ -15,12 +15,16 @@ from synth.generators import GENERATORS, Progress
 from synth.io.names import check_names
 from synth.parts import PartFinding, settle_parts
 from synth.pipeline.findings import Seen, below, capped, count_problems, duplicate_problems, problems_of_all
+from synth.pipeline.scan_report import ScanReport
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.sources import list_source, read_source
 from synth.sources.config import ProceduralSource
 from synth.sources.listing import Listing, samples
 from synth.split import Split, make_split
+
+MEASURED = 8
+"""Scans of a product that are looked at for their table before a run."""
 
 
 class Prepared(NamedTuple):
@@ -38,7 +42,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     for is missing, LeakError when an image has two roles."""
     request = recipe.request
     listing = None if isinstance(recipe.source, ProceduralSource) else list_source(recipe.source)
-    seen = Seen(Path() if listing is None else listing.root)
+    seen = Seen(Path() if listing is None else listing.root, scans=ScanReport(MEASURED))
     read = read_source(recipe.source) if listing is None else _seen(samples(listing), seen)
     learns = GENERATORS[recipe.generator.kind].needs_shots
     split = make_split(_counted(read, progress), recipe.source, recipe.seed, request.products, request.defects, learns)
