@@ -20,7 +20,8 @@ from typing import Literal
 
 import numpy as np
 
-from synth.checks.ledger import LedgerRow, find_duplicates, ledger_row
+from synth.checks.duplicates import Duplicates, find_duplicates, joined
+from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.io.images import content_hash, perceptual_hash
 from synth.sample import Sample
@@ -187,16 +188,11 @@ def keep_for_validation(rows: Sequence[LedgerRow], fraction: float, seed: int, l
 def _different(rows: Sequence[LedgerRow]) -> list[list[LedgerRow]]:
     """The rows of each different image: those that are copies of each other, directly or through others, together, and
     so are windows of one file."""
-    group = {row.id: [row] for row in rows}
-    first_of_file = {row.file: row for row in reversed(rows) if row.file is not None}
-    same_file = [(first_of_file[row.file], row) for row in rows if row.file is not None]
-    copies = [(pair.first, pair.second) for pair in find_duplicates(rows)]
-    for first, second in (*same_file, *copies):
-        one, other = group[first.id], group[second.id]
-        if one is not other:
-            one.extend(other)
-            group.update(dict.fromkeys((row.id for row in other), one))
-    return [sorted(group[row.id], key=lambda row: row.id) for row in rows if group[row.id][0] is row]
+    first = {row.file: row for row in reversed(rows) if row.file is not None}
+    windows = [Duplicates(first[row.file], row, 0.0) for row in rows if row.file and first[row.file] is not row]
+    groups = [sorted(group, key=lambda row: row.id) for group in joined([*windows, *find_duplicates(rows)])]
+    grouped = {row.id for group in groups for row in group}
+    return [*groups, *([row] for row in rows if row.id not in grouped)]
 
 
 def _rank(seed: int, purpose: str, sample_id: str) -> bytes:

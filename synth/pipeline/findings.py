@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from synth.checks.ledger import Duplicates
+from synth.checks.duplicates import Duplicates, joined
+from synth.checks.ledger import LedgerRow
 from synth.errors import SourceError
 from synth.io.names import check_names
 from synth.parts import PartFinding
@@ -29,6 +30,8 @@ FEW_GOOD_IMAGES, FEW_SHOTS = 20, 3
 LEAST_SHOTS = FolderSource.model_fields["min_shots"].default
 FEW_NAMES = 5
 """Copies of an image that are named."""
+FEW_IMAGES = 5
+"""Images with copies that are named."""
 SHOWN = 20
 """Problems of one severity that are shown as text."""
 
@@ -144,16 +147,19 @@ def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int
         yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
 
 
-def duplicate_problems(pairs: Iterable[Duplicates]) -> Iterator[Problem]:
-    """One image twice: an error across roles, as in a run, and one warning for all its copies within a role."""
-    copies: dict[str, list[Duplicates]] = defaultdict(list)
-    for pair in pairs:
-        if pair.first.role == pair.second.role:
-            copies[pair.first.id].append(pair)
-        else:
-            yield Problem(pair.first.name, _copies_of([pair]), "keep one of them")
-    for group in copies.values():
-        yield Problem(group[0].first.name, _copies_of(group), "keep one of them", "warning")
+def duplicate_problems(pairs: Iterable[Duplicates], accept: bool = False) -> Iterator[Problem]:
+    """One image twice or more: an error across roles, as in a run that does not accept it, and a warning within one;
+    one problem for all the copies of an image, and one for the images beyond FEW_IMAGES."""
+    groups = joined(pairs)
+    leaks = [group for group in groups if len({row.role for row in group}) > 1]
+    within = [group for group in groups if len({row.role for row in group}) == 1]
+    for found, severity in ((leaks, "warning" if accept else "error"), (within, "warning")):
+        remedy = "keep one of them" if severity == "warning" else "keep one of them, or say source.duplicates: warn"
+        for group in found[:FEW_IMAGES]:
+            yield Problem(group[0].name, _copies_of(group), remedy, severity)  # type: ignore[arg-type]
+        if more := found[FEW_IMAGES:]:
+            what = f"and {len(more) - 1} more images have copies as well" if len(more) > 1 else "has copies as well"
+            yield Problem(more[0][0].name, what, remedy, severity)  # type: ignore[arg-type]
 
 
 def part_problems(findings: Iterable[PartFinding]) -> Iterator[Problem]:
@@ -168,13 +174,14 @@ def part_problems(findings: Iterable[PartFinding]) -> Iterator[Problem]:
         yield Problem(finding.product, what, remedy, "warning")
 
 
-def _copies_of(pairs: Sequence[Duplicates]) -> str:
-    """What the first row of these pairs is a copy of."""
-    equal = all(pair.first.sha256 == pair.second.sha256 for pair in pairs)
-    same = "the same pixels" if equal else "the same image, copied or turned,"
-    named = ", ".join(f"{pair.second.name} ({pair.second.role})" for pair in pairs[:FEW_NAMES])
-    more = f" and {len(pairs) - FEW_NAMES} more" if len(pairs) > FEW_NAMES else ""
-    return f"({pairs[0].first.role}) holds {same} as {named}{more}"
+def _copies_of(group: Sequence[LedgerRow]) -> str:
+    """What the first of these rows is a copy of; those of another role are named first."""
+    first = group[0]
+    others = sorted(group[1:], key=lambda row: row.role == first.role)
+    same = "the same pixels" if len({row.sha256 for row in group}) == 1 else "the same image, copied or turned,"
+    named = ", ".join(f"{row.name} ({row.role})" for row in others[:FEW_NAMES])
+    more = f" and {len(others) - FEW_NAMES} more" if len(others) > FEW_NAMES else ""
+    return f"({first.role}) holds {same} as {named}{more}"
 
 
 def _name_problems(listing: Listing) -> Iterator[Problem]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from synth.checks.ledger import LedgerRow, find_duplicates, ledger_row
+from synth.checks.duplicates import find_duplicates
+from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.generators import Progress
 from synth.io.own import check_own_image, write_own_image
@@ -133,7 +134,7 @@ def inspect(
     problems = (
         *problems_of_all(listing, seen),
         *count_problems(listing, {(kind.product, kind.defect): kind.train for kind in kinds}),
-        *duplicate_problems(find_duplicates(rows)),
+        *duplicate_problems(find_duplicates(rows), accept=source.duplicates == "warn"),
         *part_problems(parts),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))

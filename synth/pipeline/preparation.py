@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from synth.checks.ledger import Duplicates, LedgerRow, build_ledger, check_leaks
+from synth.checks.duplicates import Duplicates, check_leaks
+from synth.checks.ledger import LedgerRow, build_ledger
 from synth.errors import SourceError
 from synth.generators import GENERATORS, Progress
 from synth.io.names import check_names
@@ -55,7 +56,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     split = make_split(_counted(read, progress), recipe.source, recipe.seed, request.products, request.defects, learns)
     check_names({(str(s.product), s.defect) for s in (*split.shots, *split.good_images, *split.test)})
     ledger = build_ledger(split.roles, split.hashes)
-    duplicates = check_leaks(ledger)
+    duplicates = check_leaks(ledger, accept=getattr(recipe.source, "duplicates", "error") == "warn")
     if learns:
         shots = [s for s in split.shots if asked(s.product, request.products) and asked(s.defect, request.defects)]
         products = {s.product for s in shots}
@@ -84,7 +85,7 @@ def _notes(
     problems = [
         *problems_of_all(listing, seen),
         *(few for few in count_problems(listing, learnt) if few.severity == "warning"),
-        *duplicate_problems(duplicates),
+        *duplicate_problems(duplicates, accept=True),  # or it would have been raised
         *part_problems(findings),
     ]
     errors = [problem for problem in problems if problem.severity == "error"]

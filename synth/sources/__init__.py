@@ -61,7 +61,7 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any image is opened."""
-    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", *IMAGE_FIELDS}
+    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", "duplicates", *IMAGE_FIELDS}
     ours |= {"tiles", "good_from"} | ({"classes"} if source.kind != "labels" else set())
     listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:

@@ -58,6 +58,14 @@ def _follow_links() -> Any:
     return Field(False, description=help_text)
 
 
+def _duplicates() -> Any:
+    help_text = (
+        "What happens where an image has two roles, such as shot and test: error (the run stops), or warn (it is told "
+        "and accepted)."
+    )
+    return Field("error", description=help_text)
+
+
 def _word(value: Any) -> Any:
     """auto and whole as words: a recipe makes every text of a field that takes a path absolute, these two as well."""
     path = Path(value) if isinstance(value, str | Path) else None
@@ -161,6 +169,7 @@ class FolderSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     good: tuple[str, ...] = Field(
         (),
         description="Folders of good images, by name or path, as patterns; by default good, ok, normal and so on.",
@@ -210,6 +219,7 @@ class MvtecAdSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     orientation: Orientation = "auto"
@@ -264,6 +274,7 @@ class LabelSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     orientation: Orientation = "auto"
@@ -292,6 +303,7 @@ class Mvtec3dSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     orientation: Orientation = "auto"
@@ -324,6 +336,7 @@ class EyecandiesSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
@@ -370,6 +383,7 @@ class CloudSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
 
 
 class ProceduralSource(BaseModel):
