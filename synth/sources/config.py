@@ -77,13 +77,17 @@ def _tiles() -> Any:
     return Field(None, description=help_text, json_schema_extra={"unit": "px"}, ge=32)
 
 
-Classes = Annotated[
-    dict[str, tuple[int | str, ...]],
-    Field(
-        description="Defect type -> its values in masks that hold several, as grey values, palette entries or colours: "
-        'such as {scratch: [1], dent: [2, 3]} or {scratch: ["#ff0000"]}.'
-    ),
-]
+Classes = dict[str, tuple[int | str, ...]]
+
+
+def _classes() -> Any:
+    help_text = (
+        "Defect type -> its values in masks that hold several, as grey values, palette entries or colours: such as "
+        '{scratch: [1], dent: [2, 3]} or {scratch: ["#ff0000"]}.'
+    )
+    return Field(None, description=help_text)
+
+
 GoodFrom = Annotated[
     Literal["files", "defective"],
     Field(
@@ -193,7 +197,7 @@ class FolderSource(BaseModel):
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
     inverted_masks: InvertedMasks = "refuse"
-    classes: Classes | None = None
+    classes: Classes | None = _classes()
     tiles: int | None = _tiles()
     good_from: GoodFrom = "files"
     test_fraction: float = Field(
@@ -225,7 +229,7 @@ class MvtecAdSource(BaseModel):
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
     inverted_masks: InvertedMasks = "refuse"
-    classes: Classes | None = None
+    classes: Classes | None = _classes()
     tiles: int | None = _tiles()
     good_from: GoodFrom = "files"
 

@@ -24,12 +24,12 @@ PLACES = "Class<n>, Class<n>_def, Class<n>/Train or Class<n>/Test"
 
 
 def _is_product(folder: Path) -> bool:
-    return _beside(folder).is_dir() or (folder / "Train" / "Label").is_dir()
+    return (_beside(folder) / "labels.txt").is_file() or (folder / "Train" / "Label").is_dir()
 
 
 def _beside(folder: Path) -> Path:
     """The folder of a class's defective images."""
-    return folder.with_name(f"{folder.name}_def")
+    return folder.parent / f"{folder.name}_def"
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
