@@ -51,7 +51,8 @@ class Generator(Protocol):
     """Learns from a few defective shots and good parts, then draws labelled defects."""
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Learn. Continues from what an interrupted call left in the generator's folder; no-op when complete."""
+        """Learn. Continues from what an interrupted call left in the generator's folder; no-op when complete. Good
+        images may come closed: `synth.sources.listing.reopen` gives one of them its pixels."""
 
     def surroundings(self, product: str) -> Surroundings | None:
         """What the context of this product's defects is compared with by the checks; None where it is not checked."""
@@ -68,12 +69,14 @@ class Declaration:
     Generator, imported on first use. needs_shots: it learns from defective samples, so that its defect types are
     theirs; otherwise they are its config's `types`. trains: what it learns depends on all defect types at once, so that
     none can be added later. unmeasured: scores of `synth.checks.mask.SCORES` that say nothing
-    of what it draws."""
+    of what it draws. trial: of a generator that takes long to fit, "module:name" of a callable (its config, shots, good
+    images, a folder, the run's seed) -> (a generator fitted a little, the seconds that fitting it wholly takes)."""
 
     build: str
     needs_shots: bool = True
     trains: bool = False
     unmeasured: frozenset[str] = frozenset()
+    trial: str | None = None
 
     def open(self, config: Any, folder: Path, seed: int) -> Generator:
         """The generator, not fitted yet."""
@@ -86,7 +89,7 @@ class Declaration:
 _EXACT = frozenset({"tight", "unchanged"})
 
 GENERATORS: dict[str, Declaration] = {
-    "seas": Declaration("synth.seas.generator:SeasGenerator", trains=True),
+    "seas": Declaration("synth.seas.generator:SeasGenerator", trains=True, trial="synth.seas.trial:try_out"),
     "dual": Declaration("synth.dual.generator:DualGenerator", needs_shots=False, unmeasured=_EXACT),
     "dual_preset": Declaration("synth.dual.presets.generator:PresetGenerator", needs_shots=False, unmeasured=_EXACT),
     "cutpaste": Declaration("synth.baselines.cutpaste:generator"),

@@ -27,7 +27,7 @@ from synth.io.thumbnails import data_uri, outline
 from synth.io.user_masks import stretch
 from synth.sample import Sample
 from synth.sources.config import SourceConfig
-from synth.sources.listing import files_below, is_image, reopen
+from synth.sources.listing import files_below, has_cloud, is_image, reopen
 from synth.split import Split
 
 MOST_LOOKED_AT = 24
@@ -134,7 +134,7 @@ def settle_parts(split: Split, source: SourceConfig) -> tuple[Split, tuple[PartF
     Raises SourceError where a mask that the user gave is missing, black, or does not cover the shots' masks so."""
     settled: dict[str, Any] = {}
     findings = []
-    for product in sorted({str(s.product) for s in split.good_images if s.cloud is None and not _is_cloud(s)}):
+    for product in sorted({str(s.product) for s in split.good_images if not has_cloud(s)}):
         shots = [s for s in split.shots if s.product == product]
         good_images = [s for s in split.good_images if s.product == product]
         wanted, finding = _settle(product, shots, good_images, source)
@@ -199,11 +199,6 @@ def contact_sheet(split: Split, findings: Sequence[PartFinding]) -> np.ndarray:
     width = max((band.shape[1] for band in bands), default=1)
     wide = [np.pad(band, ((0, 0), (0, width - band.shape[1]), (0, 0)), constant_values=PAPER[0]) for band in bands]
     return np.vstack(wide) if wide else np.full((1, 1, 3), PAPER, np.uint8)
-
-
-def _is_cloud(sample: Sample) -> bool:
-    entry = sample.meta.get("entry")
-    return entry is not None and entry.cloud is not None
 
 
 def _settle(

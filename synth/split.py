@@ -20,13 +20,13 @@ from typing import Literal
 
 import numpy as np
 
-from synth.checks.duplicates import duplicate_groups
+from synth.checks.duplicates import Duplicates, find_duplicates, joined
 from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.io.images import content_hash, perceptual_hash
 from synth.sample import Sample
 from synth.sources.config import ProceduralSource, SourceConfig
-from synth.sources.listing import reopen
+from synth.sources.listing import closed, reopen
 from synth.suggest import did_you_mean
 
 Wanted = Literal["all"] | Sequence[str]
@@ -53,8 +53,8 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Split:
-    """Every real sample in exactly one role, sorted by id. `test` and `validation` samples read from files carry no
-    pixels (see `synth.sources.listing.reopen`); `hashes` holds the perceptual hash of each sample by id."""
+    """Every real sample in exactly one role, sorted by id. Of the samples read from files only shots carry their pixels
+    (see `synth.sources.listing.reopen`); `hashes` holds the perceptual hash of each sample by id."""
 
     shots: list[Sample]
     good_images: list[Sample]
@@ -77,8 +77,8 @@ def make_split(
     defects: Wanted = "all",
     learns: bool = True,
 ) -> Split:
-    """Give every sample its role. Samples are taken one at a time, and the pixels of test samples let go at once, so an
-    iterator of thousands needs memory for shots and good images only. The seed draws what source.test_fraction and
+    """Give every sample its role. Samples are taken one at a time and the pixels of each let go at once, so an iterator
+    of thousands needs memory for the shots only. The seed draws what source.test_fraction and
     source.validation_fraction keep. `learns` False: the generator needs no shots, only good images, and nothing is kept
     for validation.
 
@@ -91,10 +91,12 @@ def make_split(
     rows = [ledger_row(roles[sample.id], sample, hashes[sample.id]) for sample in kept]
     fraction = source.validation_fraction if learns else 0.0
     validation = keep_for_validation(rows, fraction, seed, getattr(source, "min_shots", 1))
+    files = {row.file for row in rows if row.id in validation and row.file is not None}
+    validation |= {row.id for row in rows if row.file in files}
     parts: dict[str, list[Sample]] = {"shot": [], "good": [], "validation": [], "test": []}
     for sample in kept:
         role = "validation" if sample.id in validation else roles[sample.id]
-        parts[role].append(_without_pixels(sample) if role in CLOSED else reopen(sample))
+        parts[role].append(reopen(sample) if role == "shot" else sample)
     dropped = [_dropped(sample) for sample in read if sample.id in lost]
     split = Split(parts["shot"], parts["good"], parts["test"], dropped, hashes, parts["validation"])
     if learns:
@@ -121,7 +123,7 @@ def _read(samples: Iterable[Sample]) -> tuple[list[Sample], dict[str, np.ndarray
             blank.add(sample.id)
         hashed = {"sha256": content_hash(sample.image), "labels": _label_hash(sample)}
         known = replace(sample, meta={**hashed, **sample.meta})
-        kept.append(_without_pixels(known) if sample.split in CLOSED else known)
+        kept.append(closed(known))
     if not kept:
         raise SourceError("the source holds no samples; name a folder with images of good and of defective parts")
     return sorted(kept, key=lambda sample: sample.id), hashes, blank
@@ -184,10 +186,13 @@ def keep_for_validation(rows: Sequence[LedgerRow], fraction: float, seed: int, l
 
 
 def _different(rows: Sequence[LedgerRow]) -> list[list[LedgerRow]]:
-    """The rows of each different image: those that are copies of each other, directly or through others, together."""
-    groups = duplicate_groups(rows)
-    copied = {row.id for group in groups for row in group}
-    return [*groups, *([row] for row in rows if row.id not in copied)]
+    """The rows of each different image: those that are copies of each other, directly or through others, together, and
+    so are windows of one file."""
+    first = {row.file: row for row in reversed(rows) if row.file is not None}
+    windows = [Duplicates(first[row.file], row, 0.0) for row in rows if row.file and first[row.file] is not row]
+    groups = [sorted(group, key=lambda row: row.id) for group in joined([*windows, *find_duplicates(rows)])]
+    grouped = {row.id for group in groups for row in group}
+    return [*groups, *([row] for row in rows if row.id not in grouped)]
 
 
 def _rank(seed: int, purpose: str, sample_id: str) -> bytes:
@@ -200,20 +205,40 @@ def _roles(samples: Sequence[Sample], test_fraction: float, seed: int) -> dict[s
     kinds: list[tuple[Kind, str]] = [((str(s.product), s.defect), str(s.split)) for s in samples]
     for kind in {kind for kind, _ in kinds}:
         free = [index for index, (own, split) in enumerate(kinds) if own == kind and split not in CLOSED]
-        free.sort(key=lambda index: _rank(seed, "test", samples[index].id))
-        for index in free[: int(len(free) * test_fraction)]:
-            kinds[index] = kind, "test"
+        left = int(len(free) * test_fraction)
+        for members in sorted(_by_file(samples, free), key=lambda some: _rank(seed, "test", samples[some[0]].id)):
+            if len(members) > left:
+                break
+            left -= len(members)
+            for index in members:
+                kinds[index] = kind, "test"
     roles = roles_of(kinds, any(sample.meta["entry"].listed for sample in samples if "entry" in sample.meta))
+    _follow_files(samples, roles)
     return {sample.id: role for sample, role in zip(samples, roles, strict=True)}
+
+
+def _by_file(samples: Sequence[Sample], some: Iterable[int]) -> list[list[int]]:
+    """The numbers of some samples, those that are windows of one file together."""
+    files: dict[str, list[int]] = defaultdict(list)
+    for index in some:
+        files[samples[index].meta.get("file") or samples[index].id].append(index)
+    return list(files.values())
+
+
+def _follow_files(samples: Sequence[Sample], roles: list[str]) -> None:
+    """One role for all windows of one file: test, if one of them is a test image; good windows of a defective image
+    follow it."""
+    for members in _by_file(samples, range(len(samples))):
+        if len(members) > 1:
+            own = {roles[index] for index in members if samples[index].defect is not None} or {"good"}
+            first = next(role for role in ("test", "validation", "shot", "good") if role in own)
+            for index in members:
+                roles[index] = "good" if first == "shot" and samples[index].defect is None else first
 
 
 def _dropped(sample: Sample) -> Dropped:
     file, reason = sample.meta.get("file"), "its mask is blank: nothing to learn from"
     return Dropped(sample.id, file, str(sample.product), str(sample.defect), reason)
-
-
-def _without_pixels(sample: Sample) -> Sample:
-    return replace(sample, image=None, mask=None, xyz=None, cloud=None) if "file" in sample.meta else sample
 
 
 def _check_enough(

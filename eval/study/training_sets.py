@@ -33,6 +33,7 @@ from synth.generators import GENERATORS, Progress, Request
 from synth.io.images import content_hash, perceptual_hash
 from synth.recipe import Recipe
 from synth.sample import Provenance, Sample
+from synth.sources.listing import reopen
 from synth.suggest import did_you_mean
 
 BASELINES = ("oversample", "perlin", "cutpaste", "copy_paste")
@@ -66,7 +67,7 @@ def build_training_sets(
 ) -> list[TrainingSet]:
     """The training sets of these names. LeakError, naming both files, where a validation or test image is in one."""
     real = [*side.shots, *side.good_images]
-    small = {sample.id: resized(sample, resolution) for sample in real}
+    small = {sample.id: resized(reopen(sample), resolution) for sample in real}
     training_sets = []
     for done, name in enumerate(names):
         progress("building training sets", done, len(names))

@@ -18,6 +18,7 @@ from synth.parts import part_of
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
+from synth.sources.listing import reopen
 
 
 class CopyPasteGenerator:
@@ -54,7 +55,7 @@ class CopyPasteGenerator:
         allowed = part_of if config.placement == "anywhere" else None
         placed = known.place(request.defect, rng, config.placement, allowed, request.index)
         if placed is None:
-            return unplaced(request, "copy_paste", self._material.good_images(request.product)[0])
+            return unplaced(request, "copy_paste", reopen(self._material.good_images(request.product)[0]))
         assert placed.good.image is not None
         contrast = rng.uniform(*config.contrast)
         image, mask = paste(placed.good.image, placed.crop, placed.pose, config.feather, contrast)

@@ -10,7 +10,9 @@ import numpy as np
 from synth.errors import GeneratorError
 from synth.generators import Progress, Request, sample_of
 from synth.parts import part_of
+from synth.placing.matcher import image_of
 from synth.sample import Sample
+from synth.sources.listing import reopen
 
 Pair = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""
@@ -19,18 +21,19 @@ Pair = tuple[np.ndarray, np.ndarray]
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What a defect is painted from: the good part (H, W, 3) uint8, where it may lie (H, W) bool, and the product's
-    good parts."""
+    good parts, closed perhaps."""
 
     good: np.ndarray
     permitted: np.ndarray
-    good_images: Sequence[np.ndarray]
+    good_images: Sequence[Sample]
 
 
 Paint = Callable[[Scene, np.random.Generator], Pair]
 
 
 class Material:
-    """Shots and good parts by product, in the order of their ids; GeneratorError for what fit has not seen."""
+    """Shots and good parts by product, in the order of their ids, good parts closed perhaps; GeneratorError for what
+    fit has not seen."""
 
     def __init__(self, shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
         self._shots = sorted(shots, key=lambda shot: shot.id)
@@ -75,12 +78,12 @@ class PaintGenerator:
     def _draw(self, request: Request) -> Sample:
         rng = np.random.default_rng(request.seed)
         good_images = self._material.good_images(request.product)
-        good = good_images[rng.integers(len(good_images))]
-        start = _image(good)
+        good = reopen(good_images[rng.integers(len(good_images))])
+        start = image_of(good)
         self._material.shots(request)  # a type that fit has not seen is an error, though no shot is used
         part = part_of(good)
         permitted = np.ones(start.shape[:2], bool) if part is None else part
-        scene = Scene(start, permitted, [_image(other) for other in good_images])
+        scene = Scene(start, permitted, good_images)
         image, mask = self._paint(scene, rng)
         return sample_of(request, self._name, good, image, mask, part)
 
@@ -122,9 +125,3 @@ def recoloured(piece: np.ndarray, amount: float, rng: np.random.Generator) -> np
     contrast, brightness = rng.uniform(1 - amount, 1 + amount, 2)
     tint = rng.uniform(1 - amount, 1 + amount, 3)
     return ((values - mean) * contrast + mean) * brightness * tint
-
-
-def _image(sample: Sample) -> np.ndarray:
-    if sample.image is None:
-        raise GeneratorError(f"{sample.id} has no image; baselines paint on images")
-    return sample.image

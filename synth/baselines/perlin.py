@@ -17,6 +17,7 @@ from synth.baselines.painter import Paint, PaintGenerator, Pair, Scene, recolour
 from synth.generators import texture_files
 from synth.io.images import read_image
 from synth.noise import Lattice, turned_places
+from synth.placing.matcher import image_of
 
 _TRIES = 20
 _GRID = 8
@@ -68,7 +69,7 @@ def _blots(permitted: np.ndarray, config: PerlinConfig, rng: np.random.Generator
 
 
 def _shuffled_good(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    other = scene.good_images[int(rng.integers(len(scene.good_images)))]
+    other = image_of(scene.good_images[int(rng.integers(len(scene.good_images)))])
     height, width = scene.permitted.shape
     side = (_GRID * -(-width // _GRID), _GRID * -(-height // _GRID))
     tiles = np.asarray(Image.fromarray(other).resize(side, Image.Resampling.BILINEAR))

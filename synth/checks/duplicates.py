@@ -106,7 +106,8 @@ def find_duplicates(ledger: Sequence[LedgerRow], pixels: Pixels = pixels_of_file
     """Rows that are one image, in the order of the ledger: of each group of such rows as many pairs as hold it
     together, so that n copies of an image give n - 1 pairs and not n (n - 1) / 2.
 
-    Every row with a duplicate is in a pair, and a group of several roles has a pair of two roles. Memory is linear in
+    Every row with a duplicate is in a pair, and a group of several roles has a pair of two roles; rows of one file, its
+    windows or its defect types, are no pair. Memory is linear in
     the number of rows; files are read again only of rows whose thumbnails are close to another."""
     if not ledger:
         return []
@@ -115,7 +116,8 @@ def find_duplicates(ledger: Sequence[LedgerRow], pixels: Pixels = pixels_of_file
     found = [(one, other, 0.0) for other, one in enumerate(origin) if one != other]
     places = list(first.values())
     found += ((places[a], places[b], distance) for a, b, distance in _copies([ledger[p] for p in places], pixels))
-    return [Duplicates(ledger[one], ledger[other], distance) for one, other, distance in sorted(found)]
+    pairs = (Duplicates(ledger[one], ledger[other], distance) for one, other, distance in sorted(found))
+    return [pair for pair in pairs if pair.first.file is None or pair.first.file != pair.second.file]
 
 
 def duplicate_groups(ledger: Sequence[LedgerRow], pixels: Pixels = pixels_of_file) -> list[list[LedgerRow]]:

@@ -17,6 +17,7 @@ from synth.generators import Progress, Request, origin_of
 from synth.io.cloud_image import image_of_defect
 from synth.io.user_masks import read_region, stretch
 from synth.sample import Provenance, Sample
+from synth.sources.listing import has_cloud, has_xyz, reopen
 
 GOOD_IMAGES_TRIED = 5
 
@@ -37,7 +38,7 @@ class DrawnOnGoodImages:
         """Keep the good images. GeneratorError for one without geometry."""
         self._good_images = {}
         for good in sorted(good_images, key=lambda one: one.id):
-            if good.xyz is None and good.cloud is None:
+            if not (has_xyz(good) or has_cloud(good)):
                 raise GeneratorError(
                     f"{good.id} has an image alone, this generator needs depth: read a source with xyz or clouds"
                 )
@@ -61,12 +62,16 @@ class DrawnOnGoodImages:
         try:
             drawn = first_success(
                 len(order),
-                lambda k: _drawn_on(synthesizer, good_images[order[k]], request.seed),
+                lambda k: _drawn_on(synthesizer, self._opened(good_images[order[k]]), request.seed),
                 f"{request.product}: no good image has room for {request.defect}",
             )
         except GeneratorError as problem:
-            return self._failed(request, good_images[order[-1]], str(problem))
+            return self._failed(request, reopen(good_images[order[-1]]), str(problem))
         return self._named(drawn, request)
+
+    def _opened(self, good: Sample) -> Sample:
+        """A good sample with its pixels and points, as it is drawn onto."""
+        return reopen(good)
 
     def _failed(self, request: Request, good: Sample, reason: str) -> Sample:
         empty = None if good.mask is None else np.zeros(good.mask.shape, bool)
@@ -108,15 +113,16 @@ class DualGenerator(DrawnOnGoodImages):
         self._region = None if config.legal_region is None else read_region(config.legal_region)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Keep the good images, each with its legal region. GeneratorError for one without geometry, or for a legal
-        region on clouds, which have no image that it could be laid over."""
-        if self._region is not None:
-            good_images = [self._restricted(good) for good in good_images]
+        """Keep the good images. GeneratorError for one without geometry, or for a legal region on clouds, which have no
+        image that it could be laid over."""
+        for good in good_images:
+            if self._region is not None and not has_xyz(good):
+                raise GeneratorError(f"{good.id} is a cloud; generator.legal_region is for RGB-D scans, leave it out")
         super().fit(shots, good_images, progress)
 
-    def _restricted(self, good: Sample) -> Sample:
-        if good.xyz is None:
-            raise GeneratorError(f"{good.id} is a cloud; generator.legal_region is for RGB-D scans, leave it out")
-        assert self._region is not None
+    def _opened(self, good: Sample) -> Sample:
+        good = reopen(good)
+        if self._region is None or good.xyz is None:
+            return good
         height, width = good.xyz.shape[:2]
         return replace(good, meta={**good.meta, "allowed": stretch(self._region, (height, width))})

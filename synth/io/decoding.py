@@ -28,6 +28,8 @@ program, as Encapsulated PostScript does."""
 BYTES_A_PIXEL = 32
 """Memory that reading, hashing and inspecting an image of 8 bits and its mask takes at the most, measured."""
 
+_FIRST_SIDEWAYS = 5
+"""The least EXIF tag that means a turn by 90 degrees."""
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L")
 _GREY = ("1", "L", "P", *_DEEP)
 _COLOURS = ("RGB", "RGBA", "LA", "PA", "RGBX", "CMYK", "YCbCr", "HSV")
@@ -64,6 +66,20 @@ class Decoded:
     pixels: Image.Image | np.ndarray
     orientation: int = 1
     white: int | None = None
+
+
+def image_size(path: str | Path, turned: bool = True) -> tuple[int, int]:
+    """(H, W) of an image, from the file's header alone; `turned` = upright by its EXIF tag. SourceError where it has
+    none that can be read."""
+    path = regular_file(path)
+    try:
+        with quiet("PIL"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=FORMATS) as image:
+                lies = turned and image.getexif().get(TAG, 1) >= _FIRST_SIDEWAYS
+                return (image.width, image.height) if lies else (image.height, image.width)
+    except Exception as problem:  # each decoder fails in its own ways; the file is what the user can mend
+        raise SourceError(unreadable(path, problem)) from problem
 
 
 def decode(path: str | Path) -> Decoded:

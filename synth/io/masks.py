@@ -4,7 +4,7 @@ black, colour on white, on a transparent layer, by a palette's index, with soft 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +70,25 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarr
     if size is not None and mask.shape != tuple(size):
         raise SourceError(size_differs(path, mask.shape, size))
     return mask
+
+
+def class_values(path: str | Path) -> np.ndarray:
+    """The numbers in a mask whose values are classes, (H, W), upright: the index of a palette, or the grey value.
+    SourceError for colours."""
+    found = decode(path)
+    values = _stored(found.pixels)
+    if values.ndim == 3:
+        raise SourceError(f"{path} holds colours, wanted a number for each class; save it in grey or by a palette")
+    return upright(values, found.orientation)
+
+
+def types_in(path: str | Path, classes: Mapping[str, Sequence[Value]]) -> tuple[list[str], bool]:
+    """Which of some types, each with its values, a mask shows; and whether it is black."""
+    pixels = decode(path).pixels
+    try:
+        return [kind for kind, values in classes.items() if _holding(pixels, values).any()], not _stored(pixels).any()
+    except _Unclear as problem:
+        raise SourceError(f"{path} {problem}; {MASK_REMEDY}") from problem
 
 
 def read_marks(
@@ -253,7 +272,16 @@ def _foreign_pixels(lit: np.ndarray) -> int:
 
 
 def _chosen(pixels: Image.Image | np.ndarray, chosen: Sequence[Value]) -> np.ndarray:
-    """Where a file stores one of these values."""
+    """Where a file stores one of these values; _Unclear where it stores others only."""
+    mask, stored = _holding(pixels, chosen), _stored(pixels)
+    if not mask.any() and stored.any():
+        held = _named(stored) if stored.ndim == 3 else f"values {_listed(np.unique(stored))}"
+        raise _Unclear(f"holds {held} and none of source.mask_values, {_listed(chosen)}")
+    return mask
+
+
+def _holding(pixels: Image.Image | np.ndarray, chosen: Sequence[Value]) -> np.ndarray:
+    """Where a file stores one of these values, bool (H, W)."""
     stored = _stored(pixels)
     values = [value for value in chosen if isinstance(value, int)]
     mask = np.zeros(stored.shape[:2], bool) if stored.ndim == 3 else np.isin(stored, values)
@@ -264,9 +292,6 @@ def _chosen(pixels: Image.Image | np.ndarray, chosen: Sequence[Value]) -> np.nda
         rgb = np.array(pixels.convert("RGB"))
         for colour in colours:
             mask |= (rgb == np.frombuffer(bytes.fromhex(colour[1:]), np.uint8)).all(axis=-1)
-    if not mask.any() and stored.any():
-        held = _named(stored) if stored.ndim == 3 else f"values {_listed(np.unique(stored))}"
-        raise _Unclear(f"holds {held} and none of source.mask_values, {_listed(chosen)}")
     return mask
 
 

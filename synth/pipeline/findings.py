@@ -61,7 +61,7 @@ class Seen:
         meta, product = sample.meta, str(sample.product)
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
         if sample.cloud is None:
-            self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
+            self.colour[product][not meta["grey"]] += 1
         self.agreement.add(sample)
         for note in (*meta["entry"].notes, *meta.get("notes", ())):
             self.notes.add(product, below(self.root, meta["file"]), note)

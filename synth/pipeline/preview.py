@@ -11,10 +11,12 @@ from synth.checks.ledger import counts_by_type, validation_shots
 from synth.generators import GENERATORS, Progress
 from synth.io.png import png_bytes
 from synth.parts import PartFinding
+from synth.pipeline.forecast import Forecast, forecast
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.sources.listing import reopen
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A run before it is run. validation: shots kept from the generator, by product/type. disk_mb: images and masks in
-    every format asked for, without the model. parts: where each product is, one finding a product; notes: what else is
-    taken for granted."""
+    every format asked for, without the model, whose size is in the forecast. parts: where each product is, one finding
+    a product; notes: what else is taken for granted."""
 
     recipe: str
     planned: tuple[Planned, ...]
@@ -41,6 +43,7 @@ class Preview:
     validation: dict[str, int]
     test: int
     disk_mb: float
+    forecast: Forecast
     parts: tuple[PartFinding, ...]
     notes: tuple[str, ...]
 
@@ -63,20 +66,25 @@ class Preview:
             lines.append(f"shots kept for validation: {counts_by_type(self.validation)}")
         lines.extend(finding.text for finding in self.parts)
         lines.extend(self.notes)
-        lines.append(f"about {self.disk_mb:.0f} MB on disk, without the model")
+        lines.append(self.forecast.line(self.disk_mb))
         return lines
 
 
 def preview(recipe: Recipe, progress: Progress) -> Preview:
-    """Read the source, open the generator and plan the run; nothing is written. Raises what these raise, as a run
-    would."""
-    split, ledger, findings, notes = prepare(recipe, progress)
+    """Read the source, open the generator, plan the run and try it out shortly; nothing is kept. Raises what these
+    raise, as a run would."""
+    prepared = prepare(recipe, progress)
+    split, ledger, findings, notes = prepared
     GENERATORS[recipe.generator.kind].open(recipe.generator, Path("model"), recipe.seed)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
+    streams = plan(recipe, split.shots, split.good_images)
     planned = tuple(
         Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.most_drawn)
-        for stream in plan(recipe, split.shots, split.good_images)
+        for stream in streams
     )
+    progress("trying a few samples", 0, 1)
+    expected = forecast(recipe, prepared, streams)
+    progress("trying a few samples", 1, 1)
     first = {good.product: good for good in reversed(split.good_images)}
     good_images = Counter(str(good.product) for good in split.good_images)
     copies = 1 + len(recipe.output.formats)
@@ -84,8 +92,9 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     size += sum(copies * count * _bytes(first[product]) for product, count in good_images.items())
     counted = dict(sorted(good_images.items()))
     kept = validation_shots(ledger, {(kind.product, kind.defect) for kind in planned})
-    return Preview(recipe.name, planned, counted, kept, len(split.test), size / 1e6, findings, notes)
+    return Preview(recipe.name, planned, counted, kept, len(split.test), size / 1e6, expected, findings, notes)
 
 
 def _bytes(sample: Sample) -> int:
-    return len(png_bytes(sample.image)) if sample.image is not None else 0
+    image = reopen(sample).image
+    return len(png_bytes(image)) if image is not None else 0

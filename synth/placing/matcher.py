@@ -17,6 +17,7 @@ from synth.placing.pose import Pose
 from synth.placing.room import has_room
 from synth.placing.shot_crop import ShotCrop
 from synth.sample import Sample
+from synth.sources.listing import reopen
 
 _KEPT = 48
 
@@ -139,7 +140,8 @@ def laid(pose: Pose, crop: LevelCrop, pixel: tuple[int, int], shape: Sequence[in
 
 
 def image_of(sample: Sample) -> np.ndarray:
-    """Its image (H, W, 3) uint8; GeneratorError where it has none."""
-    if sample.image is None:
+    """Its image (H, W, 3) uint8, read again where it was let go; GeneratorError where it has none."""
+    image = reopen(sample).image
+    if image is None:
         raise GeneratorError(f"{sample.id} has no image; give one")
-    return sample.image
+    return image

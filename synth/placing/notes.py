@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from synth.placing.surroundings import SURVEYED, Surroundings
 from synth.placing.turning import ANY
 from synth.sample import Sample
-from synth.sources.listing import reopen
 
 
 def turning_notes(good_images: Sequence[Sample], turn: float | None = None) -> tuple[str, ...]:
@@ -16,7 +15,7 @@ def turning_notes(good_images: Sequence[Sample], turn: float | None = None) -> t
     notes = []
     for product in sorted({str(good.product) for good in good_images}):
         own = [good for good in good_images if good.product == product]
-        known = Surroundings([], [reopen(good) for good in own[:: max(1, len(own) // SURVEYED)]], turn)
+        known = Surroundings([], own[:: max(1, len(own) // SURVEYED)], turn)
         notes.append(f"{product}: {_sentence(known.turn_limit, turn is not None, len(own))}")
     return tuple(notes)
 

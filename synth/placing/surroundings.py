@@ -30,6 +30,7 @@ from synth.placing.room import has_room, reaching
 from synth.placing.shot_crop import ShotCrop
 from synth.placing.turning import ellipse, lie_alike, turn_limit
 from synth.sample import Sample
+from synth.sources.listing import reopen
 
 SURVEYED = 24
 """Good images that show how a product looks and how far its parts are turned."""
@@ -117,7 +118,7 @@ class Surroundings:
         for shot in (crops[index] for index in order[:_CROPS_TRIED]):
             # The shot stays while good images change: one that fits few of them is not used less often for it.
             for attempt, number in enumerate(rng.permutation(len(self._good_images))[:_GOOD_IMAGES_TRIED].tolist()):
-                good = self._good_images[number]
+                good = reopen(self._good_images[number])
                 region = None if allowed is None else allowed(good)
                 if trust == "anywhere":
                     pose = self._anywhere(shot, good, rng, region)
@@ -221,7 +222,8 @@ class Surroundings:
         best: list[float] = []
         refined: list[float] = []
         example, least = None, np.inf
-        for good in good_images:
+        for closed_good in good_images:
+            good = reopen(closed_good)
             scale = self._matcher.spanning_scale(shot, good) or 1.0
             found = self._matcher.differences(shot, good, False, scale)
             if not np.isfinite(found.min()):
@@ -229,7 +231,7 @@ class Surroundings:
             pose = self._matcher.pose_at(shot, good, int(found.argmin()), found.shape, False, scale)
             pose, near = self._matcher.refined_on(shot, pose, good, 1)
             if example is None or float(found.min()) < least:
-                example, least = (good, pose), float(found.min())
+                example, least = (closed_good, pose), float(found.min())
             level = _level(found)
             best.append(level)
             # Where no place stands out, there is nothing for a finer level to confirm.

@@ -21,6 +21,7 @@ from synth.io.images import read_mask
 from synth.io.names import file_name
 from synth.io.user_masks import list_masks, read_region, stretch
 from synth.parts import part_of
+from synth.placing.matcher import image_of
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
@@ -35,6 +36,7 @@ from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
 from synth.seas.sketch import sketch
 from synth.seas.window import Window, cut, widest_window, window_for
+from synth.sources.listing import is_grey, reopen
 
 _GOOD_IMAGES_TRIED = 5
 _GOOD_IMAGES_EXAMINED = 20
@@ -79,7 +81,7 @@ class Product:
 
     def __init__(self, shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
         self.good_images = sorted(good_images, key=lambda good: good.id)
-        self.grey = all(_is_grey(good) for good in self.good_images)
+        self.grey = all(good.meta["grey"] if good.image is None else is_grey(good.image) for good in self.good_images)
         self._shots = sorted(shots, key=lambda shot: shot.id)
         self._marks: dict[str, list[Mark]] = {}
         self._edge_levels: dict[str, float] = {}
@@ -88,12 +90,8 @@ class Product:
     @cached_property
     def directed(self) -> bool:
         """Whether the good parts' grain has a direction, by up to `_GOOD_IMAGES_EXAMINED` of them."""
-        examined = [
-            good
-            for good in self.good_images[:: max(1, len(self.good_images) // _GOOD_IMAGES_EXAMINED)]
-            if good.image is not None
-        ]
-        return is_directed((good.image, whole_if_unknown(good)) for good in examined if good.image is not None)
+        examined = self.good_images[:: max(1, len(self.good_images) // _GOOD_IMAGES_EXAMINED)]
+        return is_directed((image_of(good), whole_if_unknown(good)) for good in examined)
 
     def surroundings(self, turn: float | None) -> Surroundings:
         """What shows where defects fit; `turn` as in `Surroundings`, the same at every call."""
@@ -189,7 +187,7 @@ class SeasGenerator:
         rng = np.random.default_rng(request.seed)
         draft = self._draft(product, request, rng)
         if draft is None:
-            return unplaced(request, "seas", product.good_images[0])
+            return unplaced(request, "seas", reopen(product.good_images[0]))
         image, requested = draft.good.image, draft.placement.mask
         assert image is not None
         window = window_for(requested, resolution, rng) if self._config.zoom else widest_window(requested)
@@ -236,7 +234,7 @@ class SeasGenerator:
             pasted, mask = paste(placed.good.image, placed.crop, placed.pose)
             return Draft(placed.good, part_of(placed.good), Placement(mask & self._legal(mask.shape)), pasted)
         for attempt in range(_GOOD_IMAGES_TRIED):
-            good = product.good_images[rng.integers(len(product.good_images))]
+            good = reopen(product.good_images[rng.integers(len(product.good_images))])
             region = whole_if_unknown(good)
             try:
                 return Draft(good, part_of(good), self._request_mask(product, request.defect, region, rng))
@@ -325,11 +323,5 @@ class SeasGenerator:
 
 def whole_if_unknown(good: Sample) -> np.ndarray:
     """Where the product is in a good image, (H, W) bool; everywhere where that is not known."""
-    assert good.image is not None
     part = part_of(good)
-    return np.ones(good.image.shape[:2], bool) if part is None else part
-
-
-def _is_grey(sample: Sample) -> bool:
-    image = sample.image
-    return image is not None and bool((image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all())
+    return np.ones(image_of(good).shape[:2], bool) if part is None else part

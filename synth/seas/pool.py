@@ -20,6 +20,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from synth.generators import Progress
+from synth.placing.matcher import image_of
 from synth.sample import Sample
 from synth.seas.config import SeasSettings
 from synth.seas.window import cut, widest_window, window_anywhere, window_for
@@ -140,16 +141,16 @@ def _window_pair(
     """A defective window (R, R, 3) uint8, its mask (R, R) uint8 and a good window of the same size, each turned."""
     assert shot.image is not None
     assert shot.mask is not None
-    assert good.image is not None
+    plain = image_of(good)
     window = window_for(shot.mask, config.resolution, rng) if config.zoom else widest_window(shot.mask)
-    side = window.side if config.zoom else min(good.image.shape[:2])
-    elsewhere = window_anywhere(good.image.shape, side, rng)
+    side = window.side if config.zoom else min(plain.shape[:2])
+    elsewhere = window_anywhere(plain.shape, side, rng)
     mask = shot.mask if config.mask_labels == "any" else shot.mask.astype(np.float32)
     covered = np.clip(cut(mask, window, config.resolution).astype(np.float32), 0, 1)
     image, covered = _turned([cut(shot.image, window, config.resolution), covered], config, rng)
-    (plain,) = _turned([cut(good.image, elsewhere, config.resolution)], config, rng)
+    (beside,) = _turned([cut(plain, elsewhere, config.resolution)], config, rng)
     # rounded down, but for rounding errors: only a cell that the defect covers entirely counts as one
-    return image, (255 * covered + 1e-3).astype(np.uint8), plain
+    return image, (255 * covered + 1e-3).astype(np.uint8), beside
 
 
 def _turned(arrays: Sequence[np.ndarray], config: SeasSettings, rng: np.random.Generator) -> list[np.ndarray]:

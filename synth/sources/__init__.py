@@ -9,14 +9,21 @@ from typing import Any
 
 from synth.errors import SourceError
 from synth.sample import Sample
+from synth.sources.class_masks import by_class
 from synth.sources.clouds import is_clouds, list_clouds
 from synth.sources.config import FolderSource, ProceduralSource, SourceConfig, TreeSource
+from synth.sources.dagm import DAGM, list_dagm
 from synth.sources.eyecandies import EYECANDIES, list_eyecandies
 from synth.sources.folder import list_folder
+from synth.sources.kolektor import KOLEKTOR, list_kolektor
+from synth.sources.labels.reader import is_labelled, list_labels
 from synth.sources.listing import Listing, open_root, samples
 from synth.sources.mvtec_3d import MVTEC_3D, list_mvtec_3d
 from synth.sources.mvtec_ad import MVTEC_AD, list_mvtec_ad
 from synth.sources.reading import IMAGE_FIELDS, reading_of
+from synth.sources.real_iad import REAL_IAD, list_real_iad
+from synth.sources.tiling import cut_up
+from synth.sources.visa import VISA, list_visa
 from synth.suggest import did_you_mean
 
 READERS: dict[str, Callable[..., Listing]] = {
@@ -25,6 +32,11 @@ READERS: dict[str, Callable[..., Listing]] = {
     "mvtec_3d": list_mvtec_3d,
     "eyecandies": list_eyecandies,
     "clouds": list_clouds,
+    "labels": list_labels,
+    "visa": list_visa,
+    "dagm": list_dagm,
+    "kolektor": list_kolektor,
+    "real_iad": list_real_iad,
 }
 """Layout -> what lists a folder of it. The samples of a listing come from `synth.sources.listing.samples`."""
 
@@ -50,6 +62,7 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any image is opened."""
     ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", "duplicates", *IMAGE_FIELDS}
+    ours |= {"tiles", "good_from"} | ({"classes"} if source.kind != "labels" else set())
     listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(
@@ -57,7 +70,11 @@ def list_source(source: TreeSource) -> Listing:
             "remove one of them"
         )
     listing = _read_as(listing, source.model_dump(include=set(IMAGE_FIELDS)))
-    return replace(listing, notes=(_layout_note(source.kind, listing.root), *listing.notes))
+    listing = replace(listing, notes=(_layout_note(source.kind, listing.root), *listing.notes))
+    classes = None if source.kind == "labels" else getattr(source, "classes", None)
+    listing = listing if classes is None else by_class(listing, classes)
+    tiles, good_from = getattr(source, "tiles", None), getattr(source, "good_from", "files")
+    return listing if (tiles, good_from) == (None, "files") else cut_up(listing, tiles, good_from == "defective")
 
 
 def _layout_note(kind: str, root: Path) -> str:
@@ -84,11 +101,12 @@ def _read_as(listing: Listing, said: Mapping[str, Any]) -> Listing:
     return replace(listing, entries=tuple(replace(entry, reading=reading) for entry in listing.entries))
 
 
-TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD)
+TREES = (MVTEC_3D, EYECANDIES, MVTEC_AD, VISA, REAL_IAD, KOLEKTOR, DAGM)
 """Trees of archives in the order in which they are tried; the first that fits is the layout."""
 WHY = {
     **{tree.layout: f"a folder here is laid out as a product of {tree.title}" for tree in TREES},
     "clouds": "it holds clouds or meshes, and fewer images",
+    "labels": "it holds images and files of labels, and no masks",
     "folder": "it has the tree of no archive that is known",
 }
 """What speaks for a layout that is recognised."""
@@ -99,4 +117,6 @@ def recognise(root: Path) -> str:
     for tree in TREES:
         if tree.fits(root):
             return tree.layout
-    return "clouds" if is_clouds(root) else "folder"
+    if is_clouds(root):
+        return "clouds"
+    return "labels" if is_labelled(root) else "folder"

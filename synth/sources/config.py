@@ -72,6 +72,30 @@ def _word(value: Any) -> Any:
     return path.name if path is not None and path.name in ("auto", "whole") and not path.exists() else value
 
 
+def _tiles() -> Any:
+    help_text = "Side of the tiles into which larger images are cut; without it images are read whole."
+    return Field(None, description=help_text, json_schema_extra={"unit": "px"}, ge=32)
+
+
+Classes = dict[str, tuple[int | str, ...]]
+
+
+def _classes() -> Any:
+    help_text = (
+        "Defect type -> its values in masks that hold several, as grey values, palette entries or colours: such as "
+        '{scratch: [1], dent: [2, 3]} or {scratch: ["#ff0000"]}.'
+    )
+    return Field(None, description=help_text)
+
+
+GoodFrom = Annotated[
+    Literal["files", "defective"],
+    Field(
+        description="Where good images come from: the files of good parts, or windows of defective images away from "
+        "their masks, for data without good parts."
+    ),
+]
+
 Foreground = Annotated[
     Literal["auto", "whole"] | Path,
     BeforeValidator(_word),
@@ -173,6 +197,9 @@ class FolderSource(BaseModel):
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
     inverted_masks: InvertedMasks = "refuse"
+    classes: Classes | None = _classes()
+    tiles: int | None = _tiles()
+    good_from: GoodFrom = "files"
     test_fraction: float = Field(
         0.0,
         description="Share of each defect type and of the good images kept for measuring, without a split file.",
@@ -202,6 +229,68 @@ class MvtecAdSource(BaseModel):
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
     inverted_masks: InvertedMasks = "refuse"
+    classes: Classes | None = _classes()
+    tiles: int | None = _tiles()
+    good_from: GoodFrom = "files"
+
+
+class VisaSource(MvtecAdSource):
+    """VisA in its original layout: one product folder (with Data/Images), or the folder above several."""
+
+    kind: Literal["visa"] = "visa"  # type: ignore[assignment]
+
+
+class DagmSource(MvtecAdSource):
+    """DAGM 2007: the folder above its classes."""
+
+    kind: Literal["dagm"] = "dagm"  # type: ignore[assignment]
+
+
+class KolektorSource(MvtecAdSource):
+    """KolektorSDD or KolektorSDD2, where an image with a black mask is good."""
+
+    kind: Literal["kolektor"] = "kolektor"  # type: ignore[assignment]
+
+
+class RealIadSource(MvtecAdSource):
+    """Real-IAD: one product folder (with OK and NG), or the folder above several."""
+
+    kind: Literal["real_iad"] = "real_iad"  # type: ignore[assignment]
+
+
+class LabelSource(BaseModel):
+    """Images with files of labels: COCO, YOLO segmentation, labelme, CVAT or Label Studio."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["labels"] = "labels"
+    root: Path = Field(description="The folder with images and labels; see `synth.sources.labels.reader`.")
+    labels: str | None = Field(None, description="File or folder below root that holds the labels; found by default.")
+    classes: dict[str, tuple[str, ...]] | None = Field(
+        None,
+        description="Defect type -> the classes that are it, such as {scratch: [scr, deep]}; each class by default.",
+    )
+    product: str | None = Field(
+        None, description="Name of the product; the folder's own name by default.", min_length=1
+    )
+    good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
+    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
+    validation_fraction: float = _validation()
+    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
+    follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
+    foreground: Foreground = "auto"
+    white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    tiles: int | None = _tiles()
+    good_from: GoodFrom = "files"
+    test_fraction: float = Field(
+        0.0,
+        description="Share of each defect type and of the good images kept for measuring.",
+        json_schema_extra={"unit": "share"},
+        ge=0,
+        lt=1,
+    )
 
 
 class Mvtec3dSource(BaseModel):
@@ -321,5 +410,16 @@ class ProceduralSource(BaseModel):
     seed: int = Field(0, description="Another seed renders other parts.", ge=0)
 
 
-TreeSource = FolderSource | MvtecAdSource | Mvtec3dSource | EyecandiesSource | CloudSource
+TreeSource = (
+    FolderSource
+    | MvtecAdSource
+    | VisaSource
+    | DagmSource
+    | KolektorSource
+    | RealIadSource
+    | LabelSource
+    | Mvtec3dSource
+    | EyecandiesSource
+    | CloudSource
+)
 SourceConfig = TreeSource | ProceduralSource

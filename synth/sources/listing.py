@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from synth.cache import Cache
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash
 from synth.io.names import composed, is_utf8
@@ -23,6 +24,7 @@ from synth.io.points import CloudOptions
 from synth.printable import printable
 from synth.sample import Sample
 from synth.sources.agreement import HALF, Agreement
+from synth.sources.labels.marks import LabelMask
 from synth.sources.leftovers import told
 from synth.sources.notes import Note
 from synth.sources.problem import Problem
@@ -30,14 +32,19 @@ from synth.sources.reading import UNSAID, Reading, read_pair
 from synth.sources.scan_options import AS_FOUND, ScanOptions
 from synth.sources.walk import unlistable, walk
 
+OPEN_BYTES = 1 << 29
+"""Pixels and points of the samples that `reopen` keeps in memory, in bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image and its mask, as paths. `defect` None = good; `split` as in Sample; `id` names the product and
-    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud, read with
-    the options of `scan`. `cloud`: `file` is a cloud or mesh itself, read so; its `mask` is where its labels come from.
-    `listed`: a split file gives its split. `reading`: what the recipe says about image files. `notes`: what was
-    inferred from its name and folders."""
+    """One image and its mask: as paths, or the mask as the `label` of a file of labels.
+
+    `defect` None = good; `split` as in Sample; `id` names the product and the place below its folder, so that it never
+    depends on what else lies there. `xyz`: its organised cloud, read with the options of `scan`. `cloud`: `file` is a
+    cloud or mesh itself, read so; its `mask` is where its labels come from. `listed`: a split file gives its split.
+    `reading`: what the recipe says about image files. `notes`: what was inferred from its name and folders. `window`:
+    top, left, height and width in px of what is read of the image and its mask, None = all."""
 
     id: str
     file: Path
@@ -51,6 +58,8 @@ class Entry:
     listed: bool = False
     reading: Reading = UNSAID
     notes: tuple[Note, ...] = ()
+    window: tuple[int, int, int, int] | None = None
+    label: LabelMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +115,29 @@ def load(entry: Entry) -> Sample:
         from synth.sources.cloud_samples import load_cloud
 
         return load_cloud(entry, entry.cloud)
+    if entry.window is not None:
+        return _window_of(_WHOLE.get(replace(entry, window=None, id=""), lambda: _load_image(entry)), entry)
+    return _load_image(entry)
+
+
+def _window_of(whole: Sample, entry: Entry) -> Sample:
+    """The window of an entry, cut from its whole image."""
+    assert entry.window is not None
+    assert whole.image is not None
+    assert whole.mask is not None
+    top, left, height, width = entry.window
+    window = slice(top, top + height), slice(left, left + width)
+    image, mask = np.ascontiguousarray(whole.image[window]), np.ascontiguousarray(whole.mask[window])
+    known = {"sha256": content_hash(image), "grey": is_grey(image), "entry": entry}
+    return replace(whole, id=entry.id, image=image, mask=mask, defect=entry.defect, meta={**whole.meta, **known})
+
+
+def _load_image(entry: Entry) -> Sample:
     pair = read_pair(entry.file, entry.mask, entry.reading, alone=entry.xyz is None)
-    image, mask = pair.image, pair.mask
-    xyz, known, notes = (None, {}, ()) if entry.xyz is None else _read_xyz(entry, mask.shape)
+    image = pair.image
+    size = image.shape[:2]
+    mask = pair.mask if entry.label is None else entry.label.read(size, str(entry.file))
+    xyz, known, notes = (None, {}, ()) if entry.xyz is None else _read_xyz(entry, size)
     if entry.defect is None and mask.any():
         swapped = ", or say source.inverted_masks: invert where white is the background" if mask.mean() > HALF else ""
         raise SourceError(
@@ -125,15 +154,27 @@ def load(entry: Entry) -> Sample:
         split=entry.split,
         meta={
             "file": str(entry.file),
-            "mask_file": None if entry.mask is None else str(entry.mask),
+            "mask_file": _mask_file(entry),
             "sha256": content_hash(image),
             "white": pair.white,
+            "grey": is_grey(image),
             "fits": pair.fits,
             "notes": (*pair.notes, *notes),
             "entry": entry,
             **known,
         },
     )
+
+
+def _mask_file(entry: Entry) -> str | None:
+    if entry.label is not None:
+        return entry.label.file
+    return None if entry.mask is None else str(entry.mask)
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether an image (H, W, 3) shows no colour."""
+    return bool((image[..., 1:] == image[..., :1]).all())
 
 
 def _read_xyz(entry: Entry, size: tuple[int, ...]) -> tuple[np.ndarray, dict[str, Any], tuple[Note, ...]]:
@@ -161,19 +202,49 @@ def _read_xyz(entry: Entry, size: tuple[int, ...]) -> tuple[np.ndarray, dict[str
 
 
 def reopen(sample: Sample) -> Sample:
-    """A sample of a folder with its pixels and points, read again where they were let go. Raises SourceError where the
-    file has changed since."""
-    if sample.image is not None:
+    """A sample of a folder with its pixels and points, read again where they were let go; the last OPEN_BYTES of them
+    are remembered. A sample that came from no folder is given back. Raises SourceError where the file has changed
+    since."""
+    if sample.image is not None or "entry" not in sample.meta:
         return sample
     file = sample.meta["file"]
     changed = SourceError(f"{file} changed while it was being read; run again when the folder is at rest")
+    entry = sample.meta["entry"]
     try:
-        again = load(sample.meta["entry"])
+        again = _OPEN.get((entry, sample.meta["sha256"]), lambda: load(entry))
     except SourceError as problem:
         raise changed from problem
     if again.meta["sha256"] != sample.meta["sha256"]:
         raise changed
     return replace(sample, image=again.image, mask=again.mask, xyz=again.xyz, cloud=again.cloud)
+
+
+def closed(sample: Sample) -> Sample:
+    """A sample of a folder without its pixels and points, which `reopen` reads again; others as they are."""
+    return replace(sample, image=None, mask=None, xyz=None, cloud=None) if "entry" in sample.meta else sample
+
+
+def has_xyz(sample: Sample) -> bool:
+    """Whether a sample has an organised cloud, also while it is closed."""
+    entry = sample.meta.get("entry")
+    return sample.xyz is not None or (entry is not None and entry.xyz is not None)
+
+
+def has_cloud(sample: Sample) -> bool:
+    """Whether a sample has an unorganised cloud, also while it is closed; its image only shows the points."""
+    entry = sample.meta.get("entry")
+    return sample.cloud is not None or (entry is not None and entry.cloud is not None)
+
+
+def _bytes(sample: Sample) -> int:
+    cloud = sample.cloud
+    parts = () if cloud is None else (cloud.points, cloud.normals, cloud.colors, cloud.labels)
+    return sum(array.nbytes for array in (sample.image, sample.mask, sample.xyz, *parts) if array is not None)
+
+
+_OPEN = Cache(OPEN_BYTES, _bytes)
+_WHOLE = Cache(1)
+"""The image that the last window was cut from: windows of one image are read one after the other."""
 
 
 def open_root(root: str | Path) -> Path:

@@ -54,6 +54,6 @@ def _told(note: Note) -> str:
 
 
 def _named(files: list[str]) -> str:
-    if len(files) <= NAMED:
-        return ", ".join(files)
-    return f"{len(files)} files such as {files[0]}"
+    if len(files) == 1:
+        return files[0]
+    return f"each of {', '.join(files) if len(files) <= NAMED else f'{len(files)} files such as {files[0]}'}"

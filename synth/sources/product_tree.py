@@ -23,7 +23,7 @@ Lister = Callable[[Path, str, Sequence[Path]], Iterable[Entry | Problem]]
 class ProductTree:
     """The tree of an archive. layout: its name in READERS; title: as people call it; is_product: whether a folder is
     that of a product; wanted: the end of the sentence "<root> is no <title> tree; ..."; places: where the tree has
-    images."""
+    images; beside: a second folder of a product, which lies beside its own."""
 
     layout: str
     title: str
@@ -31,6 +31,7 @@ class ProductTree:
     entries: Lister
     wanted: str
     places: str
+    beside: Callable[[Path], Path | None] = lambda _: None
 
     def fits(self, root: Path) -> bool:
         """Whether root is a product of this tree, or the folder above some."""
@@ -54,6 +55,7 @@ class ProductTree:
         if not found:
             raise SourceError(f"{root} is no {self.title} tree; {self.wanted}")
         below, outside = divide(files, found)
+        outside = self._taken_in(below, outside)
         problems.extend(misplaced(file, self.title, self.places) for file in outside if is_image(file))
         folders = by_name(found)
         chosen = list(folders) if products == "all" else [name for name in folders if name in products]
@@ -68,6 +70,15 @@ class ProductTree:
         if chosen and not entries and not any(problem.severity == "error" for problem in problems):
             problems.append(Problem(str(root), "holds no images to read", f"put them into {self.places}"))
         return Listing(self.layout, root, limit_good_images(entries, good_limit), tuple(problems), notes)
+
+    def _taken_in(self, below: dict[Path, list[Path]], outside: Sequence[Path]) -> list[Path]:
+        """The files below no product's folder, of which those in a second folder of one are put to it."""
+        owner = {second: folder for folder in below if (second := self.beside(folder)) is not None}
+        left: list[Path] = []
+        for file in outside:
+            home = next((owner[folder] for folder in file.parents if folder in owner), None)
+            (left if home is None else below[home]).append(file)
+        return left
 
 
 def product_folders(root: Path, is_product: Callable[[Path], bool]) -> list[Path]:

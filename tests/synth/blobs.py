@@ -16,6 +16,7 @@ from synth.io.atomic import write_whole
 from synth.pipeline.runs import Run, run
 from synth.recipe import Recipe
 from synth.sample import Provenance, Sample
+from synth.sources.listing import reopen
 
 SIZE = (37, 53)
 DEFECTS = ("crack", "stain")
@@ -23,7 +24,7 @@ DEFECTS = ("crack", "stain")
 
 def given(build: Callable[..., Generator]) -> SimpleNamespace:
     """What the registry holds for a generator that a test brings along."""
-    return SimpleNamespace(open=build, needs_shots=True, unmeasured=frozenset())
+    return SimpleNamespace(open=build, needs_shots=True, unmeasured=frozenset(), trial=None)
 
 
 class BlobGenerator:
@@ -51,7 +52,7 @@ class BlobGenerator:
 
     def _paint(self, request: Request) -> Sample:
         rng = np.random.default_rng(request.seed)
-        good = self.good_images[rng.integers(len(self.good_images))]
+        good = reopen(self.good_images[rng.integers(len(self.good_images))])
         assert good.image is not None
         image, mask = good.image.copy(), np.zeros(SIZE, bool)
         top, left = rng.integers(3, 24), rng.integers(3, 38)

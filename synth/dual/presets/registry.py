@@ -18,6 +18,7 @@ from synth.dual.scene import Scene
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import GeneratorError
 from synth.sample import Sample
+from synth.sources.listing import has_cloud, has_xyz
 from synth.suggest import did_you_mean
 
 Scheme = OrganisedScheme | CloudScheme
@@ -60,9 +61,9 @@ class PresetSynthesizer(DualSynthesizer):
     def check_fits(self, sample: Sample) -> None:
         """GeneratorError for a sample without the kind of cloud that the scheme works on."""
         name = self.scheme.name
-        if isinstance(self.scheme, CloudScheme) and sample.cloud is None:
+        if isinstance(self.scheme, CloudScheme) and not has_cloud(sample):
             raise GeneratorError(f"{name} works on unorganised clouds, {sample.id} has none; read a source of clouds")
-        if isinstance(self.scheme, OrganisedScheme) and sample.xyz is None:
+        if isinstance(self.scheme, OrganisedScheme) and not has_xyz(sample):
             raise GeneratorError(f"{name} works on images with xyz, {sample.id} has none; read a source of RGB-D scans")
 
     def draw_on(self, scene: Scene, sample: Sample, seed: int) -> Sample:

@@ -114,7 +114,7 @@ def test_a_scar_is_thinner_than_a_rectangle():
 def test_nothing_is_painted_where_it_is_not_permitted(painter):
     permitted = np.zeros((41, 67), bool)
     permitted[5:30, 8:40] = True
-    scene = Scene(GOOD_IMAGES[0].image, permitted, [good.image for good in GOOD_IMAGES])
+    scene = Scene(GOOD_IMAGES[0].image, permitted, GOOD_IMAGES)
     for seed in range(8):
         image, mask = painter(scene, np.random.default_rng(seed))
         assert not (mask & ~permitted).any()

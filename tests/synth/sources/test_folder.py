@@ -186,14 +186,13 @@ def test_good_limit_takes_the_first_by_name(tmp_path):
 
 
 def test_pixels_let_go_come_back_and_a_file_that_changed_is_noticed(tmp_path):
-    root = folder_tree(tmp_path)
-    sample = next(read(root))
-    light = type(sample)(sample.id, meta=sample.meta)
+    sample, other, *_ = read(folder_tree(tmp_path))
+    light, changed = (type(sample)(one.id, meta=one.meta) for one in (sample, other))
     assert (reopen(light).image == sample.image).all()
     assert (reopen(light).mask == sample.mask).all()
-    save(Path(sample.meta["file"]), random_image(999))
+    save(Path(other.meta["file"]), random_image(999))
     with pytest.raises(SourceError, match="changed while"):
-        reopen(light)
+        reopen(changed)
 
 
 def put(root: Path, *names: str) -> Path:

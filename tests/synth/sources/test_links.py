@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,22 @@ from synth.sources import READERS, list_tree, read, read_source
 from synth.sources.config import FolderSource
 from synth.sources.walk import DEEPEST, walk
 from synth.split import make_split
+from tests.synth.sources import test_public_archives as archives
 from tests.synth.sources.test_cloud_trees import POINTS, pcd, real3d_tree
+from tests.synth.sources.test_labels import yolo
 from tests.synth.sources.test_rgbd_trees import eyecandies_tree, mvtec_3d_tree
 from tests.synth.trees import blob, folder_tree, mvtec_tree, random_image, save
+
+
+def built(make: Callable[[Path], object]) -> Callable[[Path], Path]:
+    """What `make` writes into a folder, which is returned."""
+
+    def build(root: Path) -> Path:
+        make(root)
+        return root
+
+    return build
+
 
 TREES = {
     "folder": (folder_tree, "good"),
@@ -23,6 +37,11 @@ TREES = {
     "mvtec_3d": (mvtec_3d_tree, "bagel/train/good/rgb"),
     "eyecandies": (eyecandies_tree, "ChocolateCookie/train/data"),
     "clouds": (real3d_tree, "car/train"),
+    "visa": (built(archives.visa), "candle/Data/Images/Normal"),
+    "dagm": (built(archives.dagm), "Class1"),
+    "kolektor": (built(archives.kolektor_sdd), "kos01"),
+    "real_iad": (built(archives.real_iad), "audiojack/OK/S0000"),
+    "labels": (built(yolo), "images/train"),
 }
 assert set(TREES) == set(READERS)
 

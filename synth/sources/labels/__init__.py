@@ -1,0 +1,1 @@
+"""Files of labels, as labelling tools export them, in place of masks."""
