@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from synth.cli.arguments import Overrides, RecipeName
-from synth.cli.terminal import put, say
+from synth.cli.terminal import knows, put, say
 
 app = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
 
@@ -40,7 +40,9 @@ def show(recipe: RecipeName, overrides: Overrides = []) -> None:  # noqa: B006
     """The recipe with every default filled in."""
     from synth.recipe import load_recipe
 
-    put(load_recipe(recipe, overrides).to_yaml())
+    loaded = load_recipe(recipe, overrides)
+    text = loaded.to_yaml()
+    put(text if knows(text) else loaded.to_yaml(plain=True))
 
 
 @app.command()

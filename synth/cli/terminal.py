@@ -27,16 +27,19 @@ class Report(Protocol):
 
 def say(*lines: str, error: bool = False) -> None:
     """Print lines for people; whatever a name has in it, none becomes two lines. stderr may fail, stdout may not."""
-    stream = sys.stderr if error else sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
     text = "".join(f"{printable(line)}\n" for line in lines)
     with suppress(*([OSError, ValueError] if error else [])):
-        _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
+        _write(sys.stderr if error else sys.stdout, text)
 
 
 def put(text: str) -> None:
     """Print text for programs as it is: JSON or YAML, which their writers have escaped."""
     _write(sys.stdout, text)
+
+
+def knows(text: str) -> bool:
+    """Whether stdout has every letter of a text."""
+    return _known(sys.stdout, text) == text
 
 
 def print_report(report: Report, as_json: bool) -> None:
@@ -113,12 +116,17 @@ def forsake(stream: TextIO) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    """Write at once, or forsake the stream and raise the error."""
+    """Write at once, letters that the stream does not know as escapes; or forsake the stream and raise the error."""
     if stream is None:
         return
     try:
-        stream.write(text)
+        stream.write(_known(stream, text))
         stream.flush()
     except (OSError, ValueError):
         forsake(stream)
         raise
+
+
+def _known(stream: TextIO, text: str) -> str:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from synth.errors import SourceError
+from synth.errors import FlawsmithError, SourceError
+from synth.printable import shown
 
 GOOD = "good"
 """The folder of good images in every layout that is written."""
@@ -17,9 +20,26 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"
 
 
+def as_path(value: object, what: str, error: Callable[[str], FlawsmithError]) -> Path:
+    """A place that a caller names. `error` for what is neither text nor a path; what: "a source", as it says."""
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise error(f"{what} is {shown(value)}, wanted a path")
+
+
 def is_utf8(name: str) -> bool:
     """Whether text can hold the name: what Python cannot decode of one it keeps as surrogates."""
     return name.encode(errors="ignore").decode() == name
+
+
+def composed(name: str) -> str:
+    """A name in the Unicode form in which it is compared: macOS writes accents as signs of their own."""
+    return unicodedata.normalize("NFC", name)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one, in whichever Unicode form each is written."""
+    return one == other or composed(one) == composed(other)
 
 
 def check_names(pairs: Iterable[tuple[str, str | None]]) -> None:
@@ -45,12 +65,12 @@ def check_names(pairs: Iterable[tuple[str, str | None]]) -> None:
 
 
 def _folder(name: str) -> str:
-    cleaned = file_name(unicodedata.normalize("NFC", name))
-    return unicodedata.normalize("NFC", cleaned.casefold())
+    cleaned = file_name(composed(name))
+    return composed(cleaned.casefold())
 
 
 def _share(what: str, first: str, second: str) -> str:
-    alike = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
+    alike = composed(first) == composed(second)
     one, other = (ascii(name) if alike else repr(name) for name in (first, second))
     return (
         f"two {what} {one} and {other} would share one folder: their names differ only in capitals, accents' encoding, "

@@ -12,13 +12,14 @@ from functools import cached_property
 from pathlib import Path
 
 from synth.checks.ledger import read_ledger, validation_shots
-from synth.errors import RunError
+from synth.errors import RunError, WriterError
 from synth.generators import GENERATORS, Progress
 from synth.io.atomic import remove, write_whole
+from synth.io.names import as_path
 from synth.parts import read_parts
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
-from synth.pipeline.executors import Executor, ExecutorName, open_executor
+from synth.pipeline.executors import Executor, ExecutorName, check_workers, open_executor
 from synth.pipeline.folder import RunFolder, run_folder
 from synth.pipeline.guards import begin, check_recipe
 from synth.pipeline.job import Job, Worker
@@ -30,7 +31,7 @@ from synth.pipeline.real import keep_real, read_real
 from synth.pipeline.shards import Stream, save_shard
 from synth.pipeline.stored import StoredSample, damage
 from synth.pipeline.verify import damages, write_digests
-from synth.recipe import Recipe, load_recipe
+from synth.recipe import Recipe, as_recipe, load_recipe
 from synth.sample import Sample
 from synth.writers import WRITERS, FolderSink, check_request
 
@@ -40,8 +41,8 @@ class Run:
     unfinished."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
         self.folder = run_folder(path)
+        self.path = self.folder.path
         if not self.folder.manifest.exists():
             raise RunError(f"{path} is not finished; run `flawsmith run {self.folder.recipe} --out {path}` to resume")
 
@@ -92,20 +93,23 @@ class Run:
 
 
 def run(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     out: str | Path | None = None,
     progress: Progress | None = None,
     workers: int = 1,
     executor: ExecutorName = "local",
 ) -> Run:
-    """Run the recipe in the folder `out` (outputs/<name> by default) and return the finished run.
+    """Run the recipe, its file or a bundled one by name, in the folder `out` (outputs/<name> by default) and return the
+    finished run.
 
     Resumes what an earlier call left, and mends what is damaged of it; returns at once when the run is finished and
     whole. A larger quota, more formats or more defect types continue from what is there. `workers` make shards side by
     side, as processes ("local") or as actors of Ray ("ray"); the files do not depend on it. Raises RecipeError when the
     folder holds a run of another recipe, LeakError before anything is written when an image has two roles, and RunError
     when a defect type yields nothing."""
-    folder, progress = _folder(recipe, out), progress or silent
+    check_workers(workers, executor)
+    recipe, progress = as_recipe(recipe), progress or silent
+    folder = _folder(recipe, out)
     if folder.manifest.exists() and not check_recipe(folder, recipe):
         found = damages(folder, progress)
         if not found:
@@ -163,7 +167,7 @@ def export(path: str | Path, name: str, out: str | Path) -> None:
 
 
 def _folder(recipe: Recipe, out: str | Path | None) -> RunFolder:
-    folder = RunFolder(Path(out) if out is not None else Path("outputs") / recipe.name)
+    folder = RunFolder(Path("outputs") / recipe.name if out is None else as_path(out, "the run's folder", WriterError))
     folder.check_usable()
     check_recipe(folder, recipe)
     return folder

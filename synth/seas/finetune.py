@@ -33,9 +33,9 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from synth.errors import GeneratorError, RunError, WriterError
+from synth.errors import DiskFull, GeneratorError, RunError, WriterError
 from synth.generators import Progress
-from synth.io.atomic import replacing, share
+from synth.io.atomic import naming_place, replacing, share
 from synth.io.digest import DIGESTS, check_digests, damaged, digests, files_of, write_digests
 from synth.sample import Sample
 from synth.seas.base import save_base
@@ -315,6 +315,9 @@ def _fingerprint_of(folder: Path) -> str | None:
 @contextmanager
 def _writing_to(folder: Path) -> Iterator[None]:
     try:
-        yield
+        with naming_place(folder):
+            yield
+    except DiskFull:
+        raise
     except (OSError, WriterError) as error:
         raise RunError(f"fine-tuning cannot write to {folder} ({error}): free space or name another folder") from error

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from synth.errors import SourceError
+from synth.printable import shown
 from synth.sample import Sample
 from synth.sources.clouds import is_clouds, list_clouds
 from synth.sources.config import FolderSource, ProceduralSource, SourceConfig, TreeSource
@@ -62,8 +64,12 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
     """What a folder holds in a layout."""
     root = open_root(path)
     name = recognise(root) if layout == "auto" else layout
-    if name not in READERS:
-        raise SourceError(f"layout {layout!r} is unknown; {did_you_mean(name, ['auto', *READERS])}")
+    if name not in [*READERS]:
+        raise SourceError(f"layout {shown(layout)} is unknown; {did_you_mean(str(name), ['auto', *READERS])}")
+    known = [*signature(READERS[name]).parameters][1:]
+    for option in options:
+        if option not in known:
+            raise SourceError(f"layout {name} has no option {option!r}; {did_you_mean(option, known)}")
     return READERS[name](root, **options)
 
 

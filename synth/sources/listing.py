@@ -18,7 +18,7 @@ import numpy as np
 
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
-from synth.io.names import is_utf8
+from synth.io.names import as_path, is_utf8
 from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
@@ -215,7 +215,7 @@ def reopen(sample: Sample) -> Sample:
 def open_root(root: str | Path) -> Path:
     """`root` as a folder that can be listed, or a SourceError."""
     try:
-        root = Path(root).expanduser()
+        root = as_path(root, "a source", SourceError).expanduser()
         if not root.exists():
             raise SourceError(
                 f"{printable(root)} does not exist; check the path, which in a recipe starts from the recipe's folder"
