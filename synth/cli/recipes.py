@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from synth.cli.arguments import Overrides, RecipeName
 from synth.cli.terminal import knows, put, say
+from synth.io.json_text import json_text
 
 app = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
 
@@ -50,4 +50,4 @@ def schema() -> None:
     """The JSON schema of recipes, with the meaning and unit of every value; editors complete from it."""
     from synth.recipe import Recipe
 
-    put(json.dumps(Recipe.model_json_schema(), indent=2) + "\n")
+    put(json_text(Recipe.model_json_schema(), indent=2) + "\n")

@@ -4,13 +4,13 @@ gone ends a run."""
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO, cast
 
+from synth.io.json_text import json_text
 from synth.printable import printable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def knows(text: str) -> bool:
 def print_report(report: Report, as_json: bool) -> None:
     """Print a report for people, or its `to_json()` for programs."""
     if as_json:
-        put(json.dumps(report.to_json(), indent=2) + "\n")
+        put(json_text(report.to_json(), indent=2) + "\n")
     else:
         say(*report.lines())
 

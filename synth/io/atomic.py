@@ -85,8 +85,9 @@ def append(path: Path, content: bytes, end: int) -> None:
 
 
 @contextmanager
-def naming_place(folder: Path) -> Iterator[None]:
-    """For work whose libraries write into a folder themselves: DiskFull in place of what they raise on a full disk."""
+def naming_place(place: Path) -> Iterator[None]:
+    """For libraries that write a file, or into a folder, themselves: DiskFull in place of what they raise on a full
+    disk."""
     try:
         yield
     except FlawsmithError:
@@ -94,7 +95,7 @@ def naming_place(folder: Path) -> Iterator[None]:
     except Exception as problem:
         if not is_full(problem):
             raise
-        raise refusal(problem, folder, 0) from problem
+        raise refusal(problem, place, place.stat().st_size if place.is_file() else 0) from problem
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -15,9 +16,19 @@ GOOD = "good"
 """The folder of good images in every layout that is written."""
 
 
-def file_name(name: str) -> str:
-    """A name that every file system and archive takes; letters, digits, space, dot, dash and underscore stay."""
-    return re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"
+LONGEST = 220
+"""Bytes of a name: file systems take 255, of which endings, a part of a hash and marks of a temporary file take 35."""
+
+
+def file_name(name: str, longest: int = LONGEST) -> str:
+    """A name that every file system and archive takes; letters, digits, space, dot, dash and underscore stay. One of
+    more bytes than `longest` is cut and ends in a part of its hash."""
+    cleaned = re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"
+    if len(os.fsencode(cleaned)) <= longest:
+        return cleaned
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    head = cleaned.encode(errors="replace")[: longest - 9].decode(errors="ignore")
+    return f"{head.rstrip('. ')}-{digest}"
 
 
 def as_path(value: object, what: str, error: Callable[[str], FlawsmithError]) -> Path:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from synth.checks.ledger import counts_by_type, validation_shots
-from synth.generators import GENERATORS, Progress
+from synth.generators import Progress
 from synth.io.png import png_bytes
 from synth.parts import PartFinding
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import placement_notes, prepare
+from synth.pipeline.preparation import check_generator, placement_notes, prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.writers import WRITERS
@@ -71,8 +71,9 @@ class Preview:
 def preview(recipe: Recipe, progress: Progress) -> Preview:
     """Read the source, open the generator and plan the run; nothing is written. Raises what these raise, as a run
     would."""
-    split, ledger, findings = prepare(recipe, progress)
-    GENERATORS[recipe.generator.kind].open(recipe.generator, Path("model"), recipe.seed)
+    prepared = prepare(recipe, progress)
+    check_generator(recipe, prepared, Path("model"))
+    split, ledger, findings = prepared
     notes = placement_notes(recipe, split.good_images)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from synth.checks.ledger import read_ledger, validation_shots
 from synth.errors import RunError, WriterError
-from synth.generators import GENERATORS, Progress
+from synth.generators import Progress
 from synth.io.atomic import remove, write_whole
 from synth.io.names import as_path
 from synth.parts import read_parts
@@ -26,7 +26,7 @@ from synth.pipeline.job import Job, Worker
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import Prepared, prepare, silent
+from synth.pipeline.preparation import Prepared, check_generator, prepare, silent
 from synth.pipeline.real import keep_real, read_real
 from synth.pipeline.shards import Stream, save_shard
 from synth.pipeline.stored import StoredSample, damage
@@ -177,7 +177,7 @@ def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
     """Write what the run begins with, its real samples among it; what fits and draws needs the result alone."""
     split = prepared.split
     # Opened before anything is written: a wrong base leaves the folder free for the mended recipe.
-    GENERATORS[recipe.generator.kind].open(recipe.generator, folder.model, recipe.seed)
+    check_generator(recipe, prepared, folder.model)
     made_with = begin(folder, recipe, prepared)
     keep_real(folder, (("good", split.good_images), ("shot", split.shots)))
     return Job(recipe, folder.model, split.shots, split.good_images, made_with)

@@ -37,8 +37,10 @@ from synth.errors import DiskFull, GeneratorError, RunError, WriterError
 from synth.generators import Progress
 from synth.io.atomic import naming_place, replacing, share
 from synth.io.digest import DIGESTS, check_digests, damaged, digests, files_of, write_digests
+from synth.io.json_text import json_text
 from synth.sample import Sample
 from synth.seas.base import save_base
+from synth.seas.base_configs import BaseConfigs
 from synth.seas.base_folder import open_folder
 from synth.seas.config import LearningChoices, SeasConfig, SeasSettings
 from synth.seas.denoiser import train_denoiser
@@ -82,7 +84,7 @@ def finetune(
     An interrupted call resumes when repeated and ends with the same weights, bit for bit on the same device; a
     complete folder is left as it is. Raises GeneratorError for images or a base that cannot be learnt from, or a
     folder of another training; RunError where the folder cannot be written."""
-    _require_material(shots, good_images)
+    require_material(shots, good_images)
     settings = resolve(config, pipeline)
     prompts = UnbalancedPrompts.plan(
         str(shots[0].product), [str(s.defect) for s in shots], settings.product_tokens, settings.defect_tokens
@@ -144,13 +146,32 @@ def load_finetuned(folder: Path) -> Finetuned:
 def resolve(config: SeasConfig, pipeline: StableDiffusionPipeline) -> SeasSettings:
     """The config with every open choice made for this base. GeneratorError for a resolution that its levels do not
     divide."""
-    scale = 2 ** (len(pipeline.vae.config.block_out_channels) - 1)
+    scale, step = _scales(pipeline.unet.config, pipeline.vae.config)
     parameters = sum(p.numel() for p in pipeline.unet.parameters())
     settings = config.resolved(parameters, pipeline.unet.config.sample_size * scale)
-    step = scale * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
-    if settings.resolution % step:
-        raise GeneratorError(f"resolution {settings.resolution} does not suit {config.base}: take a multiple of {step}")
+    _check_multiple(config, settings.resolution, step)
     return settings
+
+
+def check_resolution(config: SeasConfig, base: BaseConfigs) -> None:
+    """What `resolve` refuses, before the base's weights are there."""
+    scale, step = _scales(base.unet, base.vae)
+    _check_multiple(config, config.resolution or base.unet["sample_size"] * scale, step)
+
+
+def _scales(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> tuple[int, int]:
+    """Pixels a latent cell, and pixels a cell of the U-Net's coarsest level."""
+    scale = 2 ** (_levels(vae, 1) - 1)
+    return scale, scale * 2 ** (_levels(unet, 4) - 1)
+
+
+def _levels(network: Mapping[str, Any], by_default: int) -> int:
+    return len(network["block_out_channels"]) if "block_out_channels" in network else by_default
+
+
+def _check_multiple(config: SeasConfig, resolution: int, step: int) -> None:
+    if resolution % step:
+        raise GeneratorError(f"resolution {resolution} does not suit {config.base}: take a multiple of {step}")
 
 
 def fingerprint(
@@ -185,7 +206,7 @@ def _public(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
-def _require_material(shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
+def require_material(shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
     if not shots or not good_images:
         raise GeneratorError(
             f"fine-tuning needs shots and good images; it got {len(shots)} shots and {len(good_images)} good images"
@@ -277,7 +298,7 @@ def _finish(folder: Path, head: MaskHead, record: dict[str, Any]) -> None:
         save_file({name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()}, temporary)
         share(temporary)
     with replacing(folder / RECORD) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(record, indent=2) + "\n", encoding="utf-8")
     write_digests(folder, [name for name in files_of(folder) if not name.startswith(f"{CHECKPOINTS}/")])
     shutil.rmtree(folder / CHECKPOINTS)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
-from synth.io.names import as_path, is_utf8
+from synth.io.names import as_path, composed, is_utf8
 from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
@@ -238,7 +238,8 @@ def files_below(
     root, unless `follow_links`. SourceError for folders more than DEEPEST levels below root."""
     tree = walk(root, _is_run, follow_links)
     found = [*tree.files, *tree.leaving]
-    matches = {pattern: {f for f in found if fnmatch(f.relative_to(root).as_posix(), pattern)} for pattern in exclude}
+    places = {file: composed(file.relative_to(root).as_posix()) for file in found}
+    matches = {pattern: {f for f in found if fnmatch(places[f], composed(pattern))} for pattern in exclude}
     problems = [
         Problem(str(root), f"no file matches {pattern!r} of source.exclude", "patterns start below this folder")
         for pattern, files in matches.items()

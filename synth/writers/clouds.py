@@ -20,10 +20,13 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from synth.errors import WriterError
-from synth.io.names import file_name
+from synth.io.names import LONGEST, file_name
 from synth.io.points import npz_bytes, pcd_bytes, ply_bytes
 from synth.sample import Cloud, Sample
 from synth.writers.sink import FolderSink
+
+_HALF = LONGEST // 2
+"""Bytes of a product's and of a type's name where both stand in one."""
 
 
 def write_ply(samples: Iterable[Sample], sink: FolderSink) -> None:
@@ -64,9 +67,9 @@ def _write_tree(
     is in the files."""
     count: Counter[tuple[str, str]] = Counter()
     for sample, cloud in _clouds(samples):
-        product, good = file_name(str(sample.product)), sample.defect is None
+        product, good = file_name(str(sample.product), _HALF), sample.defect is None
         # Readers of these trees take the last word of a name for the defect.
-        kind = "template" if sample.defect is None else file_name(sample.defect).replace("_", "")
+        kind = "template" if sample.defect is None else file_name(sample.defect, _HALF).replace("_", "")
         stem = name(product, kind, count[product, kind])
         count[product, kind] += 1
         scaled = Cloud(cloud.points * np.float32(unit), labels=cloud.labels)

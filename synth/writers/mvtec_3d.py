@@ -9,12 +9,12 @@ NNN counts from 000 within a folder; names.json gives the id behind each. xyz is
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 
 from synth.errors import WriterError
 from synth.io.encoded import encode
+from synth.io.json_text import json_text
 from synth.io.names import file_name
 from synth.sample import Sample
 from synth.writers.sink import FolderSink
@@ -38,4 +38,4 @@ def write(samples: Iterable[Sample], sink: FolderSink) -> None:
         if "mask" in files:
             sink.put(f"{place}/gt/{name}.png", files["mask"])
     ordered = dict(sorted(names.items(), key=lambda item: "/test/" in item[0]))
-    sink.put("names.json", json.dumps(ordered, indent=1, ensure_ascii=False).encode())
+    sink.put("names.json", json_text(ordered, indent=1, ensure_ascii=False).encode())

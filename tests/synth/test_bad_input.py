@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -207,7 +208,7 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         r"split\.json:2: not valid JSON: .*wanted",
     ),
     "split file without shots": (put("split.json", '{"train": {}}'), r"split\.json has no key 'shots'; wanted"),
-    "split file with a list of types": (split(["crack"], {}), r"split\.json: shots is list, not a mapping; wanted"),
+    "split file with a list of types": (split(["crack"], {}), r"split\.json: shots is no mapping of types to files; wanted"),
     "split file with a type that is no list": (
         split({"crack": "crack0.png"}, {}),
         r"split\.json: shots\.crack is not a list of file names; wanted",
@@ -427,7 +428,7 @@ def test_a_disk_that_refuses_leaves_no_half_file(tmp_path, monkeypatch, code, wa
         raise OSError(code, "refused")
 
     monkeypatch.setattr(pq, "write_table", refuse)
-    monkeypatch.setitem(generators.GENERATORS, "seas", given(lambda *_: None))
+    monkeypatch.setitem(generators.GENERATORS, "seas", given(lambda *_: SimpleNamespace(check=lambda *_: None)))
     folder_tree(tmp_path / "tile")
     recipe = write_recipe(tmp_path, "{kind: folder, root: tile}")
     message = refused(tmp_path, "run", recipe, "--out", tmp_path / "out", code=1 if code == errno.ENOSPC else 2)
