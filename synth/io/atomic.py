@@ -18,7 +18,12 @@ from synth.errors import DiskFull, FlawsmithError, WriterError
 
 _TEMPORARY = re.compile(r"^\..+\.\d+\.part$")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FULL_WORDS = re.compile(r"no space left|disk quota exceeded|file too large|os error (27|28|122)\b", re.IGNORECASE)
+_FULL_WORDS = re.compile(
+    r"no space left|disk quota exceeded|file too large|os error (27|28|122)\b"
+    r"|\d+ requested and \d+ written|unexpected pos \d+ vs \d+|PytorchStreamWriter failed writing",
+    re.IGNORECASE,
+)
+"""What libraries say that pass no number on: the system's own words, then those of numpy and of torch."""
 _NOTHING = 64 * 2**10
 """Bytes left on a disk from which a file that could not be written is one too many, whatever the error says."""
 

@@ -208,7 +208,10 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         r"split\.json:2: not valid JSON: .*wanted",
     ),
     "split file without shots": (put("split.json", '{"train": {}}'), r"split\.json has no key 'shots'; wanted"),
-    "split file with a list of types": (split(["crack"], {}), r"split\.json: shots is no mapping of types to files; wanted"),
+    "split file with a list of types": (
+        split(["crack"], {}),
+        r"split\.json: shots is no mapping of types to files; wanted",
+    ),
     "split file with a type that is no list": (
         split({"crack": "crack0.png"}, {}),
         r"split\.json: shots\.crack is not a list of file names; wanted",
