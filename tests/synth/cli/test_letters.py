@@ -60,5 +60,5 @@ def test_a_recipe_that_is_shown_is_the_same_recipe_in_any_letters(tmp_path):
 def test_errors_and_help_are_written(encoding):
     done = python(encoding, "-m", "synth.cli", "inspect", "no/größe/部品")
     assert done.returncode == 2
-    assert b"does not exist" in done.stderr
+    assert b"does not exist" in done.stdout
     assert python(encoding, "-m", "synth.cli", "run", "--help").returncode == 0
