@@ -18,6 +18,9 @@ from synth.sample import Origin, Provenance, Sample
 if TYPE_CHECKING:
     from synth.placing.surroundings import Surroundings
 
+BECAUSE = ", the last one because "
+"""Between what could not be drawn and the reason: what follows the last one in a failure is its cause."""
+
 Progress = Callable[[str, int, int], None]
 """Called as progress(stage, done, total) while something long runs."""
 

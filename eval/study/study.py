@@ -38,9 +38,14 @@ from eval.study.trainings import Training, run_all
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
+from synth.io.own import check_free
 from synth.io.sealed import read_sealed, write_sealed
+from synth.pipeline.places import placeless
 from synth.sample import Sample
 from synth.sources.listing import reopen
+
+MARK = "study.json"
+"""The file that marks a folder as a study's."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +105,25 @@ class _Material:
 
 
 def run_study(
-    run: str | Path, study: Study, folder: Path, progress: Progress, workers: int = 1, least_images: int = 1
+    run: str | Path,
+    study: Study,
+    folder: Path,
+    progress: Progress,
+    workers: int = 1,
+    least_images: int = 1,
+    verb: str = "segmenters",
 ) -> Measured:
     """Do what is left of the study in its folder, `workers` trainings at once; returns at once what is already
-    measured. LeakError where a validation or test image was seen in any training, EvalError where the folder holds
-    another study, no defect type has `least_images` test images or the images to train on do not fit into memory."""
+    measured. LeakError where a validation or test image was seen in any training, WriterError where the folder
+    is not one that `verb` wrote, EvalError where it holds another study, no defect type has `least_images` test images
+    or the images to train on do not fit into memory."""
+    if not (folder / MARK).exists():
+        check_free(folder, "a study's")
     check_training_sets(study.training_sets)
     for training in study.trainings():
         study.config(*training)
     material = _read(run, study, progress, workers, least_images)
-    _claim(folder, {**asdict(study), "recipe": material.recipe, "images": material.images})
+    _claim(folder, {"verb": verb, **asdict(study), "recipe": material.recipe, "images": material.images})
     with suppress(OSError, ValueError):  # damaged: measured again
         return Measured(**read_sealed(folder / "measured.json"))
     trainings = [
@@ -149,7 +163,7 @@ def _read(run: str | Path, study: Study, progress: Progress, workers: int, least
         [resized(reopen(sample), resolution) for sample in side.validation],
         side.test,
         side.validation_counts,
-        side.run.recipe.sha256,
+        placeless(side.run.recipe).sha256,
         _hash(side),
     )
 
@@ -161,15 +175,14 @@ def _place(folder: Path, segmenter: str, training_set: str, seed: int) -> Path:
 def _claim(folder: Path, compared: dict[str, Any]) -> None:
     """Write what is compared, or see that the folder holds the same."""
     wanted = json.loads(json_text(compared))
-    path = folder / "study.json"
+    path = folder / MARK
     if not path.exists():
         write_sealed(path, wanted)
     try:
         found = read_sealed(path)
     except (OSError, ValueError) as problem:
         raise EvalError(
-            f"{path} is damaged or of another version ({problem}): delete it if nothing has changed since, or name "
-            "another folder with --out"
+            f"{path} is damaged, of another version or no study's ({problem}): name another folder with --out"
         ) from problem
     changed = [f"{key}: {found.get(key)} -> {value}" for key, value in wanted.items() if found.get(key) != value]
     if changed:

@@ -16,6 +16,7 @@ from synth.checks.ledger import LedgerRow, read_ledger
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.pipeline.guards import check_same_source
+from synth.pipeline.places import check_there
 from synth.pipeline.preparation import prepare
 from synth.pipeline.runs import Run
 from synth.sample import Sample
@@ -45,7 +46,9 @@ def read_training_side(path: str | Path, progress: Progress) -> TrainingSide:
     no longer what the run was made from, EvalError where it has no shots, no validation shots or no test images, or was
     made before validation shots were kept from the generator."""
     run = Run(path)
-    split, ledger, _ = prepare(run.recipe, progress)
+    check_there(run.folder, run.recipe)
+    prepared = prepare(run.recipe, progress)
+    split, ledger = prepared.split, prepared.ledger
     if not split.shots:
         raise EvalError(
             f"{path} was drawn without real defects (generator: {run.recipe.generator.kind}), so there are none to "

@@ -27,6 +27,6 @@ def verdict(run: str | Path, study: Study, out: str | Path, progress: Progress, 
     if study.seeds < LEAST_SEEDS:
         raise EvalError(f"{study.seeds} seeds, wanted at least {LEAST_SEEDS}: fewer do not show the seed variance")
     study = Study(study.segmenters, check_training_sets(study.training_sets), study.seeds)
-    judged = judge(str(run), study, run_study(run, study, Path(out), progress, workers, LEAST_IMAGES))
+    judged = judge(str(run), study, run_study(run, study, Path(out), progress, workers, LEAST_IMAGES, "verdict"))
     write_pages(judged, Path(out))
     return judged

@@ -39,6 +39,23 @@ Reason = Literal[
 ]
 
 
+REMEDIES: dict[str, str] = {
+    "not_finite": "look for NaN in the source's geometry",
+    "no_place": "ask for smaller defects, allow more of the part, or give good images with room for them",
+    "blank_mask": "give clearer shots or, where the generator trains, train longer",
+    "tiny_mask": "ask for larger defects, or lower checks.min_area",
+    "large_mask": "ask for smaller defects, or raise checks.max_area",
+    "off_product": "correct source.foreground, or lower checks.min_on_product",
+    "out_of_place": "give good images that look like the shots, or raise checks.max_misfit",
+    "invisible": "ask for stronger defects, or lower checks.min_contrast",
+    "misplaced": "look whether the masks of the shots are right, or lower checks.min_agreement",
+    "loose_mask": "look whether the masks of the shots are right, or lower checks.min_covered",
+    "wide_mask": "draw the masks of the shots closer, or lower checks.min_tight",
+    "low_confidence": "train longer, or lower checks.min_confidence",
+}
+"""What to do where most candidates are rejected for one reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accept:
     """The candidate may enter the dataset."""

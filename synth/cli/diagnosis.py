@@ -7,24 +7,29 @@ from typing import Annotated
 
 import typer
 
-from synth.cli.arguments import AsJson
+from synth.cli.arguments import AsJson, Overrides
 from synth.cli.terminal import Bars, print_report, put, say
 from synth.io.json_text import json_text
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of images, or of an MVTec AD tree.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of images, scans or clouds, or a recipe file.")],
+    overrides: Overrides = [],  # noqa: B006  typer copies it
+    layout: Annotated[
+        str, typer.Option("--layout", metavar="KIND", help="Kind of source, such as mvtec_ad; found by default.")
+    ] = "auto",
     overlay: Annotated[
         Path | None,
         typer.Option("--overlay", metavar="FILE.png", help="Draw where the product and the defects are into a file."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What is in a folder, what is wrong with it and how to mend it. Changes nothing there; exit code 2 if unusable."""
+    """What is in a folder, what is wrong with it and how to mend it. Changes nothing there; exit code 2 if unusable.
+    --set source.KEY=VALUE decides what is inferred, as in a recipe."""
     from synth.pipeline.inspect import inspect as look
 
     with Bars() as bars:
-        report = look(path, progress=bars, overlay=overlay)
+        report = look(path, layout, overrides, bars, overlay)
     print_report(report, as_json)
     if not report.usable:
         raise typer.Exit(2)

@@ -33,10 +33,16 @@ class Executor(str, Enum):
 def demo(out: Out = None, as_json: AsJson = False) -> None:
     """The main job on built-in products: pasted defects within a minute, then drawn ones, then RGB-D pairs, each with a
     page to look at."""
+    from synth.pipeline.folder import RunFolder
+
+    suffixes = {"pasted": "_pasted", "drawn": "", "with_depth": "_3d"}
+    places = {suffix: out if out is None or not suffix else beside(out, suffix) for suffix in suffixes.values()}
+    for place in places.values():
+        if place is not None:
+            RunFolder(place).check_usable()
     summaries = {}
-    for answer, suffix in (("pasted", "_pasted"), ("drawn", ""), ("with_depth", "_3d")):
-        place = out if out is None or not suffix else beside(out, suffix)
-        summaries[answer] = _run(f"demo{suffix}", [], place)
+    for answer, suffix in suffixes.items():
+        summaries[answer] = _run(f"demo{suffix}", [], places[suffix])
         if not as_json:
             say(*summaries[answer].lines(), "")
     if as_json:
@@ -91,6 +97,20 @@ def show(path: RunPath) -> None:
     with Bars() as bars:
         page = build(path, bars)
     say(str(page))
+
+
+def drop(
+    path: RunPath,
+    ids: Annotated[list[str], typer.Argument(metavar="SAMPLE_ID...", help="The ids of samples of the run.")],
+    restore: Annotated[bool, typer.Option("--restore", help="Take them back.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Leave samples out of a finished run's dataset: manifest, data, exports and evaluation are without them."""
+    from synth.pipeline.runs import drop as leave_out
+
+    with Bars() as bars:
+        left = leave_out(path, ids, bars, restore)
+    print_report(left, as_json)
 
 
 def export(

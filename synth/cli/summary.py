@@ -25,7 +25,11 @@ class Summary:
             rejected = ", ".join(f"{reason} {count}" for reason, count in result.reasons.items())
             kind = f"{result.product}/{result.defect}"
             lines.append(f"{kind:<32} {result.accepted:>5} accepted of {result.attempts} drawn  {rejected}".rstrip())
+            if 2 * sum(result.reasons.values()) > result.attempts:
+                lines.append(f"  most often rejected because: {result.cause}")
         lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
+        if dropped := sum(result.dropped for result in self.run.yields):
+            lines.append(f"dropped by hand: {dropped}, which count towards the quota")
         lines += self.run.inferred
         if self.run.validation:
             lines.append(f"shots kept for validation: {counts_by_type(self.run.validation)}")
@@ -50,7 +54,9 @@ class Summary:
             "page": self._page,
             "minutes": round(self.minutes, 2),
             "accepted": len(self.run.manifest),
+            "dropped": sum(result.dropped for result in self.run.yields),
             "yields": yields,
+            "most_often": {f"{one.product}/{one.defect}": one.cause for one in self.run.yields if one.cause},
             "inferred": self.run.inferred,
             "validation": self.run.validation,
             "shortfalls": [str(missing) for missing in self.run.shortfalls],

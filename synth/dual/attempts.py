@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from synth.errors import GeneratorError
+from synth.generators import BECAUSE
 
 Result = TypeVar("Result")
 
@@ -22,4 +23,4 @@ def first_success(attempts: int, attempt: Callable[[int], Result], wanted: str) 
             return attempt(k)
         except GeneratorError as refusal:
             reason = str(refusal)
-    raise GeneratorError(f"{wanted} in {attempts} attempts, the last one because {reason}")
+    raise GeneratorError(f"{wanted} in {attempts} attempts{BECAUSE}{reason}")

@@ -44,7 +44,7 @@ class DualSynthesizer:
         baseline: float = BASELINE,
         partial: bool = False,
     ) -> None:
-        given = list(defects) if isinstance(defects, list | tuple) else [defects]
+        given = list(defects) if isinstance(defects, Sequence) and not isinstance(defects, str) else [defects]
         self.specs = [spec if isinstance(spec, DefectSpec) else _spec(spec) for spec in given]
         self.baseline = baseline
         self.partial = partial

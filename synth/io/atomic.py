@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from synth.errors import DiskFull, FlawsmithError, WriterError
+from synth.io.reflink import reflink
 
 _TEMPORARY = re.compile(r"^\..+\.\d+\.part$")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -63,12 +64,10 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no hard links."""
+def copy(source: Path, target: Path) -> None:
+    """The file's content in a file of its own, which may be changed without changing the first."""
     with replacing(target) as temporary:
-        try:
-            temporary.hardlink_to(source)
-        except OSError:
+        if not reflink(source, temporary):
             shutil.copyfile(source, temporary)
 
 

@@ -58,7 +58,8 @@ class Committer:
         result = self._journal.result(stream.kind)
         if result.accepted >= stream.quota:
             return None
-        return Shortfall(*stream.kind, stream.quota, result.accepted, result.attempts, dict(result.reasons))
+        wanted, accepted, attempts = stream.quota, result.accepted, result.attempts
+        return Shortfall(*stream.kind, wanted, accepted, attempts, dict(result.reasons), result.cause)
 
     def _write(self, sample: StoredSample, files: Mapping[str, Encoded]) -> StoredSample:
         top = self._folder.rejected if sample.role == "rejected" else self._folder.samples

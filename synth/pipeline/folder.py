@@ -8,12 +8,14 @@ outputs/<run>/
   inputs.json                                 sha256 of the three above and of every file that the recipe names
   real/good/<product>/ID.png                  the good images that the generator may use
   real/shots/<product>/<defect>/ID.png        the few real defects it learnt from, and ID_mask.png
+  real/test/<product>/[<defect>/]ID.png       test images that are copied into exports
   real/index.json                             a record of each
   model/                                      what the generator keeps
   shards/                                     shards that were made ahead (`run --shards`); gone when committed
   samples/<product>/<defect>/ID.png           accepted candidates, and ID_mask.png (255 = defect)
   rejected/<product>/<defect>/ID.webp         a few rejected ones, small, and ID_mask.png
   journal.jsonl                               one line a candidate; append-only
+  dropped.json                                accepted samples that a person left out, if any
   data/                                       the dataset in the recipe's formats
   digests.json                                sha256 of every file above and of the manifest
   manifest.parquet                            written last: what was accepted, with hashes and scores
@@ -31,7 +33,7 @@ from filelock import FileLock, Timeout
 from synth.errors import DiskFull, RecipeError, RunError, WriterError
 from synth.io.atomic import explain, is_full, is_temporary, make_folder, naming_place
 from synth.io.names import as_path
-from synth.printable import printable
+from synth.io.own import check_free
 
 LOCK = "run.lock"
 BEFORE_RECIPE = {LOCK, "ledger.parquet", "environment.json", "parts.json", "inputs.json"}
@@ -54,6 +56,7 @@ class RunFolder:
         self.samples = path / "samples"
         self.rejected = path / "rejected"
         self.journal = path / "journal.jsonl"
+        self.dropped = path / "dropped.json"
         self.data = path / "data"
         self.digests = path / "digests.json"
         self.manifest = path / "manifest.parquet"
@@ -62,21 +65,14 @@ class RunFolder:
     def check_usable(self) -> None:
         """WriterError when the path is a file, or a folder that holds something else than a run; RunError when it holds
         one without its recipe."""
-        if self.path.exists() and not self.path.is_dir():
-            raise WriterError(f"{self.path} is a file; name a folder for the run with --out")
-        if self.recipe.exists() or not self.path.is_dir():
+        if self.recipe.exists():
             return
         if self.journal.exists() and self.inputs.exists():
             raise RunError(
                 f"{self.path} is a run whose recipe.yaml is gone, so that nothing says what made it; put it back, or "
                 "name another folder with --out"
             )
-        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in BEFORE_RECIPE and not is_temporary(p))
-        if foreign:
-            raise WriterError(
-                f"{self.path} holds files that are not a run's, such as {printable(foreign[0])}; name a new or empty "
-                "folder"
-            )
+        check_free(self.path, "a run's", BEFORE_RECIPE)
 
     def sweep(self) -> None:
         """Remove the temporary files of a process that was killed; not those of shards, which others may be making."""

@@ -2,21 +2,18 @@
 
 A recipe may grow: a larger quota, more formats or more defect types keep what was accepted. Everything else that
 differs is refused by name. What a run relies on is compared with its sha256; what is damaged and can be written again,
-is.
+is. A source, or another file that the recipe names, may have moved: its content counts (`synth.pipeline.places`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from synth.checks.ledger import LedgerRow, read_ledger, write_ledger
 from synth.errors import RecipeError, RunError, SourceError
-from synth.generators import GENERATORS
+from synth.generators import GENERATORS, Progress
 from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
 from synth.io.json_text import json_text
@@ -24,12 +21,16 @@ from synth.io.sealed import read_sealed, write_sealed
 from synth.parts import write_parts
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
-from synth.pipeline.preparation import Prepared, placement_notes
+from synth.pipeline.places import is_moved, named_files, placeless, product_of
+from synth.pipeline.preparation import Prepared, prepare
 from synth.pipeline.stored import damage
+from synth.pipeline.verify import renew_digest
 from synth.printable import printable
 from synth.recipe import Recipe, differences, load_recipe
 
 _SHA256 = "# sha256: "
+_OWN = ("ledger.parquet", "environment.json", "parts.json")
+"""What inputs.json lists beside the files that the recipe names."""
 
 
 def check_recipe(folder: RunFolder, recipe: Recipe) -> bool:
@@ -49,11 +50,11 @@ def check_recipe(folder: RunFolder, recipe: Recipe) -> bool:
         if recorded != _sha256(recipe.to_yaml()):
             raise RunError(f"{folder.recipe} was changed or is damaged; put it back as it was, or use another folder")
         return False
-    old = load_recipe(folder.recipe)
-    changed = differences(old, recipe)
+    old, new = _comparable(load_recipe(folder.recipe), recipe)
+    changed = differences(old, new)
     if not changed:
         return False
-    if not _has_grown(old, recipe):
+    if not _has_grown(old, new):
         raise RecipeError(
             f"{folder.path} holds a run of another recipe ({'; '.join(changed)}); "
             "name another folder with --out, or give back the old values to resume this one"
@@ -62,17 +63,23 @@ def check_recipe(folder: RunFolder, recipe: Recipe) -> bool:
 
 
 def check_same_source(folder: RunFolder, ledger: Sequence[LedgerRow]) -> None:
-    """SourceError where the real images are not those that the run began with."""
+    """SourceError where the real images are not those that the run began with: by their ids, roles and content,
+    wherever they are."""
     if not folder.ledger.exists():
         return
     before, now = {row.id: row for row in read_ledger(folder.ledger)}, {row.id: row for row in ledger}
-    for name in sorted(before.keys() | now.keys()):
-        if what := _change(before.get(name), now.get(name)):
-            row = now[name] if name in now else before[name]
-            raise SourceError(
-                f"{printable(row.name)} {what} since {folder.path} was begun; put the source "
-                "back as it was to resume, or name another folder with --out"
-            )
+    changed = {name: what for name in before.keys() | now.keys() if (what := _change(before.get(name), now.get(name)))}
+    if not changed:
+        return
+    first = min(changed)
+    row = now[first] if first in now else before[first]
+    more = f" (and {len(changed) - 1} more images differ)" if len(changed) > 1 else ""
+    if sorted(row.sha256 for row in before.values()) == sorted(row.sha256 for row in now.values()):
+        more += ": all have the same pixels as before, so a folder, file or mask was renamed or changed"
+    raise SourceError(
+        f"{printable(row.name)} {changed[first]} since {folder.path} was begun{more}; put the source back as "
+        "it was to resume, or name another folder with --out"
+    )
 
 
 def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, str]:
@@ -84,21 +91,17 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
     if grown:
         recorded.pop("parts.json", None)  # there may be more products now
     good_images = prepared.split.good_images
-    notes = placement_notes(recipe, good_images)
     own: dict[Path, Callable[[Path], None]] = {
         folder.ledger: lambda path: write_ledger(prepared.ledger, path),
         folder.environment: lambda path: write_whole(path, json_text(environment.describe(), indent=1).encode()),
-        folder.parts: lambda path: write_parts(prepared.parts, good_images, path, notes),
+        folder.parts: lambda path: write_parts(prepared.parts, good_images, path, prepared.notes),
     }
     if not recorded or not damage(folder.ledger, recorded["ledger.parquet"]):
         check_same_source(folder, prepared.ledger)
     for path, write in own.items():
         _settle(path, recorded.get(path.name), write, keep=path == folder.environment)
     made_with = check_environment(folder)
-    named = dict(_named_files(recipe))
-    if recorded:
-        _check_named(folder, {k: v for k, v in recorded.items() if folder.path / k not in own}, named)
-    inputs = {path.name: file_sha256(path) for path in own} | named
+    inputs = {path.name: file_sha256(path) for path in own} | _named_files(folder, recorded, recipe)
     if inputs != recorded:
         write_sealed(folder.inputs, inputs)
     text = _recipe_text(recipe, made_with)
@@ -121,6 +124,20 @@ def check_environment(folder: RunFolder) -> dict[str, str]:
     return made_with
 
 
+def relocate(folder: RunFolder, recipe: Recipe, progress: Progress) -> None:
+    """Note where the source, and what else the recipe names, of a finished and whole run are now, once they are found
+    to hold what the run was made from; nothing where they are where they were. SourceError or RecipeError where they
+    hold something else."""
+    if not is_moved(folder, recipe):
+        return
+    ledger = prepare(recipe, progress).ledger
+    with folder.lock():
+        check_same_source(folder, ledger)
+        _named_files(folder, _read_inputs(folder), recipe)
+        write_whole(folder.recipe, _recipe_text(recipe, environment.read_environment(folder.environment)))
+        renew_digest(folder, folder.recipe)
+
+
 def _settle(path: Path, sha256: str | None, write: Callable[[Path], None], keep: bool) -> None:
     """Write a file that is missing, damaged or, where its hash is not known, not to be kept. RunError where it cannot
     be made as it was."""
@@ -132,34 +149,19 @@ def _settle(path: Path, sha256: str | None, write: Callable[[Path], None], keep:
         raise RunError(f"{path} was damaged and cannot be made again as it was; name another folder with --out")
 
 
-def _check_named(folder: RunFolder, recorded: Mapping[str, str], now: Mapping[str, str]) -> None:
-    changed = sorted(name for name in recorded.keys() | now.keys() if recorded.get(name) != now.get(name))
-    if changed:
-        raise RecipeError(
-            f"{printable(changed[0])} has changed since {folder.path} was begun; put it back as it was, or name "
-            "another folder with --out"
-        )
-
-
-def _named_files(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """(path, sha256) of every file that the recipe names beside its source's images, and of those in folders it
-    names."""
-    for name, path in _paths(recipe):
-        if name == "source.root":
-            continue
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        yield from ((str(file), file_sha256(file)) for file in files if file.is_file())
-
-
-def _paths(block: BaseModel, above: str = "") -> Iterator[tuple[str, Path]]:
-    for name in type(block).model_fields:
-        value: Any = getattr(block, name)
-        if isinstance(value, BaseModel):
-            yield from _paths(value, f"{above}{name}.")
-        elif isinstance(value, Path):
-            yield f"{above}{name}", value
-        elif name == "base" and isinstance(value, str) and Path(value).is_dir():
-            yield f"{above}{name}", Path(value)
+def _named_files(folder: RunFolder, recorded: Mapping[str, str], recipe: Recipe) -> dict[str, str]:
+    """sha256 of every file that the recipe names. RecipeError where one is not as the run began with it."""
+    files = named_files(recipe)
+    now = {name: file_sha256(path) for name, path in files.items()}
+    before = {name: sha256 for name, sha256 in recorded.items() if name not in _OWN} if recorded else now
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            what = "is gone" if name not in now else "is new" if name not in before else "has changed"
+            raise RecipeError(
+                f"{printable(files.get(name, name))} {what} since {folder.path} was begun; put it back as it was, or "
+                "name another folder with --out"
+            )
+    return now
 
 
 def _read_inputs(folder: RunFolder) -> dict[str, str]:
@@ -184,6 +186,12 @@ def _recorded(text: str) -> tuple[str | None, str]:
         return None, text
     sha256, _, body = rest.partition("\n")
     return sha256, body
+
+
+def _comparable(old: Recipe, new: Recipe) -> tuple[Recipe, Recipe]:
+    """Both without their places, which may differ; and without the product's name, where it is the same."""
+    same = product_of(old) == product_of(new) or not any(getattr(one.source, "product", None) for one in (old, new))
+    return placeless(old, not same), placeless(new, not same)
 
 
 def _has_grown(old: Recipe, new: Recipe) -> bool:

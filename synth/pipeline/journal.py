@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synth.generators import BECAUSE
 from synth.io.atomic import append, replacing
 from synth.io.json_text import json_text
 from synth.pipeline.stored import StoredSample
@@ -25,13 +27,16 @@ Kind = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """What a (product, defect) has come to."""
+    """What a (product, defect) has come to. `cause`: what was found of those that were rejected for the most frequent
+    reason; the most frequent text, one of those that differ in numbers alone. `dropped`: of the accepted ones."""
 
     product: str
     defect: str
     accepted: int
     surplus: int
     reasons: dict[str, int]
+    cause: str = ""
+    dropped: int = 0
 
     @property
     def attempts(self) -> int:
@@ -47,6 +52,20 @@ class _Stream:
     shards: list[tuple[int, int]] = field(default_factory=list)
     roles: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, Counter[str]] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def note(self, reason: str, detail: str) -> None:
+        """Count a rejected candidate."""
+        self.reasons[reason] += 1
+        cause = detail.rpartition(BECAUSE)[2]
+        pattern = re.sub(r"\d+", "0", cause)
+        self.causes.setdefault(reason, Counter())[pattern] += 1
+        self.examples.setdefault(pattern, cause)
+
+    def cause(self, reason: str | None) -> str:
+        """The most frequent cause of a reason."""
+        return self.examples[self.causes[reason].most_common(1)[0][0]] if reason is not None else ""
 
 
 class Journal:
@@ -90,7 +109,9 @@ class Journal:
         stream = self._streams.setdefault(kind, _Stream())
         stream.shards.append((self._end, self._end + size))
         stream.roles.update(str(entry.get("role")) for entry in entries)
-        stream.reasons.update(str(entry["reason"]) for entry in entries if "reason" in entry)
+        for entry in entries:
+            if "reason" in entry:
+                stream.note(str(entry["reason"]), str(entry.get("detail", "")))
         self._end += size
 
     def closed(self, kind: Kind) -> int:
@@ -142,7 +163,8 @@ class Journal:
         """Counts of one (product, defect); reasons by count, then by name."""
         found = self._streams.get(kind, _Stream())
         ordered = dict(sorted(found.reasons.items(), key=lambda item: (-item[1], item[0])))
-        return Yield(*kind, found.roles["accepted"], found.roles["surplus"], ordered)
+        cause = found.cause(next(iter(ordered), None))
+        return Yield(*kind, found.roles["accepted"], found.roles["surplus"], ordered, cause)
 
     def _read(self, places: Sequence[tuple[int, int]]) -> Iterator[StoredSample]:
         with self.path.open("rb") as file:

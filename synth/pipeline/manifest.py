@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synth.checks import REMEDIES
 from synth.checks.mask import SCORES
 from synth.errors import RunError
 from synth.io.json_text import json_text
@@ -27,7 +28,8 @@ _ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """A (product, defect) whose quota was not met within the attempts allowed."""
+    """A (product, defect) whose quota was not met within the attempts allowed. `reasons` by count, and the `cause` of
+    the first, as in `synth.pipeline.journal.Yield`."""
 
     product: str
     defect: str
@@ -35,11 +37,18 @@ class Shortfall:
     accepted: int
     attempts: int
     reasons: dict[str, int]
+    cause: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What to do about the most frequent reason."""
+        return REMEDIES.get(next(iter(self.reasons), ""), "raise request.max_attempts")
 
     def __str__(self) -> str:
         counted = ", ".join(f"{reason} {count}" for reason, count in self.reasons.items())
         found = f"{self.accepted} of {self.wanted} accepted in {self.attempts} attempts"
-        return f"{self.product}/{self.defect}: {found} ({counted or 'none rejected'})"
+        cause = f", most often: {self.cause}" if self.cause else ""
+        return f"{self.product}/{self.defect}: {found} ({counted or 'none rejected'}){cause}"
 
 
 def manifest_bytes(samples: Iterable[StoredSample], shortfalls: Sequence[Shortfall]) -> bytes:

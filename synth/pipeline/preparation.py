@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from synth.checks.ledger import LedgerRow, build_ledger, check_leaks
+from synth.checks.ledger import Duplicates, LedgerRow, build_ledger, check_leaks
+from synth.errors import SourceError
 from synth.generators import GENERATORS, Progress
 from synth.io.names import check_names, same_name
 from synth.parts import PartFinding, settle_parts
+from synth.pipeline.findings import Seen, below, capped, count_problems, duplicate_problems, problems_of_all
 from synth.recipe import Recipe
 from synth.sample import Sample
-from synth.sources import read_source
+from synth.sources import list_source, read_source
+from synth.sources.config import ProceduralSource
+from synth.sources.listing import Listing, samples
 from synth.split import Split, make_split
 
 
 class Prepared(NamedTuple):
     """The real images of a run: their roles, with only the products and defect types that are asked for; the ledger of
-    all; and what is known of where each product is."""
+    all; what is known of where each product is; and what else was inferred or is suspicious, as sentences."""
 
     split: Split
     ledger: list[LedgerRow]
     parts: tuple[PartFinding, ...]
+    notes: tuple[str, ...]
 
 
 def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     """Read the source, fix every image's role and settle where the products are. SourceError where something asked
     for is missing, LeakError when an image has two roles."""
     request = recipe.request
-    samples = _counted(read_source(recipe.source), progress)
+    listing = None if isinstance(recipe.source, ProceduralSource) else list_source(recipe.source)
+    seen = Seen(Path() if listing is None else listing.root)
+    read = read_source(recipe.source) if listing is None else _seen(samples(listing), seen)
     learns = GENERATORS[recipe.generator.kind].needs_shots
-    split = make_split(samples, recipe.source, recipe.seed, request.products, request.defects, learns)
+    split = make_split(_counted(read, progress), recipe.source, recipe.seed, request.products, request.defects, learns)
     check_names({(str(s.product), s.defect) for s in (*split.shots, *split.good_images, *split.test)})
     ledger = build_ledger(split.roles, split.hashes)
-    check_leaks(ledger)
+    duplicates = check_leaks(ledger)
     if learns:
         shots = [s for s in split.shots if asked(s.product, request.products) and asked(s.defect, request.defects)]
         products = {s.product for s in shots}
@@ -46,7 +54,28 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     validation = [s for s in split.validation if (s.product, s.defect) in kinds]
     wanted = replace(split, shots=shots, good_images=good_images, validation=validation)
     settled, findings = settle_parts(wanted, recipe.source)
-    return Prepared(settled, ledger, findings)
+    notes = () if listing is None else _notes(listing, seen, ledger, duplicates)
+    notes += placement_notes(recipe, settled.good_images)
+    return Prepared(settled, ledger, findings, notes)
+
+
+def _notes(
+    listing: Listing, seen: Seen, ledger: Sequence[LedgerRow], duplicates: Sequence[Duplicates]
+) -> tuple[str, ...]:
+    """What was inferred, then the warnings. SourceError for the first error among the problems."""
+    learnt = Counter({(row.product, row.defect): 0 for row in ledger})
+    learnt.update((row.product, row.defect) for row in ledger if row.role in ("shot", "good"))
+    problems = [
+        *problems_of_all(listing, seen),
+        *(few for few in count_problems(listing, learnt) if few.severity == "warning"),
+        *duplicate_problems(duplicates),
+    ]
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SourceError(str(errors[0]))
+    # A run is passed on: it names files within the source, and no place of this machine.
+    named = [replace(problem, file=below(listing.root, problem.file)) for problem in problems]
+    return (*listing.notes, *seen.notes.lines, *capped(named, "warning"))
 
 
 def check_generator(recipe: Recipe, prepared: Prepared, folder: Path) -> None:
@@ -64,6 +93,12 @@ def placement_notes(recipe: Recipe, good_images: Sequence[Sample]) -> tuple[str,
     from synth.placing.notes import turning_notes
 
     return turning_notes(good_images, getattr(recipe.generator, "turn", None))
+
+
+def _seen(samples: Iterable[Sample], seen: Seen) -> Iterator[Sample]:
+    for sample in samples:
+        seen.add(sample)
+        yield sample
 
 
 def _counted(samples: Iterable[Sample], progress: Progress) -> Iterator[Sample]:

@@ -12,10 +12,9 @@ from synth.generators import Progress
 from synth.io.png import png_bytes
 from synth.parts import PartFinding
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import check_generator, placement_notes, prepare
+from synth.pipeline.preparation import check_generator, prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
-from synth.writers import WRITERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,7 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     would."""
     prepared = prepare(recipe, progress)
     check_generator(recipe, prepared, Path("model"))
-    split, ledger, findings = prepared
-    notes = placement_notes(recipe, split.good_images)
+    split, ledger, findings, notes = prepared
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     planned = tuple(
         Planned(stream.product, stream.defect, shots[stream.product, stream.defect], stream.quota, stream.most_drawn)
@@ -82,9 +80,9 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     )
     first = {good.product: good for good in reversed(split.good_images)}
     good_images = Counter(str(good.product) for good in split.good_images)
-    copies = 1 + sum(WRITERS[name].embeds_images for name in recipe.output.formats)
+    copies = 1 + len(recipe.output.formats)
     size = sum(copies * kind.wanted * _bytes(first[kind.product]) for kind in planned)
-    size += sum(count * _bytes(first[product]) for product, count in good_images.items())
+    size += sum(copies * count * _bytes(first[product]) for product, count in good_images.items())
     counted = dict(sorted(good_images.items()))
     kept = validation_shots(ledger, {(kind.product, kind.defect) for kind in planned})
     return Preview(recipe.name, planned, counted, kept, len(split.test), size / 1e6, findings, notes)

@@ -1,4 +1,5 @@
-"""The real samples a run uses, kept in the run: the good images that defects are drawn onto, and the shots.
+"""The real samples a run uses, kept in the run: the good images that defects are drawn onto, the shots, and the test
+images that go into its exports.
 
 With them a run can be written in another format, shown and checked after the source has moved. Pixels are kept,
 not files: everything is a PNG, and real/index.json, written last, has a record of each with where it came from.
@@ -7,6 +8,7 @@ not files: everything is a PNG, and real/index.json, written last, has a record 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from synth.errors import RunError, SourceError
 from synth.io.atomic import write_whole
@@ -15,11 +17,15 @@ from synth.io.images import content_hash
 from synth.io.names import file_name
 from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.folder import RunFolder
+from synth.pipeline.preparation import asked
 from synth.pipeline.stored import Role, StoredFile, StoredSample, damage, inside
+from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.sources.listing import reopen
+from synth.split import Split
 from synth.writers.names import stem_of
 
-PLACES: dict[Role, str] = {"good": "good", "shot": "shots"}
+PLACES: dict[Role, str] = {"good": "good", "shot": "shots", "test": "test"}
 
 
 def keep_real(folder: RunFolder, roles: Iterable[tuple[Role, Sequence[Sample]]]) -> list[StoredSample]:
@@ -30,7 +36,7 @@ def keep_real(folder: RunFolder, roles: Iterable[tuple[Role, Sequence[Sample]]])
     kept: dict[str, StoredSample] = {}
     for role, samples in roles:
         for sample in samples:
-            record = _keep(folder, sample, role, kept)
+            record = _keep(folder, reopen(sample), role, kept)
             kept[record.files["image"].path] = record
     records = [kept[image] for image in sorted(kept)]
     write_sealed(folder.real / "index.json", [record.to_json() for record in records])
@@ -48,6 +54,29 @@ def read_real(folder: RunFolder) -> list[StoredSample]:
             "folder if it was made by an older version"
         ) from problem
     return records
+
+
+def tested(recipe: Recipe, split: Split) -> list[Sample]:
+    """The test samples that a run carries into its exports, still closed: the good images of its products and, where
+    the recipe asks for the real test set, the defective ones of the types that it makes."""
+    products = {good.product for good in split.good_images}
+    wanted = recipe.request.defects
+    return [
+        sample
+        for sample in split.test
+        if sample.product in products
+        and (sample.defect is None or (recipe.output.real_test and asked(sample.defect, wanted)))
+    ]
+
+
+def exported(real: Sequence[StoredSample], recipe: Recipe, splits: bool) -> list[StoredSample]:
+    """The real records of an export: the good images, then the test images. A format that has `splits` gets the latter
+    with the whole test set only; in others a defective one has the type real_<type>, apart from the synthetic ones."""
+    good_images = [one for one in real if one.role == "good"]
+    tests = [one for one in real if one.role == "test"]
+    if splits:
+        return good_images + (tests if recipe.output.real_test else [])
+    return good_images + [one if one.defect is None else replace(one, defect=f"real_{one.defect}") for one in tests]
 
 
 def _whole(folder: RunFolder, wanted: set[tuple[Role, str]]) -> list[StoredSample] | None:

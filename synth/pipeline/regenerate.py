@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from synth.errors import RecipeError
+from synth.errors import RecipeError, SourceError
 from synth.generators import Progress
 from synth.io.encoded import encode
 from synth.io.png import read_png
+from synth.parts import settle_parts
 from synth.pipeline.folder import RunFolder, run_folder
 from synth.pipeline.guards import check_environment, check_same_source
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.journal import Journal
+from synth.pipeline.places import check_there
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import prepare, silent
+from synth.pipeline.real import read_real
 from synth.pipeline.shards import draw
 from synth.pipeline.stored import StoredSample, damage
-from synth.recipe import load_recipe
+from synth.recipe import Recipe, load_recipe
 from synth.sample import Sample
+from synth.split import Split
 from synth.suggest import did_you_mean
 
 
@@ -50,19 +55,33 @@ class Regenerated:
 
 
 def regenerate(run_path: str | Path, sample_id: str, progress: Progress | None = None) -> Regenerated:
-    """Make the sample's whole shard again with the stored model and compare the one. Needs the run's folder and its
-    source, changes neither. RecipeError for an id that the run has not accepted."""
+    """Make the sample's whole shard again with the stored model and compare the one. Changes nothing. RecipeError for
+    an id that the run has not accepted."""
     folder = run_folder(run_path)
     stored = _find(folder, sample_id)
     recipe = load_recipe(folder.recipe)
-    split, ledger, _ = prepare(recipe, progress or silent)
-    check_same_source(folder, ledger)
+    split = _split(folder, recipe, progress or silent)
     made_with = check_environment(folder)
     generator = Worker(Job(recipe, folder.model, split.shots, split.good_images, made_with)).generator(progress)
     kind, index = (stored.product, str(stored.defect)), stored.generated.index
     stream = next(s for s in plan(recipe, split.shots, split.good_images) if s.kind == kind)
     sample = draw(generator, stream.shard(index // stream.size).requests())[index % stream.size]
     return Regenerated(sample, tuple(compare(folder, stored, sample)))
+
+
+def _split(folder: RunFolder, recipe: Recipe, progress: Progress) -> Split:
+    """The shots and good images that the run was made from: the source's where they are there as they were, and else
+    the run's own copies. SourceError where another place that the recipe names is gone."""
+    check_there(folder, recipe, "generator.")
+    with suppress(SourceError):
+        prepared = prepare(recipe, progress)
+        check_same_source(folder, prepared.ledger)
+        return prepared.split
+    check_there(folder, recipe, "source.foreground")
+    kept = read_real(folder)
+    shots, good_images = ([one.load(folder.path) for one in kept if one.role == role] for role in ("shot", "good"))
+    shots, good_images = (sorted(samples, key=lambda sample: sample.id) for samples in (shots, good_images))
+    return settle_parts(Split(shots, good_images, test=[]), recipe.source)[0]
 
 
 def compare(folder: RunFolder, stored: StoredSample, sample: Sample) -> list[str]:

@@ -7,7 +7,9 @@ See `synth.pipeline.folder` for what lies where, `shards` and `commit` for why t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,17 +21,19 @@ from synth.io.names import as_path
 from synth.parts import read_parts
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
+from synth.pipeline.drops import Curation, changed, read_dropped, write_dropped
 from synth.pipeline.executors import Executor, ExecutorName, check_workers, open_executor
 from synth.pipeline.folder import RunFolder, run_folder
-from synth.pipeline.guards import begin, check_recipe
+from synth.pipeline.guards import begin, check_recipe, relocate
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
+from synth.pipeline.places import check_there, with_known_product
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import Prepared, check_generator, prepare, silent
-from synth.pipeline.real import keep_real, read_real
+from synth.pipeline.real import exported, keep_real, read_real, tested
 from synth.pipeline.shards import Stream, save_shard
-from synth.pipeline.stored import StoredSample, damage
+from synth.pipeline.stored import StoredSample, is_damaged
 from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, as_recipe, load_recipe
 from synth.sample import Sample
@@ -69,19 +73,44 @@ class Run:
     def yields(self) -> list[Yield]:
         """Accepted, surplus and rejected by reason, for each product and defect type."""
         journal = Journal(self.folder.journal)
-        return [journal.result(kind) for kind in journal.kinds]
+        kept = Counter((record.product, record.defect) for record in self.manifest)
+        results = (journal.result(kind) for kind in journal.kinds)
+        return [replace(one, dropped=one.accepted - kept[one.product, one.defect]) for one in results]
 
     @property
     def inferred(self) -> list[str]:
-        """What the run took for granted about its products without being given it, as sentences."""
+        """What the run took for granted about its products without being given it, and what its dataset lacks, as
+        sentences."""
         kept = read_parts(self.folder.parts)
-        return [] if kept is None else kept.lines
+        return [*([] if kept is None else kept.lines), *self._lacking]
+
+    @property
+    def _lacking(self) -> list[str]:
+        real = [record for record in read_real(self.folder) if record.defect is None]
+        products, tested = ({record.product for record in real if record.role == role} for role in ("good", "test"))
+        names = ", ".join(sorted(products - tested))
+        if not names or all(WRITERS[name].splits for name in self.recipe.output.formats):
+            return []
+        lack = f"no good images of {names} are kept for testing, so the dataset has no test/good, which detectors need"
+        return [f"{lack}; put some into test/good of the source, or set source.test_fraction"]
 
     @property
     def validation(self) -> dict[str, int]:
         """Shots that were kept from the generator to choose thresholds with, by "product/type"."""
         kinds = {(record.product, str(record.defect)) for record in self.manifest}
         return validation_shots(read_ledger(self.folder.ledger), kinds)
+
+    @property
+    def dropped(self) -> list[str]:
+        """Ids of accepted samples that were left out, sorted."""
+        return sorted(read_dropped(self.folder))
+
+    def drop(self, ids: Collection[str], progress: Progress | None = None, restore: bool = False) -> None:
+        """Leave accepted samples out of the dataset, or take them back (`restore`): manifest, `data/`, page and what
+        `verify` compares are written anew; see `synth.pipeline.drops`. RecipeError for ids that are not there."""
+        drop(self.path, ids, progress, restore)
+        for known in ("_table", "yields"):
+            self.__dict__.pop(known, None)
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels, each file compared with its hash."""
@@ -103,19 +132,19 @@ def run(
     finished run.
 
     Resumes what an earlier call left, and mends what is damaged of it; returns at once when the run is finished and
-    whole. A larger quota, more formats or more defect types continue from what is there. `workers` make shards side by
-    side, as processes ("local") or as actors of Ray ("ray"); the files do not depend on it. Raises RecipeError when the
-    folder holds a run of another recipe, LeakError before anything is written when an image has two roles, and RunError
-    when a defect type yields nothing."""
+    whole. Places that the recipe names may have moved since, with equal content. A larger quota, more formats or more
+    defect types continue from what is there. `workers` make shards side by side, as processes ("local") or as actors of
+    Ray ("ray"); the files do not depend on it. Raises RecipeError when the folder holds a run of another recipe,
+    LeakError before anything is written when an image has two roles, and RunError when a defect type yields nothing."""
     check_workers(workers, executor)
-    recipe, progress = as_recipe(recipe), progress or silent
-    folder = _folder(recipe, out)
+    (folder, recipe), progress = _folder(as_recipe(recipe), out), progress or silent
     if folder.manifest.exists() and not check_recipe(folder, recipe):
         found = damages(folder, progress)
         if not found:
+            relocate(folder, recipe, progress)
             return _finished(folder)
         progress(f"{len(found)} damaged files, making them again", 1, 1)
-    prepared = prepare(recipe, progress)
+    prepared = _prepare(folder, recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
     with folder.lock():
         check_recipe(folder, recipe)
@@ -130,8 +159,8 @@ def make_ahead(
     """Make the shards number i, i + n, i + 2n, ... of those that the run will take, share (i, n), into its folder, for
     a later `run` to commit. Several processes, on this machine or on others that see the folder, may each make a share;
     the first fits the model, the others wait for it. Nothing is left to make of a finished run."""
-    folder, progress = _folder(recipe, out), progress or silent
-    prepared = prepare(recipe, progress)
+    (folder, recipe), progress = _folder(recipe, out), progress or silent
+    prepared = _prepare(folder, recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
     with folder.lock(wait=True):
         if folder.manifest.exists() and not check_recipe(folder, recipe):
@@ -159,18 +188,51 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
     return write_gallery(folder, progress or silent)
 
 
+def drop(path: str | Path, ids: Collection[str], progress: Progress | None = None, restore: bool = False) -> Curation:
+    """Leave accepted samples out of a finished run's dataset, or take them back. RecipeError for ids that are not
+    there, RunError where a file of a sample that stays is damaged; a restored one has to be made anew then."""
+    finished, progress = Run(path), progress or silent
+    folder, recipe, missing = finished.folder, finished.recipe, finished.shortfalls
+    with folder.lock():
+        journal = Journal(folder.journal)
+        accepted = {sample.id: sample for sample in journal.samples() if sample.role == "accepted"}
+        before = read_dropped(folder)
+        dropped = changed(before, ids, accepted, restore)
+        for sample in (one for one in accepted.values() if one.id not in before | dropped):
+            for kind in sample.files:
+                sample.verified(folder.path, kind)
+        gone = [one for one in sorted(before - dropped) if is_damaged(folder.path, accepted[one])]
+        remove(folder.manifest)
+        write_dropped(folder, dropped)
+        if gone:
+            raise RunError(
+                f"{', '.join(gone)}: the files are gone or damaged; make them anew with: flawsmith run {folder.recipe} "
+                f"--out {folder.path}"
+            )
+        _finish(recipe, folder, journal, missing, progress)
+    return Curation(str(path), len(accepted) - len(dropped), tuple(sorted(dropped)))
+
+
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     check_request(name, out)
     finished = Run(path)
-    _write(finished.folder, finished.manifest, name, Path(out))
+    _write(finished.folder, finished.manifest, finished.recipe, name, Path(out))
 
 
-def _folder(recipe: Recipe, out: str | Path | None) -> RunFolder:
+def _folder(recipe: Recipe, out: str | Path | None) -> tuple[RunFolder, Recipe]:
+    """The run's folder, and the recipe as a run in it understands it."""
     folder = RunFolder(Path("outputs") / recipe.name if out is None else as_path(out, "the run's folder", WriterError))
     folder.check_usable()
+    recipe = with_known_product(folder, recipe)
     check_recipe(folder, recipe)
-    return folder
+    return folder, recipe
+
+
+def _prepare(folder: RunFolder, recipe: Recipe, progress: Progress) -> Prepared:
+    if folder.recipe.exists():
+        check_there(folder, recipe)
+    return prepare(recipe, progress)
 
 
 def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
@@ -179,7 +241,7 @@ def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
     # Opened before anything is written: a wrong base leaves the folder free for the mended recipe.
     check_generator(recipe, prepared, folder.model)
     made_with = begin(folder, recipe, prepared)
-    keep_real(folder, (("good", split.good_images), ("shot", split.shots)))
+    keep_real(folder, (("good", split.good_images), ("shot", split.shots), ("test", tested(recipe, split))))
     return Job(recipe, folder.model, split.shots, split.good_images, made_with)
 
 
@@ -192,8 +254,6 @@ def _make(
     workers: int,
     executor: ExecutorName,
 ) -> None:
-    from synth.pipeline.page.gallery import write_gallery
-
     job = _begin(recipe, prepared, folder)
     journal = _open_journal(folder, streams, progress)
     worker, committer = Worker(job), Committer(folder, journal)
@@ -202,15 +262,27 @@ def _make(
         draw_streams(streams, pool, committer, folder, progress)
     journal.arrange()
     shutil.rmtree(folder.shards, ignore_errors=True)
-    accepted = [sample for stream in streams for sample in journal.samples(stream.kind) if sample.role == "accepted"]
+    missing = [found for stream in streams if (found := committer.shortfall(stream))]
+    _finish(recipe, folder, journal, missing, progress)
+
+
+def _finish(
+    recipe: Recipe, folder: RunFolder, journal: Journal, missing: Sequence[Shortfall], progress: Progress
+) -> None:
+    """Write what is made of the journal and of the list of dropped samples: datasets, page, digests and manifest."""
+    from synth.pipeline.page.gallery import write_gallery
+
+    dropped = read_dropped(folder)
+    everything = [sample for sample in journal.samples() if sample.role == "accepted"]
+    accepted = [sample for sample in everything if sample.id not in dropped]
     shutil.rmtree(folder.data, ignore_errors=True)
     for done, name in enumerate(recipe.output.formats):
         progress("writing", done, len(recipe.output.formats))
-        _write(folder, accepted, name, folder.data)
+        _write(folder, accepted, recipe, name, folder.data)
     write_gallery(folder, progress)
-    missing = [found for stream in streams if (found := committer.shortfall(stream))]
     content = manifest_bytes(accepted, missing)
-    write_digests(folder, content)
+    left_out = {file.path for sample in everything if sample.id in dropped for file in sample.files.values()}
+    write_digests(folder, content, left_out)
     write_whole(folder.manifest, content)
 
 
@@ -224,19 +296,20 @@ def _fit(job: Job, pool: Executor, worker: Worker, progress: Progress) -> None:
     worker.generator(progress)
 
 
-def _write(folder: RunFolder, accepted: Sequence[StoredSample], name: str, target: Path) -> None:
-    """The accepted samples and the good images in one format; files that the run has already become hard links."""
-    records = [*accepted, *(one for one in read_real(folder) if one.role == "good")]
+def _write(folder: RunFolder, accepted: Sequence[StoredSample], recipe: Recipe, name: str, target: Path) -> None:
+    """The accepted samples, the good images and the test images in one format."""
+    records = [*accepted, *exported(read_real(folder), recipe, WRITERS[name].splits)]
     known = {file.sha256: folder.path / file.path for record in records for file in record.files.values()}
     WRITERS[name].write((record.load(folder.path) for record in records), FolderSink(target, known))
 
 
 def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progress) -> Journal:
     """The journal of a run that is to be made, which is no finished one from here on. Taken out are the shards of which
-    a file is lost or damaged, and those in which a smaller quota was met: what passed after it was not kept."""
+    a file is lost or damaged, dropped samples aside, and those in which a smaller quota was met: what passed after it
+    was not kept."""
     remove(folder.manifest)
     remove(folder.digests)
-    journal = Journal(folder.journal)
+    journal, dropped = Journal(folder.journal), read_dropped(folder)
     again: set[tuple[str, str, int]] = set()
     for stream in streams:
         result = journal.result(stream.kind)
@@ -245,7 +318,7 @@ def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progre
         for sample in journal.samples(stream.kind):
             index = sample.generated.index
             progress(f"verifying {stream.product}/{stream.defect}", index + 1, result.attempts)
-            if any(damage(sample.path(folder.path, kind), file.sha256) for kind, file in sample.files.items()):
+            if sample.id not in dropped and is_damaged(folder.path, sample):
                 again.add((*stream.kind, index // stream.size))
     if again:
         journal.reopen(again)
@@ -254,10 +327,9 @@ def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progre
 
 def _finished(folder: RunFolder) -> Run:
     finished = Run(folder.path)
-    empty = [str(missing) for missing in finished.shortfalls if missing.accepted == 0]
+    empty = [missing for missing in finished.shortfalls if missing.accepted == 0]
     if empty:
-        raise RunError(
-            f"nothing was accepted for {'; '.join(empty)}. Look at the rejected ones in "
-            f"{finished.folder.report / 'index.html'}, then loosen checks, train longer or give better shots"
-        )
+        found = [f"{missing}: {missing.remedy}" for missing in empty]
+        page = finished.folder.report / "index.html"
+        raise RunError(f"nothing was accepted for {'; '.join(found)}. The rejected ones are shown in {page}")
     return finished

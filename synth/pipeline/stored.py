@@ -27,7 +27,7 @@ from synth.io.png import read_png
 from synth.printable import printable
 from synth.sample import Instance, Origin, Provenance, Sample
 
-Role = Literal["good", "shot", "accepted", "rejected", "surplus"]
+Role = Literal["good", "shot", "test", "accepted", "rejected", "surplus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class StoredFile:
 class StoredSample:
     """A sample without its pixels.
 
-    `role`: a real good image or a shot that was learnt from; or a candidate that was accepted, rejected, or passed
-    after the quota was met (surplus, no files). `files` by kind: "image", "mask", "xyz", "cloud", "masks"; of a
-    rejected candidate small previews of the first two. `content`: of a real sample, the hash of its pixels or points,
-    as in the ledger; `source`: the file it came from. `scores` are what the checks measured, `unmeasured` what they
-    could not; `reason` and `detail` say why a candidate was rejected."""
+    `role`: a real good image or a shot that was learnt from, or a test image, good or not, that is only copied; or a
+    candidate that was accepted, rejected, or passed after the quota was met (surplus, no files). `files` by kind:
+    "image", "mask", "xyz", "cloud", "masks"; of a rejected candidate small previews of the first two. `content`: of a
+    real sample, the hash of its pixels or points, as in the ledger; `source`: the file it came from. `scores` are what
+    the checks measured, `unmeasured` what they could not; `reason` and `detail` say why a candidate was rejected."""
 
     id: str
     role: Role
@@ -88,7 +88,8 @@ class StoredSample:
         path = self.path(root, kind)
         wrong = damage(path, self.files[kind].sha256)
         if wrong:
-            raise RunError(f"{printable(path)} {wrong}; run the same recipe again to make it anew")
+            left_out = f", or leave it out: flawsmith drop {root} {self.id}" if self.role == "accepted" else ""
+            raise RunError(printable(f"{path} {wrong}; run the same recipe again to make it anew{left_out}"))
         return path
 
     def load(self, root: Path) -> Sample:
@@ -113,7 +114,7 @@ class StoredSample:
             cloud=cloud,
             product=self.product,
             defect=self.defect,
-            split="train",
+            split="test" if self.role == "test" else "train",
             provenance=made,
             meta=meta,
         )
@@ -169,6 +170,11 @@ def damage(path: Path, sha256: str) -> str:
         return "" if file_sha256(path) == sha256 else "is damaged"
     except OSError as problem:
         return f"cannot be read ({problem.strerror})"
+
+
+def is_damaged(root: Path, sample: StoredSample) -> bool:
+    """Whether one of a sample's files, in the run's folder `root`, is gone or not as it was written."""
+    return any(damage(sample.path(root, kind), file.sha256) for kind, file in sample.files.items())
 
 
 def _provenance_json(made: Provenance) -> dict[str, Any]:

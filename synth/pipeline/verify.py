@@ -7,7 +7,7 @@ rebuilt on demand (the page), what other processes write (locks) and what is lef
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from synth.generators import Progress
 from synth.io.digest import file_sha256
 from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.folder import RunFolder
+from synth.pipeline.manifest import read_manifest
 from synth.pipeline.stored import damage, inside
 from synth.printable import printable
 
@@ -38,11 +39,12 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `flawsmith verify` found out."""
+    """What `flawsmith verify` found out; `samples`: ids of those with a damaged file."""
 
     run: str
     files: int
     damages: tuple[Damage, ...]
+    samples: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -53,7 +55,10 @@ class Verification:
         if self.whole:
             return [f"{self.run} is whole: {self.files} files are as they were written"]
         lines = [str(one) for one in self.damages]
-        return [*lines, "run the same recipe into this folder again: what can be made again is mended"]
+        lines.append("run the same recipe into this folder again: what can be made again is mended")
+        if self.samples:
+            lines.append(f"or leave samples out: flawsmith drop {self.run} {' '.join(self.samples)}")
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -64,11 +69,16 @@ class Verification:
         }
 
 
-def write_digests(folder: RunFolder, manifest: bytes) -> None:
-    """List every file of a run that is about to be finished by a manifest with this content."""
-    files = {name: file_sha256(folder.path / name) for name in _listed(folder)}
+def write_digests(folder: RunFolder, manifest: bytes, left_out: Collection[str] = ()) -> None:
+    """List every file, but those left out, of a run that is about to be finished by a manifest with this content."""
+    files = {name: file_sha256(folder.path / name) for name in _listed(folder) if name not in left_out}
     files[folder.manifest.name] = hashlib.sha256(manifest).hexdigest()
     write_sealed(folder.digests, files)
+
+
+def renew_digest(folder: RunFolder, changed: Path) -> None:
+    """Note the content of a file of a finished run that was just written anew."""
+    write_sealed(folder.digests, (_digests(folder) or {}) | {changed.name: file_sha256(changed)})
 
 
 def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
@@ -90,7 +100,16 @@ def verify(path: str | Path, progress: Progress) -> Verification:
     folder = RunFolder(Path(path))
     if not folder.manifest.exists() or not folder.digests.exists():
         raise RunError(f"{path} is not a finished run of this version; run its recipe again to finish it")
-    return Verification(str(path), len(_digests(folder) or {}), tuple(damages(folder, progress)))
+    found = tuple(damages(folder, progress))
+    return Verification(str(path), len(_digests(folder) or {}), found, _samples(folder, {one.path for one in found}))
+
+
+def _samples(folder: RunFolder, damaged: Collection[str]) -> tuple[str, ...]:
+    """Ids of the samples with one of these files; none where the manifest is damaged itself."""
+    with suppress(RunError):
+        records, _ = read_manifest(folder.manifest)
+        return tuple(one.id for one in records if any(file.path in damaged for file in one.files.values()))
+    return ()
 
 
 def _digests(folder: RunFolder) -> dict[str, str] | None:

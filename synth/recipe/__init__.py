@@ -22,14 +22,16 @@ from synth.baselines.config import CopyPasteConfig, CutPasteConfig, OversampleCo
 from synth.checks.config import ChecksConfig
 from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
-from synth.errors import RecipeError
+from synth.errors import RecipeError, SourceError
 from synth.io.names import composed
 from synth.printable import shortened, shown
 from synth.recipe.formats import FormatName, describe_formats
 from synth.recipe.mistakes import by_line, explain
-from synth.recipe.text import Draft, dotted, leaves, read_draft
+from synth.recipe.text import Draft, complete, dotted, leaves, read_draft
 from synth.seas.config import SeasConfig
+from synth.sources import READERS, recognise
 from synth.sources import config as sources
+from synth.sources.listing import open_root
 from synth.suggest import did_you_mean
 
 MOST_REPORTED = 30
@@ -75,6 +77,11 @@ class OutputConfig(BaseModel):
 
     format: FormatName | Annotated[tuple[FormatName, ...], Field(min_length=1)] = Field(
         "mvtec", description=describe_formats()
+    )
+    real_test: bool = Field(
+        False,
+        description="Write the source's defective test images too, as split test of parquet and as type real_<type> of "
+        "the trees; their good test images are written always. Test images are copied, nothing is learnt from them.",
     )
 
     @property
@@ -138,6 +145,33 @@ def load_recipe(recipe: str | Path, overrides: str | Sequence[str] = ()) -> Reci
     draft.data.setdefault("name", own_name or "recipe")
     if isinstance(draft.data.get("generator"), dict):
         draft.data["generator"].setdefault("kind", "seas")
+    return _checked(draft)
+
+
+def source_for(place: str | Path, layout: str = "auto", overrides: Sequence[str] = ()) -> sources.TreeSource:
+    """The `source:` block of the recipe at `place`, or one for the folder there, in a layout of
+    `synth.sources.READERS` or as it seems to have; with overrides such as `source.white_level=4095`.
+
+    Raises SourceError where the folder cannot be opened or its layout is not known, RecipeError for a wrong override
+    and for a recipe whose images are rendered."""
+    if Path(place).is_file():
+        found = load_recipe(place, overrides).source
+        if isinstance(found, sources.ProceduralSource):
+            raise RecipeError(f"{place} reads no folder: its source is rendered; name a folder of images")
+        return found
+    root = open_root(place)
+    kind = recognise(root) if layout == "auto" else layout
+    if kind not in READERS:
+        raise SourceError(f"layout {kind!r} is unknown; {did_you_mean(kind, ['auto', *READERS])}")
+    draft = Draft(root, {"name": "inspect", "source": {"kind": kind, "root": str(root)}})
+    complete(draft, _listed(overrides), Recipe)
+    made = _checked(draft).source
+    assert not isinstance(made, sources.ProceduralSource)
+    return made
+
+
+def _checked(draft: Draft) -> Recipe:
+    """The recipe in a draft. RecipeError for all its mistakes."""
     made = _validate(draft)
     if draft.mistakes or made is None:
         mistakes = by_line(draft.mistakes)

@@ -59,12 +59,17 @@ def read_draft(file: Path, overrides: Sequence[str], schema: type[BaseModel]) ->
     draft.data = data or {}
     if node is not None:
         _mark(node, (), draft)
+    complete(draft, overrides, schema)
+    return draft
+
+
+def complete(draft: Draft, overrides: Sequence[str], schema: type[BaseModel]) -> None:
+    """Lay overrides over a draft and make its paths absolute; `???` that is left is a mistake."""
     for override in overrides:
         _override(override, draft)
     _drop_empty_blocks(draft.data, schema)
     _anchor(draft.data, schema, draft)
     _find_missing(draft)
-    return draft
 
 
 def _mark(node: yaml.Node, path: Key, draft: Draft) -> None:

@@ -151,12 +151,12 @@ class SeasGenerator:
             check_shape(f"generator.legal_region: {self._config.legal_region}", self._region.shape, shapes)
             wheres = (whole_if_unknown(good) for good in good_images)
             check_room(f"generator.legal_region: {self._config.legal_region}", self._region, wheres)
-        for defect in () if self._config.masks is None else defects:
-            for path in list_masks(self._config.masks, defect):
-                mask = read_wanted(path)
-                check_shape(f"generator.masks: {path}", mask.shape, shapes)
-                legal = (whole_if_unknown(good) & self._legal_in(good) for good in good_images)
-                check_room(f"generator.masks: {path}", mask, legal)
+        masks = self._config.masks
+        for path in [] if masks is None else [file for defect in defects for file in list_masks(masks, defect)]:
+            mask = read_wanted(path)
+            check_shape(f"generator.masks: {path}", mask.shape, shapes)
+            legal = (whole_if_unknown(good) & self._legal_in(good) for good in good_images)
+            check_room(f"generator.masks: {path}", mask, legal)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Fine-tune one model for each product among the shots; resumes where an interrupted call stopped."""

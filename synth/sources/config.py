@@ -87,6 +87,7 @@ class MvtecAdSource(BaseModel):
 
     kind: Literal["mvtec_ad"] = "mvtec_ad"
     root: Path = Field(description="A product folder (with train, test, ground_truth) or the folder above several.")
+    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
     products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
     good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")

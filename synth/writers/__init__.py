@@ -13,6 +13,7 @@ from pathlib import Path
 
 from synth.errors import WriterError
 from synth.io.names import as_path
+from synth.io.own import check_free
 from synth.printable import shown
 from synth.sample import Sample
 from synth.suggest import did_you_mean
@@ -21,12 +22,12 @@ from synth.writers.sink import FolderSink
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A writer as "module:function", imported on first use, and what the format is in a few words. `embeds_images`: its
-    files hold the images once more, where other formats link to those of a run."""
+    """A writer as "module:function", imported on first use, and what the format is in a few words. `splits`: it keeps
+    training and test samples apart; the trees that detectors read know test/ as the only place of defects."""
 
     writer: str
     summary: str
-    embeds_images: bool = False
+    splits: bool = False
 
     def write(self, samples: Iterable[Sample], sink: FolderSink) -> None:
         """Write the samples."""
@@ -38,7 +39,7 @@ class Format:
 WRITERS: dict[str, Format] = {
     "mvtec": Format("synth.writers.mvtec:write", "the MVTec AD tree"),
     "mvtec_3d": Format("synth.writers.mvtec_3d:write", "MVTec 3D-AD: with depth"),
-    "parquet": Format("synth.writers.parquet:write", "Hugging Face datasets", embeds_images=True),
+    "parquet": Format("synth.writers.parquet:write", "Hugging Face datasets", splits=True),
     "anomaly_shapenet": Format("synth.writers.clouds:write_anomaly_shapenet", "point clouds"),
     "real3d_ad": Format("synth.writers.clouds:write_real3d_ad", "point clouds, in millimetres"),
     "ply": Format("synth.writers.clouds:write_ply", "point clouds"),
@@ -49,9 +50,7 @@ def check_request(name: str, out: str | Path) -> None:
     """WriterError for a format that WRITERS does not have, and for a folder that holds something."""
     if name not in [*WRITERS]:
         raise WriterError(f"format {shown(name)} is unknown; {did_you_mean(str(name), WRITERS)}")
-    place = as_path(out, "the new folder", WriterError)
-    if place.exists() and (place.is_file() or any(place.iterdir())):
-        raise WriterError(f"{place} is not empty; name a new folder")
+    check_free(as_path(out, "the new folder", WriterError), "an export's")
 
 
 def write(samples: Sample | Iterable[Sample], out: str | Path, format: str = "mvtec") -> None:

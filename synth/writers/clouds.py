@@ -1,10 +1,13 @@
 """Point clouds for other tools: labelled PLY with NPZ, and the trees of Anomaly-ShapeNet and Real3D-AD.
 
 ply                <product>/<defect>/ID.ply and ID.npz, <product>/good/...; label 1 = defect; metres
+                   <product>/test/...                                   the same of clouds for testing
 anomaly_shapenet   <product>/train/<product>_template<k>.pcd            good clouds; metres
+                   <product>/test/<product>_positive<k>.pcd             good clouds that are kept for testing
                    <product>/test/<product>_<defect><k>.pcd             synthetic defects
                    <product>/GT/<product>_<defect><k>.txt               x,y,z,label in rows, the same points
 real3d_ad          <product>/train/<k>_template.pcd                     good clouds; millimetres, as the original
+                   <product>/test/<k>_good.pcd                          good clouds that are kept for testing
                    <product>/test/<k>_<defect>.pcd                      synthetic defects
                    <product>/gt/<k>_<defect>.txt                        x y z label in rows, the same points
 
@@ -20,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from synth.errors import WriterError
-from synth.io.names import LONGEST, file_name
+from synth.io.names import GOOD, LONGEST, file_name
 from synth.io.points import npz_bytes, pcd_bytes, ply_bytes
 from synth.sample import Cloud, Sample
 from synth.writers.sink import FolderSink
@@ -32,7 +35,8 @@ _HALF = LONGEST // 2
 def write_ply(samples: Iterable[Sample], sink: FolderSink) -> None:
     """One PLY and one NPZ a sample."""
     for sample, cloud in _clouds(samples):
-        kind = "good" if sample.defect is None else file_name(sample.defect)
+        kind = GOOD if sample.defect is None else file_name(sample.defect)
+        kind = f"test/{kind}" if sample.split == "test" else kind
         stem = f"{file_name(str(sample.product))}/{kind}/{file_name(sample.id.replace('/', '-'))}"
         sink.put(f"{stem}.ply", ply_bytes(cloud))
         sink.put(f"{stem}.npz", npz_bytes(cloud))
@@ -40,12 +44,12 @@ def write_ply(samples: Iterable[Sample], sink: FolderSink) -> None:
 
 def write_anomaly_shapenet(samples: Iterable[Sample], sink: FolderSink) -> None:
     """The Anomaly-ShapeNet tree."""
-    _write_tree(samples, sink, lambda product, kind, k: f"{product}_{kind}{k}", "GT", ",", 1.0)
+    _write_tree(samples, sink, lambda product, kind, k: f"{product}_{kind}{k}", "positive", "GT", ",", 1.0)
 
 
 def write_real3d_ad(samples: Iterable[Sample], sink: FolderSink) -> None:
     """The Real3D-AD tree."""
-    _write_tree(samples, sink, lambda product, kind, k: f"{k}_{kind}", "gt", " ", 1000.0)
+    _write_tree(samples, sink, lambda product, kind, k: f"{k}_{kind}", GOOD, "gt", " ", 1000.0)
 
 
 def as_cloud(xyz: np.ndarray, image: np.ndarray, mask: np.ndarray) -> Cloud:
@@ -59,21 +63,25 @@ def _write_tree(
     samples: Iterable[Sample],
     sink: FolderSink,
     name: Callable[[str, str, int], str],
+    tested_good: str,
     truth: str,
     separator: str,
     unit: float,
 ) -> None:
-    """A tree of train, test and `truth` for each product; name(product, kind, k) is a file's stem, `unit` what a metre
-    is in the files."""
+    """A tree of train, test and `truth` for each product; name(product, kind, k) is a file's stem, `tested_good` the
+    kind of a good cloud in test, `unit` what a metre is in the files."""
     count: Counter[tuple[str, str]] = Counter()
     for sample, cloud in _clouds(samples):
         product, good = file_name(str(sample.product), _HALF), sample.defect is None
+        part = "train" if good and sample.split != "test" else "test"
         # Readers of these trees take the last word of a name for the defect.
-        kind = "template" if sample.defect is None else file_name(sample.defect, _HALF).replace("_", "")
+        kind = "template" if part == "train" else tested_good
+        if sample.defect is not None:
+            kind = file_name(sample.defect, _HALF).replace("_", "")
         stem = name(product, kind, count[product, kind])
         count[product, kind] += 1
         scaled = Cloud(cloud.points * np.float32(unit), labels=cloud.labels)
-        sink.put(f"{product}/{'train' if good else 'test'}/{stem}.pcd", pcd_bytes(scaled))
+        sink.put(f"{product}/{part}/{stem}.pcd", pcd_bytes(scaled))
         if not good:
             sink.put(f"{product}/{truth}/{stem}.txt", _rows(scaled, separator))
 

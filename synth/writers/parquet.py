@@ -1,4 +1,5 @@
-"""Hugging Face `datasets` parquet, opened by load_dataset("parquet", data_files="data/train-*.parquet").
+"""Hugging Face `datasets` parquet, opened by load_dataset("parquet", data_files="data/train-*.parquet"); samples for
+testing, if any, are the files test-*.parquet.
 
 | column     | type                  | meaning                                                              |
 |------------|-----------------------|----------------------------------------------------------------------|
@@ -22,7 +23,7 @@ With unorganised clouds also:
 | labels     | list of uint8         | 1 = defect, a point each, in the PLY's order                         |
 
 The column types are embedded in the files, so images arrive decoded and labels named. Files named
-train-00000-of-0000N.parquet hold about SHARD_BYTES of images and geometry each, in groups of rows of about
+SPLIT-00000-of-0000N.parquet hold about SHARD_BYTES of images and geometry each, in groups of rows of about
 GROUP_BYTES: what is in memory at a time. The same run gives the same bytes.
 """
 
@@ -50,19 +51,20 @@ from synth.writers.sink import FolderSink
 SHARD_BYTES = 256 * 2**20
 GROUP_BYTES = 32 * 2**20
 ROWS_A_GROUP = 100
+SPLITS = ("train", "validation", "test")
 DEPTH_STEP = 1e-4
 """Metres of a step of the depth image, which reaches to 6.5 m."""
 
 
 @dataclass
 class _Contents:
-    """What all rows together decide: names of the labels, size of the clouds, bytes of each row."""
+    """What all rows together decide: names of the labels, size of the clouds, bytes of each row by split."""
 
     products: set[str] = field(default_factory=set)
     defects: set[str] = field(default_factory=set)
     sizes: set[tuple[int, ...] | None] = field(default_factory=set)
     clouds: bool = False
-    bytes: list[int] = field(default_factory=list)
+    bytes: dict[str, list[int]] = field(default_factory=dict)
 
     def note(self, sample: Sample, row: dict[str, Any]) -> None:
         self.products.add(str(sample.product))
@@ -71,7 +73,8 @@ class _Contents:
         self.clouds |= sample.cloud is not None
         # An organised cloud counts as what it takes in memory.
         cells = 0 if sample.xyz is None else sample.xyz.size // 3
-        self.bytes.append(len(row["image"]) + len(row.get("points") or b"") + 12 * cells)
+        rows = self.bytes.setdefault(row["split"], [])
+        rows.append(len(row["image"]) + len(row.get("points") or b"") + 12 * cells)
 
     @property
     def labels(self) -> tuple[list[str], list[str]]:
@@ -87,7 +90,7 @@ class _Contents:
 
 _SPOOL = pa.schema(
     [
-        *((name, pa.string()) for name in ("id", "product", "defect", "provenance")),
+        *((name, pa.string()) for name in ("id", "split", "product", "defect", "provenance")),
         *((name, pa.large_binary()) for name in ("image", "mask", "depth", "xyz", "points", "labels")),
         ("seed", pa.int64()),
     ]
@@ -104,17 +107,21 @@ def write(samples: Iterable[Sample], sink: FolderSink, shard_bytes: int = SHARD_
                 row = _row(sample)
                 contents.note(sample, row)
                 writer.write_batch(pa.RecordBatch.from_pylist([row], _SPOOL))
-        with pa.ipc.open_stream(spool) as reader:
-            _write_shards((batch.to_pylist()[0] for batch in reader), contents, sink, shard_bytes)
+        for split in sorted(contents.bytes or ["train"], key=SPLITS.index):
+            with pa.ipc.open_stream(spool) as reader:
+                rows = (row for batch in reader for row in batch.to_pylist() if row["split"] == split)
+                _write_shards(split, rows, contents, sink, shard_bytes)
 
 
-def _write_shards(rows: Iterator[dict[str, Any]], contents: _Contents, sink: FolderSink, shard_bytes: int) -> None:
+def _write_shards(
+    split: str, rows: Iterator[dict[str, Any]], contents: _Contents, sink: FolderSink, shard_bytes: int
+) -> None:
     labels, size = contents.labels, contents.size
     depth = contents.sizes != {None}
     schema = features(*labels, size, depth, contents.clouds).arrow_schema
-    shards = list(_parts(contents.bytes, shard_bytes))
+    shards = list(_parts(contents.bytes.get(split, ()), shard_bytes))
     for number, shard in enumerate(shards):
-        name = f"train-{number:05d}-of-{len(shards):05d}.parquet"
+        name = f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
         with sink.file(name) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             for group in _parts(shard, GROUP_BYTES, ROWS_A_GROUP):
                 writer.write_table(_table([next(rows) for _ in group], labels, size, schema))
@@ -184,6 +191,7 @@ def _row(sample: Sample) -> dict[str, Any]:
     blank = np.zeros((0, 0), bool) if sample.image is None else np.zeros(sample.image.shape[:2], bool)
     row: dict[str, Any] = {
         "id": sample.id,
+        "split": sample.split if sample.split in SPLITS else "train",
         "product": sample.product,
         "defect": sample.defect or "good",
         "image": image.content,

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from synth.io.atomic import link_or_copy, make_folder, naming_place, remove, replacing, write_whole
+from synth.io.atomic import copy, make_folder, naming_place, remove, replacing, write_whole
 from synth.io.encoded import Encoded
 
 
 class FolderSink:
     """A folder that is written to, each file whole or not at all.
 
-    known: files that exist already, by the sha256 of their content; a file with the same content becomes a hard link to
-    it, where the file system has them."""
+    known: files that exist already, by the sha256 of their content; a file with the same content is copied from them,
+    which costs no room where the file system shares blocks (`synth.io.reflink`)."""
 
     def __init__(self, folder: Path, known: Mapping[str, Path] | None = None) -> None:
         self._folder, self._known = folder, known or {}
@@ -23,7 +23,7 @@ class FolderSink:
         """A file by its path below the folder, with slashes."""
         content = file if isinstance(file, Encoded) else Encoded("", file)
         if content.sha256 in self._known:
-            link_or_copy(self._known[content.sha256], self._folder / name)
+            copy(self._known[content.sha256], self._folder / name)
         else:
             write_whole(self._folder / name, content.content)
 

@@ -37,8 +37,9 @@ class Card:
     cloud: str | None = None
 
 
-def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None, side: int) -> Card:
-    """A candidate whose files were kept, beside the good sample it started from; `side` px of its thumbnails."""
+def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None, side: int, dropped: bool) -> Card:
+    """A candidate whose files were kept, beside the good sample it started from; `side` px of its thumbnails; whether a
+    person dropped it."""
     image, mask = _pixels(sample.verified(root, "image")), read_png(sample.verified(root, "mask"))
     box = close_up(mask)
     files = {"after": f"../{sample.files['image'].path}"}
@@ -51,7 +52,7 @@ def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None,
         normals=normals,
         cloud=cloud,
         id=sample.id,
-        kind=sample.role,
+        kind="dropped" if dropped else sample.role,
         width=image.shape[1],
         height=image.shape[0],
         box=box,

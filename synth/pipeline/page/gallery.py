@@ -7,19 +7,22 @@ run, a click also finds the full-size files. Filters live in the address, so tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from synth.generators import Progress
 from synth.io.atomic import write_whole
 from synth.parts import read_parts
+from synth.pipeline.drops import read_dropped
 from synth.pipeline.environment import read_environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.page.cards import Card, candidate_card, shot_card
 from synth.pipeline.page.shared import Shared, recipe_lines
 from synth.pipeline.real import read_real
+from synth.pipeline.stored import StoredSample, is_damaged
 from synth.recipe import Recipe, load_recipe
 
 MOST_CARDS = 1200
@@ -30,7 +33,8 @@ THUMBNAIL = {"few": 176, "many": 128}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One product and defect type: its counts, the shots learnt from and the candidates."""
+    """One product and defect type: its counts, the shots learnt from and the candidates; `kept`: accepted and not
+    dropped."""
 
     product: str
     defect: str
@@ -39,6 +43,7 @@ class Group:
     shots: list[Card]
     cards: list[Card]
     left_out: int
+    kept: int
 
 
 def write_gallery(folder: RunFolder, progress: Progress) -> Path:
@@ -74,12 +79,13 @@ def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
 
 
 def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group]:
-    journal = Journal(folder.journal)
+    journal, dropped = Journal(folder.journal), read_dropped(folder)
     real = read_real(folder)
     starts = {sample.content: sample for sample in real if sample.role == "good"}
     learnt = {(sample.product, str(sample.defect)) for sample in real if sample.role == "shot"}
     kinds = sorted(learnt.union(journal.kinds))
-    shown = {kind: [sample for sample in journal.samples(kind) if "image" in sample.files] for kind in kinds}
+    kept = Counter((one.product, one.defect) for one in journal.samples() if _is_kept(one, dropped))
+    shown = {kind: [one for one in journal.samples(kind) if _is_shown(folder, one, dropped)] for kind in kinds}
     total = sum(map(len, shown.values()))
     side = THUMBNAIL["few" if total <= 400 else "many"]
     most = max(1, MOST_CARDS // max(1, len(kinds)))
@@ -87,11 +93,12 @@ def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group
     done = 0
     for kind, candidates in shown.items():
         # Accepted first, so that a page that leaves some out leaves out the rejected ones.
-        candidates.sort(key=lambda sample: (sample.role != "accepted", sample.generated.index))
+        candidates.sort(key=lambda sample: (not _is_kept(sample, dropped), sample.role, sample.generated.index))
         cards = []
         for sample in candidates[:most]:
             start = sample.generated.start
-            cards.append(candidate_card(folder.path, sample, starts.get(start.sha256 if start else None), side))
+            good = starts.get(start.sha256 if start else None)
+            cards.append(candidate_card(folder.path, sample, good, side, sample.id in dropped))
             done += 1
             progress("gallery", done, total)
         shots = [
@@ -100,5 +107,15 @@ def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group
             if sample.role == "shot" and (sample.product, sample.defect) == kind
         ]
         left_out = len(candidates) - len(cards)
-        groups.append(Group(*kind, journal.result(kind), recipe.request.per_defect, shots, cards, left_out))
+        wanted = recipe.request.per_defect
+        groups.append(Group(*kind, journal.result(kind), wanted, shots, cards, left_out, kept[kind]))
     return groups
+
+
+def _is_kept(sample: StoredSample, dropped: Collection[str]) -> bool:
+    return sample.role == "accepted" and sample.id not in dropped
+
+
+def _is_shown(folder: RunFolder, sample: StoredSample, dropped: Collection[str]) -> bool:
+    """Whether a candidate's files were kept; those of a dropped one may have been deleted."""
+    return "image" in sample.files and not (sample.id in dropped and is_damaged(folder.path, sample))

@@ -22,7 +22,7 @@ from synth.checks.ledger import read_ledger, write_ledger
 from synth.cli.main import app
 from synth.errors import EvalError, LeakError
 from synth.pipeline.manifest import manifest_bytes, read_manifest
-from synth.pipeline.preparation import silent
+from synth.pipeline.preparation import Prepared, silent
 from synth.pipeline.real import read_real
 from synth.pipeline.runs import run
 from synth.pipeline.stored import StoredFile
@@ -311,7 +311,8 @@ def test_a_test_image_that_a_training_set_was_drawn_from_stops_with_both_names(s
 
 
 def test_a_run_that_learnt_from_no_shots_is_refused(finished, side, monkeypatch):
-    monkeypatch.setattr("eval.study.training_side.prepare", lambda *_: (Split([], side.good_images, side.test), [], ()))
+    split = Split([], side.good_images, side.test)
+    monkeypatch.setattr("eval.study.training_side.prepare", lambda *_: Prepared(split, [], (), ()))
     monkeypatch.setattr("eval.study.training_side.check_same_source", lambda *_: None)
     with pytest.raises(EvalError, match="drawn without real defects"):
         read_training_side(finished.path, silent)

@@ -141,7 +141,7 @@ def test_a_long_list_is_cut_in_the_text_only(tmp_path):
         save(tmp_path / "crack" / f"{n}.png", random_image(n))
     report = inspect(tmp_path)
     assert len(report.problems) == 30
-    assert "error: 10 more; --json lists all" in report.lines()
+    assert "error: 10 more; flawsmith inspect --json lists all" in report.lines()
 
 
 def test_what_is_reported_as_an_error_also_stops_a_read(root):

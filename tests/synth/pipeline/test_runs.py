@@ -250,7 +250,7 @@ def test_an_interruption_between_batches_changes_nothing(batches, finished, sour
 def test_export_writes_a_finished_run_in_another_format(finished, tmp_path):
     export(finished.path, "parquet", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["train-00000-of-00001.parquet"]
-    with pytest.raises(WriterError, match="is not empty"):
+    with pytest.raises(WriterError, match="holds files that are not an export's, such as train-00000"):
         export(finished.path, "parquet", tmp_path)
     with pytest.raises(WriterError, match="there are: mvtec, mvtec_3d, parquet"):
         export(finished.path, "voc", tmp_path / "voc")

@@ -1,0 +1,183 @@
+"""What is suspicious about real samples once all are read: `inspect` reports it, and so do a run and a dry run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synth.checks.ledger import Duplicates
+from synth.errors import SourceError
+from synth.io.names import check_names
+from synth.sample import Sample
+from synth.sources.config import FolderSource
+from synth.sources.listing import Listing, Problem, as_problem
+from synth.sources.notes import Notes
+
+MANY = 0.6
+"""Share of an image from which a mask is suspicious."""
+TINY = 10
+"""Pixels below which a mask is suspicious."""
+FEW_GOOD_IMAGES, FEW_SHOTS = 20, 3
+LEAST_SHOTS = FolderSource.model_fields["min_shots"].default
+FEW_NAMES = 5
+"""Copies of an image that are named."""
+SHOWN = 20
+"""Problems of one severity that are shown as text."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is remembered of samples below `root` whose pixels are let go.
+
+    blank: ids of defects whose mask marks nothing; coverage: shares of the image that the masks of a (product, defect
+    type) mark; sizes: (height, width) -> images; colour: grey (False) and colour (True) images of a product; whites:
+    value of white -> first file, of a product's deep images."""
+
+    root: Path
+    blank: set[str] = field(default_factory=set)
+    coverage: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    colour: dict[str, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
+    whites: dict[str, dict[int, Path]] = field(default_factory=lambda: defaultdict(dict))
+    notes: Notes = field(default_factory=Notes)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, sample: Sample) -> None:
+        """Take down a real sample while it has its pixels."""
+        assert sample.image is not None  # every layout gives one, of the points where there is no image
+        assert sample.mask is not None
+        meta, product = sample.meta, str(sample.product)
+        self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
+        self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        if meta["white"] is not None:
+            self.whites[product].setdefault(meta["white"], Path(meta["file"]))
+        for note in (*meta["entry"].notes, *meta.get("notes", ())):
+            self.notes.add(product, below(self.root, meta["file"]), note)
+        if sample.defect is not None:
+            self.problems.extend(_mask_problems(meta["mask_file"] or meta["file"], sample.mask))
+            if sample.mask.any():
+                self.coverage[product, sample.defect].append(float(sample.mask.mean()))
+            else:
+                self.blank.add(sample.id)
+
+
+def problems_of_all(listing: Listing, seen: Seen) -> Iterator[Problem]:
+    """Everything wrong with the samples of a listing but their number and copies, in the order of the listing."""
+    yield from listing.problems
+    yield from seen.problems
+    for _, note, files in seen.notes.groups(warning=True):
+        remedy = f"decide it with {note.field}" if note.field else "look at it"
+        yield from (Problem(str(listing.root / file), note.text, remedy, "warning") for file in files)
+    yield from _name_problems(listing)
+    yield from _folder_problems(listing)
+    yield from _colour_problems(listing, seen)
+
+
+def below(root: Path, file: str) -> str:
+    """The name of a file within `root`, the root's own name for the root itself; other files as they are."""
+    path = Path(file)
+    if path == root:
+        return root.name or str(root)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else file
+
+
+def capped(problems: Iterable[Problem], severity: str) -> list[str]:
+    """The problems of one severity as lines, SHOWN at most and then how many more there are."""
+    found = [str(problem) for problem in problems if problem.severity == severity]
+    lines = [f"{severity}: {text}" for text in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(f"{severity}: {len(found) - SHOWN} more; flawsmith inspect --json lists all")
+    return lines
+
+
+def _mask_problems(file: str, mask: np.ndarray) -> Iterator[Problem]:
+    area = int(mask.sum())
+    if area == 0:
+        remedy = "mark the defect, or move the image to the good ones; it is left out of the shots until then"
+        yield Problem(file, "is blank, though its image is said to show a defect", remedy, "warning")
+    elif area < TINY:
+        yield Problem(file, f"marks only {area} px", "check that nothing was lost when it was exported", "warning")
+    elif mask.mean() > MANY:
+        remedy = "check that defect is white and background black, not the other way round"
+        yield Problem(file, f"covers {mask.mean():.0%} of its image", remedy, "warning")
+
+
+def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int]) -> Iterator[Problem]:
+    """Too few good images, or shots of a type. `learnt`: how many of each (product, defect type), None = good, a
+    generator may learn from; of every kind that is there, also if it is none."""
+    root = str(listing.root)
+    if not learnt:
+        return
+    # The dual-modality synthesizer learns from no shots, but needs the geometry of good parts.
+    lacking: Any = "warning" if any(entry.xyz or entry.cloud for entry in listing.entries) else "error"
+    if all(defect is None for _, defect in learnt):
+        remedy = "add a folder <defect type>/ of 3 or more images with masks"
+        if lacking == "warning":
+            remedy += ", or draw without shots: generator kind dual"
+        yield Problem(root, "shows no defect", remedy, lacking)
+    for product in sorted({product for product, _ in learnt}):
+        good_images = learnt.get((product, None), 0)
+        if good_images == 0:
+            yield Problem(root, f"has no good images of {product}", f"put {FEW_GOOD_IMAGES} or more into a folder good")
+        elif good_images < FEW_GOOD_IMAGES:
+            what = f"has only {good_images} good images of {product}"
+            yield Problem(root, what, f"{FEW_GOOD_IMAGES} or more give varied backgrounds", "warning")
+    for (product, defect), shots in learnt.items():
+        if defect is None or shots >= FEW_SHOTS:
+            continue
+        what = f"has {shots} shot{'s' * (shots != 1)} of {product}/{defect}"
+        severity: Any = lacking if shots < LEAST_SHOTS else "warning"
+        yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
+
+
+def duplicate_problems(pairs: Iterable[Duplicates]) -> Iterator[Problem]:
+    """One image twice: an error across roles, as in a run, and one warning for all its copies within a role."""
+    copies: dict[str, list[Duplicates]] = defaultdict(list)
+    for pair in pairs:
+        if pair.first.role == pair.second.role:
+            copies[pair.first.id].append(pair)
+        else:
+            yield Problem(pair.first.name, _copies_of([pair]), "keep one of them")
+    for group in copies.values():
+        yield Problem(group[0].first.name, _copies_of(group), "keep one of them", "warning")
+
+
+def _copies_of(pairs: Sequence[Duplicates]) -> str:
+    """What the first row of these pairs is a copy of."""
+    equal = all(pair.first.sha256 == pair.second.sha256 for pair in pairs)
+    same = "the same pixels" if equal else "the same image, copied or turned,"
+    named = ", ".join(f"{pair.second.name} ({pair.second.role})" for pair in pairs[:FEW_NAMES])
+    more = f" and {len(pairs) - FEW_NAMES} more" if len(pairs) > FEW_NAMES else ""
+    return f"({pairs[0].first.role}) holds {same} as {named}{more}"
+
+
+def _name_problems(listing: Listing) -> Iterator[Problem]:
+    taken: dict[str, Path] = {}
+    for entry in listing.entries:
+        same = taken.setdefault(entry.id.lower(), entry.file)
+        if same != entry.file:
+            remedy = "rename one: some systems take the two for one file"
+            yield Problem(str(entry.file), f"differs from {same.name} only in its capitals", remedy, "warning")
+        if not entry.file.name.isascii():
+            remedy = "rename it with plain letters if another program has to read it"
+            yield Problem(str(entry.file), "has letters beyond ASCII in its name", remedy, "warning")
+
+
+def _folder_problems(listing: Listing) -> Iterator[Problem]:
+    """Products and defect types that would share a folder in what a run writes."""
+    try:
+        check_names((entry.product, entry.defect) for entry in listing.entries)
+    except SourceError as problem:
+        yield as_problem(problem, listing.root)
+
+
+def _colour_problems(listing: Listing, seen: Seen) -> Iterator[Problem]:
+    for product, count in seen.colour.items():
+        if count[False] and count[True]:
+            what = f"mixes {count[False]} grey and {count[True]} colour images of {product}"
+            yield Problem(str(listing.root), what, "use one kind: a generator learns the difference too", "warning")
