@@ -150,8 +150,9 @@ def roles_of(kinds: Sequence[tuple[Kind, str]], listed: bool = False) -> list[st
     learnt = ["good" if defect is None else "shot" for (_, defect), _ in kinds]
     roles = [split if split in CLOSED else role for (_, split), role in zip(kinds, learnt, strict=True)]
     for (_, defect), members in by_kind.items():
-        if defect is not None and not listed and all(roles[index] == "test" for index in members):
-            for index in members[: max(1, len(members) // 3)]:
+        if defect is not None and not listed and all(roles[index] in CLOSED for index in members):
+            measured = [index for index in members if roles[index] == "test"] or members
+            for index in measured[: max(1, len(measured) // 3)]:
                 roles[index] = "shot"
     return roles
 

@@ -11,6 +11,7 @@ import typer
 from synth.cli.arguments import Overrides, RecipeName
 from synth.cli.terminal import knows, put, say
 from synth.io.json_text import json_text
+from synth.io.names import own_name
 
 app = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
 
@@ -23,7 +24,7 @@ def init(
     """Write a commented starter recipe for a folder of yours."""
     from synth.recipe.starter import write_starter
 
-    written = write_starter(folder, to or Path(f"{folder.resolve().name}.yaml"))
+    written = write_starter(folder, to or Path(f"{own_name(folder)}.yaml"))
     say(f"{written}: look through it, then: flawsmith run {shlex.quote(str(written))}")
 
 

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+MOST_PIXELS = 89_478_485
+"""Pixels of the largest organised cloud that is read, and of the largest image where the memory is not known."""
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Where Linux keeps what a container may use, by versions of its control groups."""
 

@@ -53,6 +53,16 @@ def same_name(one: str, other: str) -> bool:
     return one == other or composed(one) == composed(other)
 
 
+def own_name(folder: Path) -> str:
+    """The name by which a folder is called: a link's own, not that of what it means."""
+    return named_place(folder).name or "product"
+
+
+def named_place(path: Path) -> Path:
+    """A path from the root of the file system on; its last step is kept as it is called, even where it is a link."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+
+
 def check_names(pairs: Iterable[tuple[str, str | None]]) -> None:
     """Raise SourceError where two products, or two defect types of a product, would share a folder on some system:
     their names are equal after `file_name`, without capitals and in one Unicode form. `pairs`: (product, defect),

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from synth.errors import SourceError
-from synth.io.images import MOST_PIXELS
+from synth.io.memory import MOST_PIXELS
 from synth.io.regular import quiet, reason, regular_file
 
 LEAST_RETURNS = 100

@@ -9,13 +9,12 @@ import numpy as np
 from PIL import Image
 
 from synth.errors import GeneratorError, SourceError
-from synth.io.images import read_mask
+from synth.io.images import SUFFIXES, read_mask
 from synth.io.names import same_name
 from synth.suggest import closest
 
 _STRETCH = 1.25
 """Largest change of a mask's proportions, height to width, by which it still fits an image."""
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def read_region(path: Path) -> np.ndarray:
@@ -34,7 +33,7 @@ def list_masks(folder: Path, defect: str) -> list[Path]:
         raise GeneratorError(f"generator.masks: there is no folder {folder}; give one with a sub-folder a defect type")
     named = [place for place in sorted(folder.iterdir()) if place.is_dir()]
     place = next((place for place in named if same_name(place.name, defect)), folder / defect)
-    found = sorted(p for p in place.glob("*") if p.suffix.lower() in _SUFFIXES) if place.is_dir() else []
+    found = sorted(p for p in place.glob("*") if p.suffix.lower() in SUFFIXES) if place.is_dir() else []
     if not found:
         near = closest(defect, (other.name for other in named if other != place))
         raise GeneratorError(

@@ -14,6 +14,7 @@ from synth.checks.ledger import Duplicates
 from synth.errors import SourceError
 from synth.io.names import check_names
 from synth.sample import Sample
+from synth.sources.agreement import Agreement
 from synth.sources.config import FolderSource
 from synth.sources.listing import Listing, Problem, as_problem
 from synth.sources.notes import Notes
@@ -35,15 +36,14 @@ class Seen:
     """What is remembered of samples below `root` whose pixels are let go.
 
     blank: ids of defects whose mask marks nothing; coverage: shares of the image that the masks of a (product, defect
-    type) mark; sizes: (height, width) -> images; colour: grey (False) and colour (True) images of a product; whites:
-    value of white -> first file, of a product's deep images."""
+    type) mark; sizes: (height, width) -> images; colour: grey (False) and colour (True) images of a product."""
 
     root: Path
     blank: set[str] = field(default_factory=set)
     coverage: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     colour: dict[str, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
-    whites: dict[str, dict[int, Path]] = field(default_factory=lambda: defaultdict(dict))
+    agreement: Agreement = field(default_factory=Agreement)
     notes: Notes = field(default_factory=Notes)
     problems: list[Problem] = field(default_factory=list)
 
@@ -54,8 +54,7 @@ class Seen:
         meta, product = sample.meta, str(sample.product)
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
         self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
-        if meta["white"] is not None:
-            self.whites[product].setdefault(meta["white"], Path(meta["file"]))
+        self.agreement.add(sample)
         for note in (*meta["entry"].notes, *meta.get("notes", ())):
             self.notes.add(product, below(self.root, meta["file"]), note)
         if sample.defect is not None:
@@ -70,6 +69,7 @@ def problems_of_all(listing: Listing, seen: Seen) -> Iterator[Problem]:
     """Everything wrong with the samples of a listing but their number and copies, in the order of the listing."""
     yield from listing.problems
     yield from seen.problems
+    yield from seen.agreement.problems()
     for _, note, files in seen.notes.groups(warning=True):
         remedy = f"decide it with {note.field}" if note.field else "look at it"
         yield from (Problem(str(listing.root / file), note.text, remedy, "warning") for file in files)

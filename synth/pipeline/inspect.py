@@ -21,7 +21,7 @@ from synth.recipe import source_for
 from synth.sample import Sample
 from synth.sources import list_source
 from synth.sources.config import TreeSource
-from synth.sources.listing import Listing, Problem, as_problem, differing_whites, files_below, is_image, load
+from synth.sources.listing import Listing, Problem, as_problem, files_below, is_image, load
 from synth.split import Split, keep_for_validation, likeness, roles_of
 
 OVERLAY = "flawsmith inspect --overlay"
@@ -128,7 +128,6 @@ def inspect(
         *problems_of_all(listing, seen),
         *count_problems(listing, {(kind.product, kind.defect): kind.train for kind in kinds}),
         *duplicate_problems(find_duplicates(rows)),
-        *(differing_whites(files, "warning") for files in seen.whites.values() if len(files) > 1),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
     told = (*listing.notes, *seen.notes.lines, *notes)

@@ -23,7 +23,7 @@ from synth.checks.config import ChecksConfig
 from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError, SourceError
-from synth.io.names import composed
+from synth.io.names import composed, named_place
 from synth.printable import shortened, shown
 from synth.recipe.formats import FormatName, describe_formats
 from synth.recipe.mistakes import by_line, explain
@@ -163,7 +163,7 @@ def source_for(place: str | Path, layout: str = "auto", overrides: Sequence[str]
     kind = recognise(root) if layout == "auto" else layout
     if kind not in READERS:
         raise SourceError(f"layout {kind!r} is unknown; {did_you_mean(kind, ['auto', *READERS])}")
-    draft = Draft(root, {"name": "inspect", "source": {"kind": kind, "root": str(root)}})
+    draft = Draft(root, {"name": "inspect", "source": {"kind": kind, "root": str(named_place(root))}})
     complete(draft, _listed(overrides), Recipe)
     made = _checked(draft).source
     assert not isinstance(made, sources.ProceduralSource)

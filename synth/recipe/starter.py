@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from synth.errors import RecipeError
 from synth.io.atomic import replacing
+from synth.io.names import named_place
 from synth.printable import printable
 from synth.recipe import Recipe, bundled_recipes
 from synth.recipe.text import schema_of
@@ -28,7 +29,7 @@ def write_starter(folder: Path, to: Path) -> Path:
     SourceError where the folder cannot be read."""
     if to.exists():
         raise RecipeError(f"{to} exists already: name another file with --to")
-    root = folder.resolve()
+    root = named_place(folder)
     if any("\ud800" <= character <= "\udfff" for character in str(root)):
         raise RecipeError(f"{root}: the name is not UTF-8 text, so no recipe can hold it; rename the folder")
     text = starter(root, list_tree(folder).layout, to)

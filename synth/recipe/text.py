@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from synth.errors import RecipeError
+from synth.io.names import named_place
 from synth.printable import shortened, shown
 from synth.recipe.safe_yaml import MERGE, MOST_DEEP, TEXT, BadYaml, parse, read_text
 
@@ -154,7 +155,7 @@ def _anchor(block: dict[str, Any], schema: type[BaseModel], draft: Draft, path: 
         elif isinstance(value, str) and value != MISSING:
             start = Path.cwd() if draft.place(here).startswith(_OVERRIDE) else draft.file.resolve().parent
             try:
-                target = (start / Path(value).expanduser()).resolve()
+                target = named_place(start / Path(value).expanduser())
                 if _is_path(info.annotation) or (key == FOLDER_OR_NAME and target.is_dir()):
                     block[key] = str(target)
             except (OSError, RuntimeError) as problem:  # no such home, a name too long, links in a circle

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synth.errors import SourceError
+from synth.io.names import own_name
 from synth.io.points import CLOUDS, MESHES, Unit
 from synth.io.regular import regular_file
+from synth.sources.leftovers import leftover
 from synth.sources.listing import (
     Entry,
     Listing,
@@ -23,10 +25,10 @@ from synth.sources.listing import (
     files_below,
     is_image,
     limit_good_images,
+    look_below,
     open_root,
 )
-from synth.sources.product_tree import divide, misplaced, product_folders
-from synth.sources.walk import is_hidden
+from synth.sources.product_tree import by_name, divide, misplaced, product_folders
 
 GOOD = ("good", "positive")
 PARTS = ("train", "test")
@@ -40,7 +42,7 @@ def is_clouds(root: Path) -> bool:
     """Whether the folder is one of those trees and has fewer images than clouds, or else holds clouds and has no images
     in sub-folders. Text does not count as a cloud beside images: it may be their labels."""
     is_tree = bool(product_folders(root, _is_class))
-    if not is_tree and not any(_is_cloud(file) for file in root.iterdir() if not is_hidden(file.name)):
+    if not is_tree and not any(_is_cloud(file) for file in root.iterdir() if not leftover(file.name)):
         return False
     files, _ = files_below(root)
     images = sum(is_image(file) and file.parent != root for file in files)
@@ -59,16 +61,16 @@ def list_clouds(
 ) -> Listing:
     """The clouds below a folder; `points` and `unit` are those of `synth.io.points.read_points`."""
     root = open_root(root)
-    files, problems = files_below(root, exclude, follow_links)
-    classes = product_folders(root, _is_class)
-    own = product or root.resolve().name
+    files, problems, notes = look_below(root, exclude, follow_links)
+    classes = by_name(product_folders(root, _is_class))
+    own = product or own_name(root)
     entries: list[Entry] = []
     if classes:
-        below, outside = divide(files, classes)
+        below, outside = divide(files, classes.values())
         problems.extend(_misplaced(file) for file in outside if is_image(file) or _is_cloud(file))
-        for folder in classes:
-            name = folder.resolve().name if len(classes) > 1 or not product else own
-            for made in _class_entries(folder, name, below[folder], points, unit):
+        for name, folder in classes.items():
+            called = name if len(classes) > 1 or not product else own
+            for made in _class_entries(folder, called, below[folder], points, unit):
                 if isinstance(made, Entry):
                     entries.append(made)
                 else:
@@ -81,7 +83,7 @@ def list_clouds(
         wanted = ", ".join(MESHES + CLOUDS)
         raise SourceError(f"{root} holds no point cloud and no mesh ({wanted}); name another folder")
     entries.sort(key=lambda entry: entry.id)
-    return Listing("clouds", root, limit_good_images(entries, good_limit), tuple(problems))
+    return Listing("clouds", root, limit_good_images(entries, good_limit), tuple(problems), notes)
 
 
 def _is_cloud(file: Path, text: bool = False) -> bool:
@@ -116,7 +118,7 @@ def _is_class(folder: Path) -> bool:
     if not all((folder / part).is_dir() for part in PARTS):
         return False
     text = _has_labels(folder)
-    return any(_is_cloud(file, text) for file in (folder / "train").iterdir() if not is_hidden(file.name))
+    return any(_is_cloud(file, text) for file in (folder / "train").iterdir() if not leftover(file.name))
 
 
 def _has_labels(folder: Path) -> bool:
@@ -142,7 +144,7 @@ def _class_entries(
                 yield _misplaced(file)
     for part, file in clouds:
         place = f"{product}/{part}/{file.name}"
-        words = _words(file.stem, folder.resolve().name)
+        words = _words(file.stem, own_name(folder))
         kind = words[-1] if words else file.stem
         good = part == "train" or any(word in GOOD for word in words)
         if not good and file.stem not in truth:

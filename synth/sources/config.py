@@ -26,6 +26,30 @@ def _white() -> Any:
     return Field(None, description=help_text, ge=255, le=65535)
 
 
+Orientation = Annotated[
+    Literal["auto", "exif", "stored"],
+    Field(
+        description="How images and masks are laid: exif (turned as their EXIF tags say), stored (as they are stored, "
+        "which is how a tool draws masks that does not know the tag), or auto (as exif; told where an image and its "
+        "mask have different tags, and refused where the masks then mark nothing)."
+    ),
+]
+MaskValues = Annotated[
+    Literal["auto"] | tuple[int | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")], ...],
+    Field(
+        description="What masks store on the defect: a list of grey values, of indices of a palette, or of colours "
+        "such as '#ff0000'; auto: the one value or colour besides black, refused where that is not sure."
+    ),
+]
+InvertedMasks = Annotated[
+    Literal["refuse", "accept", "invert"],
+    Field(
+        description="Masks that mark more than half of the image in most shots of a type: refuse (black and white "
+        "seem to be swapped), accept (the defect is that large), or invert (swap black and white in every mask)."
+    ),
+]
+
+
 def _follow_links() -> Any:
     help_text = "Read links that lead out of root as well; without it they are refused, naming what they mean."
     return Field(False, description=help_text)
@@ -69,8 +93,29 @@ class FolderSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     follow_links: bool = _follow_links()
+    good: tuple[str, ...] = Field(
+        (),
+        description="Folders of good images, by name or path, as patterns; by default good, ok, normal and so on.",
+    )
+    masks: tuple[str, ...] = Field(
+        (), description="Folders of masks, by name or path, as patterns; by default those that pair with images."
+    )
+    types: tuple[str, ...] = Field(
+        (), description="Folders that are defect types whatever they are called, such as label or data."
+    )
+    type_from: Literal["first", "last", "path"] = Field(
+        "first", description="Which of several nested folders is the defect type: the first, the last, or all joined."
+    )
+    products: Literal["auto", "one", "folders"] = Field(
+        "auto",
+        description="Folders that each hold good and defective images: one product a folder (folders), parts of one "
+        "product (one), or products unless they are called by date, lot or shift (auto).",
+    )
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
     test_fraction: float = Field(
         0.0,
         description="Share of each defect type and of the good images kept for measuring, without a split file.",
@@ -96,6 +141,9 @@ class MvtecAdSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class Mvtec3dSource(BaseModel):
@@ -114,6 +162,9 @@ class Mvtec3dSource(BaseModel):
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class EyecandiesSource(BaseModel):
@@ -130,6 +181,9 @@ class EyecandiesSource(BaseModel):
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
     foreground: Foreground = "auto"
+    orientation: Orientation = "auto"
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
 
 
 class CloudSource(BaseModel):

@@ -13,61 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from synth.errors import SourceError
-from synth.io.images import decoded
-from synth.sources.listing import (
-    Entry,
-    Listing,
-    Problem,
-    as_problem,
-    files_below,
-    is_image,
-    limit_good_images,
-    open_root,
-)
-from synth.sources.product_tree import divide, misplaced, product_folders
+from synth.io.masks import read_mask
+from synth.sources.listing import Entry, Problem, as_problem, is_image
+from synth.sources.product_tree import ProductTree, misplaced
 
 SPLITS = {"train": "train", "val": "train", "test_public": "test"}
 PRIVATE = "test_private"
 """The archive's test samples without masks: nobody outside its competition knows what they show."""
+TITLE = "Eyecandies"
 PLACES = "train/data, val/data or test_public/data in a class's folder"
 TYPES = ("bumps", "dents", "colors", "normals")
-
-
-def is_eyecandies(root: Path) -> bool:
-    return bool(product_folders(root, _is_class))
-
-
-def list_eyecandies(
-    root: str | Path,
-    *,
-    product: str | None = None,
-    good_limit: int | None = None,
-    exclude: Sequence[str] = (),
-    follow_links: bool = False,
-) -> Listing:
-    """Every class below root, or the one that root is. Test samples with a blank mask are good."""
-    root = open_root(root)
-    files, problems = files_below(root, exclude, follow_links)
-    folders = product_folders(root, _is_class)
-    if not folders:
-        raise SourceError(f"{root} is no Eyecandies tree; wanted <Class>/train/data/000_depth.png")
-    below, outside = divide(files, folders)
-    problems.extend(misplaced(file, "Eyecandies", PLACES) for file in outside if is_image(file))
-    entries: list[Entry] = []
-    for folder in folders:
-        name = product if product and len(folders) == 1 else folder.resolve().name
-        for made in _entries(folder, name, below[folder]):
-            if isinstance(made, Entry):
-                entries.append(made)
-            else:
-                problems.append(made)
-    if not entries and not any(problem.severity == "error" for problem in problems):
-        problems.append(Problem(str(root), "holds no images to read", f"put them into {PLACES}"))
-    entries.sort(key=lambda entry: entry.id)
-    return Listing("eyecandies", root, limit_good_images(entries, good_limit), tuple(problems))
 
 
 def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entry | Problem]:
@@ -79,7 +35,7 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
             case (split, "data", _) if split == PRIVATE:
                 continue
             case _:
-                yield misplaced(file, "Eyecandies", PLACES)
+                yield misplaced(file, TITLE, PLACES)
     known = {file for _, file in data}
     for split, file in data:
         if not file.name.endswith("_depth.png"):
@@ -116,8 +72,19 @@ def _type(mask: Path, known: set[Path]) -> str:
 
 
 def _marks(mask: Path) -> bool:
-    return bool(np.asarray(decoded(mask).convert("L")).any())
+    return bool(read_mask(mask).any())
 
 
 def _is_class(folder: Path) -> bool:
     return any((folder / "train" / "data").glob("[!.]*_info_depth.yaml"))
+
+
+EYECANDIES = ProductTree(
+    "eyecandies",
+    TITLE,
+    _is_class,
+    _entries,
+    "wanted <Class>/train/data/000_depth.png",
+    PLACES,
+)
+list_eyecandies = EYECANDIES.listing

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from synth.errors import SourceError
-from synth.io.images import decoded
+from synth.io.decoding import decode
 from synth.io.regular import read_text
 from synth.io.tiff import checked_depth
 from synth.io.yaml_text import YamlTextError, load_yaml
@@ -25,7 +25,7 @@ def read_depth(path: Path) -> np.ndarray:
     """The organised cloud float32 (H, W, 3) metres behind a depth image; (0, 0, 0) where the depth is 0. SourceError
     where the image or its range cannot be read, or gives no cloud to draw on."""
     low, high = _range(path)
-    values = np.asarray(decoded(path)).astype(np.float64)
+    values = np.asarray(decode(path).pixels).astype(np.float64)
     if values.ndim != 2:
         raise SourceError(f"{path} is {values.shape}, wanted one channel of 16 bits; copy it again")
     depth = values / 65535 * (high - low) + low

@@ -1,77 +1,38 @@
-"""A plain folder of images of one product, laid out in any of the common ways:
+"""A plain folder of images of one product, or of one folder a product, laid out in any of the common ways:
 
     <root>/good/a.jpg                        also ok, normal, train/good, ...: good parts need no mask
     <root>/defect/<type>/b.jpg               also <type>/b.jpg, test/<type>/b.jpg, bad/b.jpg, or b.jpg beside everything
+    <root>/defect/<type>/<batch>/b.jpg       the first folder is the type, unless source.type_from says otherwise
     <root>/defect/<type>/b.png               its mask: the same name with another ending, or b_mask.png, b-gt.png, ...
     <root>/masks/<type>/b.png                or in a parallel folder (ground_truth, gt, labels, ...), by type or flat
+    <root>/<product>/...                     several folders with good and with defective images are products
     <root>/split.json                        optional: which are shots and which test (`synth.sources.split_file`)
 
-Image and mask are paired by name, never by order. Folders named test or val hold images for measuring.
+Image and mask are paired by name, never by order. Folders named test hold images for measuring, val those for choosing
+thresholds. What was inferred stands in the listing's notes.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from os.path import commonpath
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from synth.sources.listing import Entry, Listing, Problem, files_below, is_image, limit_good_images, open_root
+from synth.errors import SourceError
+from synth.io.names import own_name
+from synth.printable import printable
+from synth.sources.folder_names import FolderRules, Parts, says
+from synth.sources.folder_notes import alike_types, folder_notes
+from synth.sources.folder_places import Place, place_in_product
+from synth.sources.listing import Entry, Listing, Problem, is_image, limit_good_images, look_below, open_root
+from synth.sources.mask_folders import FolderTree, understand
 from synth.sources.split_file import apply_split
 
-GOOD = {
-    "good",
-    "good_images",
-    "ok",
-    "normal",
-    "normals",
-    "defect_free",
-    "defect-free",
-    "nondefective",
-    "no_defect",
-    "perfect",
-}
-TEST = {"test", "testing", "val", "valid", "validation"}
-CONTAINERS = TEST | {
-    *("train", "training", "image", "images", "img", "imgs", "rgb", "data", "defect", "defects", "defective"),
-    *("bad", "ng", "anomaly", "anomalies", "anomalous", "abnormal", "faulty"),
-}
-MASKS = {
-    *("ground_truth", "groundtruth", "ground-truth", "gt", "mask", "masks", "label", "labels"),
-    *("annotation", "annotations", "seg", "segmentation", "segmentations"),
-}
-MASK_NAME = re.compile(r"(?P<stem>.+)[-_. ](mask|masks|gt|label|seg|ground_truth|anno|annotation)", re.IGNORECASE)
 SPLIT_FILE = "split.json"
 UNTYPED = "defect"
 """The defect type of images that lie in no folder of a type."""
-
-_IMAGE_FIRST = (".jpg", ".jpeg", ".webp", ".jp2", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".png")
-_LOSSLESS = (".png", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
-
-
-@dataclass(slots=True)
-class _Masks:
-    """Mask files by (folder, stem), for those beside their images, and by (type, stem), for parallel folders."""
-
-    beside: dict[tuple[Path, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
-    parallel: dict[tuple[str | None, str], list[Path]] = field(default_factory=lambda: defaultdict(list))
-    used: set[Path] = field(default_factory=set)
-
-    def of(self, root: Path, image: Path) -> list[Path]:
-        """All masks that could mean this image, the nearest ones only. To be asked for good parts last: a flat mask
-        that another image has is none of theirs."""
-        kind, _, _ = _place(root, image)
-        flat = self.parallel.get((None, image.stem), [])
-        if kind == "good":
-            flat = [mask for mask in flat if mask not in self.used]
-        places = (self.beside.get((image.parent, image.stem)), self.parallel.get((kind, image.stem)), flat)
-        found = next((place for place in places if place), [])
-        near = {mask: _nearness(root, image, mask) for mask in found}
-        nearest = [mask for mask in found if near[mask] == max(near.values())]
-        self.used.update(nearest)
-        return nearest
 
 
 def list_folder(
@@ -82,96 +43,127 @@ def list_folder(
     good_limit: int | None = None,
     exclude: Sequence[str] = (),
     follow_links: bool = False,
+    **rules: Any,
 ) -> Listing:
-    """All images below root with their masks, as one product. `split`: see FolderSource."""
+    """All images below root with their masks, as one product or as one a folder. `split`: see FolderSource; `rules`:
+    the fields of FolderRules. A `product` that is named is the only one; SourceError where `rules` say otherwise."""
     root = open_root(root)
-    product = product or root.resolve().name
-    files, problems = files_below(root, exclude, follow_links)
-    images, masks, collisions = _sort(root, [file for file in files if is_image(file)])
+    files, problems, notes = look_below(root, exclude, follow_links)
+    said = _rules(product, rules)
+    tree = understand(_by_folder(root, files), said)
+    problems.extend(_said_in_vain(root, said, tree))
     entries: list[Entry] = []
-    for file in sorted(images, key=lambda file: _place(root, file)[0] == "good"):
-        made = _entry(root, product, file, masks)
+    for made in _entries(root, product or own_name(root), tree):
         if isinstance(made, Entry):
             entries.append(made)
         else:
             problems.append(made)
-    problems.extend(collisions)
     problems.extend(_shared(root, entries))
-    problems.extend(_orphans(masks))
-    if not images:
+    problems.extend(_orphans(tree))
+    if not any(folder.images for folder in tree.sorted.values()):
         problems.append(_no_images(root, files))
-    listed = split or (SPLIT_FILE if root / SPLIT_FILE in files else None)
-    if listed:
-        entries, wrong = apply_split(root / listed, root, entries)
-        problems.extend(wrong)
+    entries, wrong = _split(root, split, files, entries)
+    problems.extend([*wrong, *alike_types(root, entries)])
     entries = sorted(entries, key=lambda entry: entry.id)
-    return Listing("folder", root, limit_good_images(entries, good_limit), tuple(problems))
+    notes = (*notes, *folder_notes(root, tree, entries, said))
+    return Listing("folder", root, limit_good_images(entries, good_limit), tuple(problems), notes)
 
 
-def _sort(root: Path, files: Iterable[Path]) -> tuple[list[Path], _Masks, list[Problem]]:
-    """Which files are images and which are masks, by their folders and names alone."""
-    masks = _Masks()
-    same: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    for file in files:
-        kind, _, is_mask = _place(root, file)
-        if is_mask:
-            name = MASK_NAME.fullmatch(file.stem)
-            for stem in {file.stem, name["stem"] if name else file.stem}:
-                masks.parallel[kind, stem].append(file)
+def _rules(product: str | None, fields: dict[str, Any]) -> FolderRules:
+    said = FolderRules(**fields)
+    if product and said.products == "folders":
+        raise SourceError(
+            f"source.product names the only product, {product!r}, and source.products: folders asks for one a folder; "
+            "remove one of them"
+        )
+    return replace(said, products="one") if product else said
+
+
+def _said_in_vain(root: Path, said: FolderRules, tree: FolderTree) -> Iterator[Problem]:
+    """Fields that mean no folder."""
+    folders = {folder[:depth] for folder in tree.files for depth in range(1, len(folder) + 1)}
+    for name in ("good", "masks", "types"):
+        for pattern in getattr(said, name):
+            if not any(says((pattern,), folder) for folder in folders):
+                remedy = "name a folder that holds images, or its path below this one"
+                yield Problem(str(root), f"no folder matches {pattern!r} of source.{name}", remedy)
+    if said.products == "folders" and not _products(tree):
+        remedy = "correct it, or say source.good for folders of good images"
+        yield Problem(
+            str(root), "has no folder with good and defective images, as source.products: folders says", remedy
+        )
+
+
+def _by_folder(root: Path, files: Iterable[Path]) -> dict[Parts, list[Path]]:
+    """The images in each folder that holds some."""
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for file in filter(is_image, files):
+        found[file.parent].append(file)
+    return {folder.relative_to(root).parts: images for folder, images in found.items()}
+
+
+def _entries(root: Path, product: str, tree: FolderTree) -> Iterator[Entry | Problem]:
+    """What each image is, good ones last; an error for those of which that is not sure."""
+    several = bool(_products(tree))
+    homes = {image: folder for folder, found in tree.sorted.items() for image in found.images}
+    masked = {homes[image] for image, masks in tree.found.items() if masks}
+    outside: Counter[str] = Counter()
+    for image, masks in tree.found.items():
+        folder = homes[image]
+        place = tree.places[folder]
+        if several and place.product is None:
+            outside["/".join(folder[:1])] += 1
+        elif len(masks) > 1:
+            names = ", ".join(str(mask.relative_to(root)) for mask in masks)
+            remedy = "keep the one that marks its defect type, or leave the others out with source.exclude"
+            yield Problem(str(image), f"has several masks: {names}", remedy)
+        elif place.kind != "good" and not masks:
+            yield _without_mask(root, image, folder, masked)
         else:
-            same[file.parent, file.stem].append(file)
-    images, problems = [], []
-    for (folder, stem), group in same.items():
-        name = MASK_NAME.fullmatch(stem)
-        base = name["stem"] if name else None
-        if base and ((folder, base) in same or (name and name[2].lower() in ("mask", "masks", "gt"))):
-            masks.beside[folder, base].extend(group)
-            continue
-        first, *others = sorted(group, key=lambda file: (_IMAGE_FIRST.index(_rank(file)), file.name))
-        images.append(first)
-        if len(others) == 1 and others[0].suffix.lower() in _LOSSLESS:
-            masks.beside[folder, stem].append(others[0])
-        elif others:
+            yield _entry(product, image, folder, place, masks[0] if masks else None)
+    for name, number in outside.items():
+        images = f"{number} image{'s' * (number > 1)}"
+        what = f"holds {images} beside the products {', '.join(sorted(_products(tree)))}, and of none of them"
+        remedy = "move them into a product's folder, or say source.products: one if all are one product"
+        yield Problem(str(root / name), what, remedy)
+    for found in tree.sorted.values():
+        for image, others in found.clashes:
             what = f"has the same name as {', '.join(file.name for file in others)}"
-            problems.append(Problem(str(first), what, f"rename them; a mask beside its image is {stem}_mask.png"))
-    return images, masks, problems
+            yield Problem(str(image), what, f"rename them; a mask beside its image is {image.stem}_mask.png")
 
 
-def _rank(file: Path) -> str:
-    suffix = file.suffix.lower()
-    return suffix if suffix in _IMAGE_FIRST else ".png"
+def _products(tree: FolderTree) -> set[str]:
+    return {place.product for place in tree.places.values() if place.product}
 
 
-def _place(root: Path, file: Path) -> tuple[str | None, str, bool]:
-    """(type, split, whether it is a mask) that the folders of a file say; type "good" for good parts, None for none."""
-    folders = file.relative_to(root).parts[:-1]
-    lower = [name.lower() for name in folders]
-    split = "test" if TEST.intersection(lower) else "train"
-    is_mask = bool(MASKS.intersection(lower))
-    if GOOD.intersection(lower):
-        return "good", split, is_mask
-    names = [name for name in folders if name.lower() not in CONTAINERS | MASKS]
-    return "_".join(names) or None, split, is_mask
+def _entry(product: str, image: Path, folder: Parts, place: Place, mask: Path | None) -> Entry:
+    below = folder if place.product is None else place_in_product(folder, place.product)
+    own = place.product or product
+    defect = None if place.kind == "good" else place.kind or UNTYPED
+    return Entry("/".join((own, *below, image.name)), image, own, defect, place.split, mask)
 
 
-def _nearness(root: Path, image: Path, mask: Path) -> tuple[int, bool]:
-    """How long the path above both is; then, whether their folders say the same split."""
-    return len(commonpath([image, mask])), _place(root, image)[1] == _place(root, mask)[1]
+def _without_mask(root: Path, image: Path, folder: Parts, masked: set[Parts]) -> Problem:
+    wanted = image.with_name(f"{image.stem}_mask.png")
+    remedy = f"add {wanted}, white where the defect is, or move the image to {root / 'good'} if it shows none"
+    if folder and folder not in masked:
+        name = printable(folder[-1])
+        remedy += f"; where all of {name} is good, say source.good: [{name}]; where its masks are in another folder, "
+        remedy += "name that in source.masks"
+    return Problem(str(image), "has no mask", remedy)
 
 
-def _entry(root: Path, product: str, file: Path, masks: _Masks) -> Entry | Problem:
-    kind, split, _ = _place(root, file)
-    found = masks.of(root, file)
-    if len(found) > 1:
-        names = ", ".join(str(mask.relative_to(root)) for mask in found)
-        return Problem(str(file), f"has several masks: {names}", "keep the one that marks its defect type")
-    if kind != "good" and not found:
-        wanted = file.with_name(f"{file.stem}_mask.png")
-        remedy = f"add {wanted}, white where the defect is, or move the image to {root / 'good'} if it shows none"
-        return Problem(str(file), "has no mask", remedy)
-    name = file.relative_to(root).as_posix()
-    defect = None if kind == "good" else kind or UNTYPED
-    return Entry(f"{product}/{name}", file, product, defect, split, found[0] if found else None)
+def _split(
+    root: Path, split: str | None, files: Sequence[Path], entries: list[Entry]
+) -> tuple[list[Entry], list[Problem]]:
+    """The entries as a split file in the root says, where there is one."""
+    if split or root / SPLIT_FILE in files:
+        return apply_split(root / (split or SPLIT_FILE), root, entries)
+    unread = [file for file in files if file.name == SPLIT_FILE and len(file.relative_to(root).parts) == 2]
+    if unread and len({entry.product for entry in entries}) > 1:
+        what = "is the split file of one product among several, and is not read"
+        return entries, [Problem(str(unread[0]), what, "name its folder as source.root, or join them in root")]
+    return entries, []
 
 
 def _shared(root: Path, entries: Iterable[Entry]) -> Iterator[Problem]:
@@ -191,12 +183,11 @@ def _shared(root: Path, entries: Iterable[Entry]) -> Iterator[Problem]:
         yield Problem(str(mask), f"is the mask of several images: {names}", f"give each its own, such as {own}")
 
 
-def _orphans(masks: _Masks) -> list[Problem]:
+def _orphans(tree: FolderTree) -> list[Problem]:
     """Masks that mean no image; a warning, since nothing is learnt from them."""
-    files = {file for group in (masks.beside, masks.parallel) for found in group.values() for file in found}
     return [
         Problem(str(mask), "is a mask without an image", "remove it, or give image and mask the same name", "warning")
-        for mask in sorted(files - masks.used)
+        for mask in sorted(set(tree.index.of) - tree.index.used)
     ]
 
 

@@ -7,45 +7,35 @@ bad file; `synth.pipeline.inspect` reports everything instead.
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 
 from synth.errors import SourceError
-from synth.io.images import SUFFIXES, content_hash, read_levels, read_mask
+from synth.io.images import SUFFIXES, content_hash
 from synth.io.names import as_path, composed, is_utf8
 from synth.io.points import Unit
 from synth.printable import printable
 from synth.sample import Sample
+from synth.sources.agreement import HALF, Agreement
+from synth.sources.leftovers import told
 from synth.sources.notes import Note
+from synth.sources.problem import Problem
+from synth.sources.reading import UNSAID, Reading, read_pair
 from synth.sources.walk import unlistable, walk
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a folder. An error stops a read; a warning is only reported."""
-
-    file: str
-    what: str
-    remedy: str
-    severity: Literal["error", "warning"] = "error"
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.what}; {self.remedy}"
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """One image and its mask, as paths. `defect` None = good; `split` "train" or "test"; `id` names the product and
+    """One image and its mask, as paths. `defect` None = good; `split` as in Sample; `id` names the product and
     the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
     `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
-    `white`: value of white in an image of more than 8 bits; None = as its brightest pixel suggests. `notes`: what was
-    inferred from its name and folders."""
+    `reading`: what the recipe says about image files. `notes`: what was inferred from its name and folders."""
 
     id: str
     file: Path
@@ -56,7 +46,7 @@ class Entry:
     xyz: Path | None = None
     cloud: tuple[int, Unit] | None = None
     listed: bool = False
-    white: int | None = None
+    reading: Reading = UNSAID
     notes: tuple[Note, ...] = ()
 
 
@@ -83,27 +73,18 @@ class Listing:
 
 def samples(listing: Listing) -> Iterator[Sample]:
     """Read the entries one after the other. Raises SourceError for the listing's first error, before any image is
-    opened, and for the first file that cannot be read."""
+    opened, for the first file that cannot be read, and at the end for what the samples do not agree on."""
     if listing.errors:
         more = len(listing.errors) - 1
         hint = f" ({more} more: flawsmith inspect {listing.root} lists them)" if more else ""
         raise SourceError(f"{listing.errors[0]}{hint}")
-    whites: dict[str, dict[int, Path]] = defaultdict(dict)
+    agreement = Agreement()
     for entry in listing.entries:
         sample = load(entry)
-        if sample.meta["white"] is not None:
-            known = whites[entry.product]
-            known.setdefault(sample.meta["white"], entry.file)
-            if len(known) > 1:
-                raise SourceError(str(differing_whites(known)))
+        agreement.add(sample)
         yield sample
-
-
-def differing_whites(files: Mapping[int, Path], severity: Literal["error", "warning"] = "error") -> Problem:
-    """The problem that deep images of one product, one file for each value of white, would be scaled differently."""
-    (low, dark), (high, bright) = min(files.items()), max(files.items())
-    what = f"is read with {low} as white, {bright} with {high}, as their brightest pixels suggest"
-    return Problem(str(dark), what, f"say in the recipe what is white, such as source.white_level: {high}", severity)
+    for problem in agreement.problems():
+        raise SourceError(str(problem))
 
 
 def as_problem(problem: SourceError, *files: Path | None) -> Problem:
@@ -120,14 +101,14 @@ def load(entry: Entry) -> Sample:
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
     if entry.cloud is not None:
         return _load_cloud(entry, *entry.cloud)
-    image, white = read_levels(entry.file, entry.white)
-    size = image.shape[:2]
-    mask = np.broadcast_to(np.False_, size) if entry.mask is None else read_mask(entry.mask, size)
-    xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, size)
+    pair = read_pair(entry.file, entry.mask, entry.reading, alone=entry.xyz is None)
+    image, mask = pair.image, pair.mask
+    xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, mask.shape)
     if entry.defect is None and mask.any():
+        swapped = ", or say source.inverted_masks: invert where white is the background" if mask.mean() > HALF else ""
         raise SourceError(
             f"{entry.file} is among the good parts, but {entry.mask} marks {int(mask.sum())} px of it; move the "
-            "image to the folder of its defect type, or remove the mask"
+            f"image to the folder of its defect type, or remove the mask{swapped}"
         )
     return Sample(
         id=entry.id,
@@ -141,13 +122,15 @@ def load(entry: Entry) -> Sample:
             "file": str(entry.file),
             "mask_file": None if entry.mask is None else str(entry.mask),
             "sha256": content_hash(image),
-            "white": white,
+            "white": pair.white,
+            "fits": pair.fits,
+            "notes": pair.notes,
             "entry": entry,
         },
     )
 
 
-def _read_xyz(path: Path, image: Path, size: tuple[int, int]) -> np.ndarray:
+def _read_xyz(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:
     from synth.io.tiff import read_xyz
     from synth.sources.eyecandies_depth import read_depth
 
@@ -230,16 +213,31 @@ def open_root(root: str | Path) -> Path:
     return Path(root)
 
 
+class Below(NamedTuple):
+    """What lies below a folder: files to read, sorted; what is wrong; what was left out, as sentences."""
+
+    files: list[Path]
+    problems: list[Problem]
+    notes: tuple[str, ...]
+
+
 def files_below(
     root: Path, exclude: Sequence[str] = (), follow_links: bool = False
 ) -> tuple[list[Path], list[Problem]]:
-    """Every file below root, sorted, without hidden ones, those in a run of ours and those that match a pattern of
-    `exclude`, which is an error where it matches nothing; so is a name that is not UTF-8, and a link that leads out of
-    root, unless `follow_links`. SourceError for folders more than DEEPEST levels below root."""
+    """The files and the problems of `look_below`."""
+    return look_below(root, exclude, follow_links)[:2]
+
+
+def look_below(root: Path, exclude: Sequence[str] = (), follow_links: bool = False) -> Below:
+    """Every file below root without leftovers of other programs, those in a run of ours and those that match a pattern
+    of `exclude`, which is an error where it matches nothing; so is a name that is not UTF-8, and a link that leads out
+    of root, unless `follow_links`. SourceError for folders more than DEEPEST levels below root."""
     tree = walk(root, _is_run, follow_links)
     found = [*tree.files, *tree.leaving]
-    places = {file: composed(file.relative_to(root).as_posix()) for file in found}
-    matches = {pattern: {f for f in found if fnmatch(places[f], composed(pattern))} for pattern in exclude}
+    places = {file: composed(file.relative_to(root).as_posix()) for file in found} if exclude else {}
+    matches = {
+        pattern: {file for file, place in places.items() if fnmatch(place, composed(pattern))} for pattern in exclude
+    }
     problems = [
         Problem(str(root), f"no file matches {pattern!r} of source.exclude", "patterns start below this folder")
         for pattern, files in matches.items()
@@ -260,7 +258,8 @@ def files_below(
     for run in tree.skipped:
         what, remedy = "is a run of flawsmith and not read", "name its folder data as source.root if you mean that"
         problems.append(Problem(printable(run), what, remedy, "warning"))
-    return [file for file in kept if file not in tree.leaving], problems
+    note = told(tree.leftovers)
+    return Below([file for file in kept if file not in tree.leaving], problems, (note,) if note else ())
 
 
 def is_image(file: Path) -> bool:

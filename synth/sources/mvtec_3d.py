@@ -12,46 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-from synth.sources.listing import Entry, Listing, Problem, is_image
-from synth.sources.product_tree import list_products, misplaced, product_folders
+from synth.sources.listing import Entry, Problem, is_image
+from synth.sources.product_tree import ProductTree, misplaced
 
 SPLITS = {"train": "train", "validation": "train", "test": "test"}
 TRUTH = ("gt", "ground_truth")
-TREE = "MVTec 3D-AD"
-WANTED = "wanted train/good/rgb and train/good/xyz in a product's folder"
+TITLE = "MVTec 3D-AD"
 PLACES = "rgb, xyz (TIFF) or gt in train/good, validation/good or test/<type> of a product's folder"
-
-
-def is_mvtec_3d(root: Path) -> bool:
-    return bool(product_folders(root, _is_product))
-
-
-def list_mvtec_3d(
-    root: str | Path,
-    *,
-    product: str | None = None,
-    products: Literal["all"] | Sequence[str] = "all",
-    good_limit: int | None = None,
-    exclude: Sequence[str] = (),
-    follow_links: bool = False,
-) -> Listing:
-    """Every product of the tree, or the named ones. `product` renames the only product."""
-    return list_products(
-        "mvtec_3d",
-        root,
-        _is_product,
-        _entries,
-        TREE,
-        WANTED,
-        PLACES,
-        product=product,
-        products=products,
-        good_limit=good_limit,
-        exclude=exclude,
-        follow_links=follow_links,
-    )
 
 
 def _is_product(folder: Path) -> bool:
@@ -70,7 +38,7 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
                 elif what == "rgb":
                     images.append((part, kind, file))
             case _:
-                yield misplaced(file, TREE, PLACES)
+                yield misplaced(file, TITLE, PLACES)
     for part, kind, file in images:
         xyz = known.get((part, kind, "xyz", file.stem))
         mask = next((known[key] for name in TRUTH if (key := (part, kind, name, file.stem)) in known), None)
@@ -88,3 +56,14 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
 def _fits(what: str, file: Path) -> bool:
     """Whether a file is what the folder named `what` holds."""
     return file.suffix.lower() in (".tif", ".tiff") if what == "xyz" else what in ("rgb", *TRUTH)
+
+
+MVTEC_3D = ProductTree(
+    "mvtec_3d",
+    TITLE,
+    _is_product,
+    _entries,
+    "wanted train/good/rgb and train/good/xyz in a product's folder",
+    PLACES,
+)
+list_mvtec_3d = MVTEC_3D.listing

@@ -13,44 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-from synth.sources.listing import Entry, Listing, Problem, is_image
-from synth.sources.product_tree import list_products, misplaced, product_folders
+from synth.io.names import composed
+from synth.sources.listing import Entry, Problem, is_image
+from synth.sources.pairing import stem_of
+from synth.sources.product_tree import ProductTree, misplaced
 
-TREE = "MVTec AD"
-WANTED = "wanted train/good, test/<type> and ground_truth/<type> in a product's folder, or use layout folder"
+TITLE = "MVTec AD"
 PLACES = "train/good, test/<type> or ground_truth/<type> in a product's folder"
-
-
-def is_mvtec_ad(root: Path) -> bool:
-    return bool(product_folders(root, _is_product))
-
-
-def list_mvtec_ad(
-    root: str | Path,
-    *,
-    product: str | None = None,
-    products: Literal["all"] | Sequence[str] = "all",
-    good_limit: int | None = None,
-    exclude: Sequence[str] = (),
-    follow_links: bool = False,
-) -> Listing:
-    """Every product of the tree, or the named ones. `product` renames the only product."""
-    return list_products(
-        "mvtec_ad",
-        root,
-        _is_product,
-        _entries,
-        TREE,
-        WANTED,
-        PLACES,
-        product=product,
-        products=products,
-        good_limit=good_limit,
-        exclude=exclude,
-        follow_links=follow_links,
-    )
 
 
 def _is_product(folder: Path) -> bool:
@@ -65,18 +35,19 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
             case (part, kind, _) if part == "test" or (part, kind) == ("train", "good"):
                 images.append((part, kind, file))
             case ("ground_truth", kind, _):
-                masks[kind, file.stem] = file
+                masks[composed(kind), stem_of(file)] = file
             case _:
-                yield misplaced(file, TREE, PLACES)
+                yield misplaced(file, TITLE, PLACES)
     marked: set[Path] = set()
     stems: dict[tuple[str, str, str], Path] = {}
     for part, kind, file in images:
-        same = stems.setdefault((part, kind, file.stem), file)
+        stem = stem_of(file)
+        same = stems.setdefault((part, kind, stem), file)
         if same != file:
             yield Problem(str(file), f"has the same name as {same.name}", "rename one of the two, and its mask")
             continue
-        defect = None if kind == "good" else kind
-        mask = masks.get((kind, f"{file.stem}_mask")) or masks.get((kind, file.stem))
+        defect = None if kind == "good" else composed(kind)
+        mask = masks.get((composed(kind), f"{stem}_mask")) or masks.get((composed(kind), stem))
         if defect and not mask:
             missing = folder / "ground_truth" / kind / f"{file.stem}_mask.png"
             yield Problem(str(file), f"has no mask; wanted {missing}", "add it, white where the defect is")
@@ -87,3 +58,14 @@ def _entries(folder: Path, product: str, files: Sequence[Path]) -> Iterator[Entr
     for mask in masks.values():
         if mask not in marked:
             yield Problem(str(mask), "is a mask without an image", "remove it or add its image", "warning")
+
+
+MVTEC_AD = ProductTree(
+    "mvtec_ad",
+    TITLE,
+    _is_product,
+    _entries,
+    "wanted train/good, test/<type> and ground_truth/<type> in a product's folder, or use layout folder",
+    PLACES,
+)
+list_mvtec_ad = MVTEC_AD.listing

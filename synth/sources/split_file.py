@@ -49,7 +49,7 @@ def read_split_file(path: Path) -> dict[tuple[str, str, str], None]:
             for text in (name, *files):
                 if printable(text) != text:
                     raise SourceError(f"{path}: {printable(text)} is no name that a file can have; correct it")
-            listed |= dict.fromkeys((split, name, file) for file in files)
+            listed |= dict.fromkeys((split, composed(name), composed(file)) for file in files)
     return listed
 
 
@@ -60,9 +60,9 @@ def apply_split(path: Path, root: Path, entries: Sequence[Entry]) -> tuple[list[
     types_of: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
         kind = entry.defect or "good"
-        for name in {entry.file.name, entry.file.relative_to(root).as_posix()}:
-            by_name[composed(kind), composed(name)].append(entry)
-            types_of[composed(name)].add(kind)
+        for name in {composed(entry.file.name), composed(entry.file.relative_to(root).as_posix())}:
+            by_name[composed(kind), name].append(entry)
+            types_of[name].add(kind)
     chosen: dict[Entry, str] = {}
     problems = []
     for split, kind, name in listed:

@@ -123,7 +123,7 @@ FOLDERS: dict[str, tuple[Break, str]] = {
     ),
     "several class numbers": (
         put("defect/crack/crack0_mask.png", lambda: two_colours()[..., 0] // 255 + two_colours()[..., 2] // 127),
-        r"crack0_mask\.png has flat areas of value 1, 2.*one file for each defect type",
+        r"crack0_mask\.png holds areas of value 1, 2.*source\.mask_values.*one file for each defect type",
     ),
     "one shot only": (
         remove("defect/crack/crack[12]*"),
@@ -161,8 +161,8 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         r"shot .*crack0\.png and good .*again\.png show one image, copied or turned .*remove one of the two",
     ),
     "floating point image": (
-        lambda root: Image.fromarray(np.ones((37, 53), np.float32)).save(root / "good" / "depth.tif"),
-        r"depth\.tif holds floating point numbers; export it with 8 or 16 bits",
+        lambda root: Image.fromarray(np.full((37, 53), 7, np.float32)).save(root / "good" / "depth.tif"),
+        r"depth\.tif holds floating point numbers from 7 to 7, .*; export it with 8 or 16 bits, .*source\.white_level",
     ),
     "a link to nothing": (dangling, r"gone\.png is not a file; check the name"),
     "a link to a file outside": (

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -28,6 +29,7 @@ from synth.sample import Cloud
 from synth.sources.eyecandies_depth import read_depth
 from synth.sources.split_file import read_split_file
 from tests.synth.dual.scans import ball_cloud, plate
+from tests.synth.io.test_decoding import encoded, tiff
 from tests.synth.trees import blob, random_image
 
 CLOUD = ball_cloud(300, radius=0.015).cloud
@@ -94,6 +96,7 @@ def depth(path: Path) -> np.ndarray:
 
 PLY = "ply\nformat ascii 1.0\nelement vertex {}\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
 PCD = "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {0}\nHEIGHT 1\nPOINTS {0}\nDATA ascii\n"
+DEEP_COLOUR = random_image(1).astype(np.uint16) * 16
 DEPTH = image("PNG", np.linspace(9000, 60000, 37 * 53).reshape(37, 53).astype(np.uint16))
 SIDECAR = b"normalization: {min: 0.31, max: 0.73}\n"
 SPLIT = json.dumps({"shots": {"crack": ["a.png", "b.png"], "good": ["c.png"]}, "test": {"crack": ["d.png"]}}).encode()
@@ -107,6 +110,10 @@ COUNTED: tuple[Kind, ...] = (
     ("a.tif", image("TIFF", random_image(1)), read_image),
     ("deflated.tif", image("TIFF", random_image(1), compression="tiff_deflate"), read_image),
     ("lzw.tif", image("TIFF", random_image(1), compression="tiff_lzw"), read_image),
+    ("deep colour.png", lambda: encoded(".png", DEEP_COLOUR), read_image),
+    ("deep colour.ppm", lambda: encoded(".ppm", DEEP_COLOUR), read_image),
+    ("deep lzw.tif", lambda: encoded(".tif", DEEP_COLOUR, cv2.IMWRITE_TIFF_COMPRESSION, 5), read_image),
+    ("deep planes.tif", lambda: tiff(DEEP_COLOUR, photometric="rgb", planarconfig="separate"), read_image),
     ("a.webp", image("WEBP", random_image(1), lossless=True), read_image),
     ("a.gif", image("GIF", random_image(1)[..., 0]), read_image),
     ("a.ppm", image("PPM", random_image(1)), read_image),

@@ -90,19 +90,19 @@ def test_a_name_that_is_not_utf8_is_reported_once_and_printable(tmp_path, name):
 
 @pytest.fixture
 def locked(monkeypatch) -> None:
-    """Folders named lost+found can be neither listed nor looked into, whoever asks."""
+    """Folders named locked can be neither listed nor looked into, whoever asks."""
     scan, is_dir = os.scandir, Path.is_dir
 
     def refused(path: Path) -> PermissionError:
         return PermissionError(13, "Permission denied", str(path))
 
     def scandir(place):
-        if Path(place).name == "lost+found":
+        if Path(place).name == "locked":
             raise refused(place)
         return scan(place)
 
     def looks_like_a_folder(path):
-        if "lost+found" in path.parts[:-1]:
+        if "locked" in path.parts[:-1]:
             raise refused(path)
         return is_dir(path)
 
@@ -115,8 +115,8 @@ def locked(monkeypatch) -> None:
 def test_a_folder_that_may_not_be_listed_is_refused_by_name_in_every_layout(tmp_path, name):
     root = TREES[name](tmp_path / "tiles")
     layout = {"loose clouds": "clouds"}.get(name, name)
-    (root / "lost+found").mkdir()
-    wanted = r"lost\+found cannot be listed \(Permission denied\); change its rights"
+    (root / "locked").mkdir()
+    wanted = r"locked cannot be listed \(Permission denied\); change its rights"
     for call in (
         lambda: list_tree(root),
         lambda: list_tree(root, layout),
@@ -129,9 +129,9 @@ def test_a_folder_that_may_not_be_listed_is_refused_by_name_in_every_layout(tmp_
 
 @pytest.mark.usefixtures("locked")
 def test_a_root_that_may_not_be_listed_is_refused_by_name(tmp_path):
-    (tmp_path / "lost+found").mkdir()
-    with pytest.raises(SourceError, match=r"lost\+found cannot be listed \(Permission denied\)"):
-        open_root(tmp_path / "lost+found")
+    (tmp_path / "locked").mkdir()
+    with pytest.raises(SourceError, match=r"locked cannot be listed \(Permission denied\)"):
+        open_root(tmp_path / "locked")
 
 
 def deep_tree(root: Path, *brightest: int) -> Path:
@@ -150,7 +150,7 @@ def test_deep_images_of_one_product_are_scaled_alike_or_refused(tmp_path):
     with pytest.raises(SourceError, match=r"g0\.png: .* 255 as white, .*g1\.png with 4095.*white_level: 4095"):
         list(read(root))
     (found,) = [problem for problem in inspect(root).problems if "source.white_level" in problem.remedy]
-    assert found.severity == "warning"
+    assert found.severity == "error"
     samples = list(read_source(FolderSource(root=root, white_level=4095)))
     assert {int(sample.image[0, 0, 0]) for sample in samples} == {6}
     assert {int(sample.image.max()) for sample in samples} == {12, 249}
