@@ -76,5 +76,5 @@ def test_names_are_compared_in_one_form_and_split_files_may_begin_with_a_mark(tm
 def test_a_name_in_no_form_is_still_refused(tmp_path):
     root = tree(tmp_path, "NFD")
     (tmp_path / "a.yaml").write_text(f"source: {{kind: folder, root: {root}}}\ngenerator: {{kind: perlin}}\n")
-    with pytest.raises(SourceError, match="has no defect type 'gr.nx'; did you mean"):
+    with pytest.raises(SourceError, match=r"has no defect type 'gr.nx'; did you mean"):
         prepare(load_recipe(tmp_path / "a.yaml", "request.defects=[grünx]"), silent)
