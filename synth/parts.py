@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from synth.cache import Cache
 from synth.errors import SourceError
-from synth.foreground import foreground
+from synth.foreground import Learnt, Look, learn
 from synth.io.atomic import write_whole
 from synth.io.images import content_hash, read_mask
 from synth.io.json_text import JsonTextError, json_text, load_json
@@ -55,13 +55,15 @@ class PartFinding:
     shots' mask pixels, None without shots; `text`: one sentence for people.
 
     how: "given" with the images or by the user, "estimated", "whole" (fills the image), or "not trusted" (an estimate
-    that does not fit, so that the whole image is taken)."""
+    that does not fit, so that the whole image is taken). `doubtful`: ids of the good images whose estimate differs from
+    that of most others."""
 
     product: str
     how: Literal["given", "estimated", "whole", "not trusted"]
     share: float
     covered: float | None
     text: str
+    doubtful: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -96,7 +98,7 @@ class KeptParts:
 def part_of(sample: Sample) -> np.ndarray | None:
     """Where the product is in the image: bool (H, W), or None where that is not known or the product fills the image.
 
-    Reads `sample.meta["part"]`, which `settle_parts` sets: None, "auto" (estimated from the image, the last ESTIMATES
+    Reads `sample.meta["part"]`, which `settle_parts` sets: None, a Look that finds it (the last ESTIMATES finds are
     remembered), a bool array, or the Path of a mask, stretched to the image. Raises SourceError where that mask
     cannot be read or is black everywhere."""
     known = sample.meta.get("part")
@@ -106,17 +108,16 @@ def part_of(sample: Sample) -> np.ndarray | None:
     assert image is not None
     if isinstance(known, Path):
         part = _read_part(known, image.shape[:2])
-    elif isinstance(known, str):
-        part = _estimate(content_hash(image), image)
+    elif isinstance(known, Look):
+        part = _estimate(known, image)
     else:
         part = stretch(known, image.shape[:2])
     return None if part.all() else part
 
 
-def _estimate(name: str, image: np.ndarray) -> np.ndarray:
-    """`foreground` of an image (H, W, 3) that is called by its content hash; finding it takes longer than placing a
-    defect on it."""
-    packed = _ESTIMATES.get(name, lambda: np.packbits(foreground(image)))
+def _estimate(look: Look, image: np.ndarray) -> np.ndarray:
+    """The product in an image (H, W, 3); finding it takes longer than placing a defect on it."""
+    packed = _ESTIMATES.get((look, content_hash(image)), lambda: np.packbits(look.foreground(image)))
     height, width = image.shape[:2]
     return np.unpackbits(packed, count=height * width).reshape(height, width).astype(bool)
 
@@ -126,8 +127,9 @@ def settle_parts(split: Split, source: SourceConfig) -> tuple[Split, tuple[PartF
     finding for each product with good images, by name. Clouds have no image and get none.
 
     Looks at all shots and at most MOST_LOOKED_AT good images of a product. A region that came with a sample is kept.
-    Otherwise `source.foreground` decides; an estimate ("auto") is used when LEAST_FOUND of the good images give one,
-    the areas agree within MOST_SPREAD and LEAST_COVERED of the shots' mask pixels lie in it or within MARGIN of it.
+    Otherwise `source.foreground` decides; with "auto", what is learnt from the good images is used when LEAST_FOUND of
+    them show the product, the areas agree within MOST_SPREAD and LEAST_COVERED of the shots' mask pixels lie in it or
+    within MARGIN of it. Good images that differ from most are told in the finding.
     Raises SourceError where a mask that the user gave is missing, black, or does not cover the shots' masks so."""
     settled: dict[str, Any] = {}
     findings = []
@@ -175,7 +177,9 @@ def read_parts(path: Path) -> KeptParts | None:
         return None
     try:
         kept = load_json(read_text(path))
-        findings = tuple(PartFinding(**finding) for finding in kept["findings"])
+        findings = tuple(
+            PartFinding(**{**finding, "doubtful": tuple(finding.get("doubtful", ()))}) for finding in kept["findings"]
+        )
         return KeptParts(findings, tuple(ShownPart(**shown) for shown in kept["shown"]), tuple(kept.get("notes", ())))
     except (JsonTextError, LookupError, TypeError, AttributeError) as problem:
         raise SourceError(f"{path} is damaged ({reason(problem)}); copy the run again, or make it anew") from problem
@@ -227,25 +231,30 @@ def _settle(
             )
         text = f"{product}: source.foreground covers {_coverage(share, covered)}"
         return given, PartFinding(product, "given", share, covered, text)
-    finding = _estimated(product, shots, evenly(good_images, MOST_LOOKED_AT))
-    return ({sample.id: "auto" for sample in samples} if finding.how == "estimated" else {}), finding
+    looked_at = evenly(good_images, MOST_LOOKED_AT)
+    learnt = learn(_image_of(good) for good in looked_at)
+    finding = _estimated(product, shots, learnt)
+    if finding.how != "estimated":
+        return {}, finding
+    doubtful = tuple(looked_at[index].id for index in learnt.apart)
+    return {sample.id: learnt.look for sample in samples}, replace(finding, doubtful=doubtful)
 
 
-def _estimated(product: str, shots: Sequence[Sample], good_images: Sequence[Sample]) -> PartFinding:
-    """The finding for estimates from the images alone."""
-    shares = np.array([_found_share(good) for good in good_images])
+def _estimated(product: str, shots: Sequence[Sample], learnt: Learnt) -> PartFinding:
+    """The finding for what was learnt from the good images."""
+    shares = np.array(learnt.shares)
     found = shares[shares < 1]
-    if len(found) <= FEW_FOUND * len(good_images):
+    if len(found) <= FEW_FOUND * len(shares):
         text = (
-            f"{product}: no plain background was found in {len(good_images) - len(found)} of {len(good_images)} "
+            f"{product}: no plain background was found in {len(shares) - len(found)} of {len(shares)} "
             "good images, so the whole image counts as product; source.foreground takes a mask"
         )
         return PartFinding(product, "whole", 1.0, 1.0 if shots else None, text)
-    _, covered = _measured(shots, (), {shot.id: "auto" for shot in shots})
+    _, covered = _measured(shots, (), {shot.id: learnt.look for shot in shots})
     share = float(np.median(found))
     low, high = np.quantile(found, [0.1, 0.9])
-    if len(found) < LEAST_FOUND * len(good_images):
-        wrong = f"the product was found in only {len(found)} of {len(good_images)} good images"
+    if len(found) < LEAST_FOUND * len(shares):
+        wrong = f"the product was found in only {len(found)} of {len(shares)} good images"
     elif high > MOST_SPREAD * low:
         wrong = f"what was found as product covers from {low:.0%} to {high:.0%} of the good images"
     elif shots and covered is None:
@@ -253,16 +262,17 @@ def _estimated(product: str, shots: Sequence[Sample], good_images: Sequence[Samp
     elif covered is not None and covered < LEAST_COVERED:
         wrong = f"what was found as product covers only {covered:.0%} of the shots' masks"
     else:
-        text = f"{product}: the product was found in {len(found)} of {len(good_images)} good images, covers "
+        how = "" if learnt.look.common is None else ", by what they have in common"
+        text = f"{product}: the product was found in {len(found)} of {len(shares)} good images{how}, covers "
         return PartFinding(product, "estimated", share, covered, text + _coverage(share, covered))
     text = f"{product}: {wrong}, so this is not used and nothing is checked against it; source.foreground takes a mask"
     return PartFinding(product, "not trusted", share, covered, text)
 
 
-def _found_share(good: Sample) -> float:
-    image = reopen(good).image
+def _image_of(sample: Sample) -> np.ndarray:
+    image = reopen(sample).image
     assert image is not None
-    return float(foreground(image).mean())
+    return image
 
 
 def _measured(
@@ -279,7 +289,7 @@ def _measured(
     for shot in shots:
         full = reopen(shot)
         part = _part_with(full, parts)
-        if part is None and parts.get(shot.id) == "auto":
+        if part is None and isinstance(parts.get(shot.id), Look):
             continue
         assert full.mask is not None
         counted += 1

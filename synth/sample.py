@@ -29,12 +29,19 @@ from synth.printable import shown
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """An unorganised point cloud: points (N, 3) float32 metres; normals (N, 3) unit; colors (N, 3) uint8 RGB;
-    labels (N,) bool, True on the defect."""
+    labels (N,) bool, True on the defect; origin: where its (0, 0, 0) is in the frame of its source, metres, other than
+    (0, 0, 0) where float32 could not hold the places there."""
 
     points: np.ndarray
     normals: np.ndarray | None = None
     colors: np.ndarray | None = None
     labels: np.ndarray | None = None
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def placed(self) -> np.ndarray:
+        """The points in the frame of their source: (N, 3), float64 where the cloud has an origin."""
+        return self.points.astype(np.float64) + self.origin if any(self.origin) else self.points
 
     def __post_init__(self) -> None:
         n = len(self.points) if isinstance(self.points, np.ndarray) else 0

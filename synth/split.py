@@ -20,7 +20,8 @@ from typing import Literal
 
 import numpy as np
 
-from synth.checks.ledger import LedgerRow, find_duplicates, ledger_row
+from synth.checks.duplicates import duplicate_groups
+from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.io.images import content_hash, perceptual_hash
 from synth.io.names import same_name
@@ -185,13 +186,9 @@ def keep_for_validation(rows: Sequence[LedgerRow], fraction: float, seed: int, l
 
 def _different(rows: Sequence[LedgerRow]) -> list[list[LedgerRow]]:
     """The rows of each different image: those that are copies of each other, directly or through others, together."""
-    group = {row.id: [row] for row in rows}
-    for pair in find_duplicates(rows):
-        one, other = group[pair.first.id], group[pair.second.id]
-        if one is not other:
-            one.extend(other)
-            group.update(dict.fromkeys((row.id for row in other), one))
-    return [sorted(group[row.id], key=lambda row: row.id) for row in rows if group[row.id][0] is row]
+    groups = duplicate_groups(rows)
+    copied = {row.id for group in groups for row in group}
+    return [*groups, *([row] for row in rows if row.id not in copied)]
 
 
 def _rank(seed: int, purpose: str, sample_id: str) -> bytes:

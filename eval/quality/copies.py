@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, stats
 
-from synth.checks.ledger import LedgerRow, duplicate_groups
+from synth.checks.duplicates import duplicate_groups
+from synth.checks.ledger import LedgerRow
 from synth.errors import EvalError
 from synth.io.images import content_hash, perceptual_hash, turns
 

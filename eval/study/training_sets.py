@@ -25,7 +25,8 @@ from pathlib import Path
 from eval.segmenters.feed import resize
 from eval.study.training_side import TrainingSide, as_training
 from synth.checks import Reject
-from synth.checks.ledger import LedgerRow, check_leaks
+from synth.checks.duplicates import check_leaks
+from synth.checks.ledger import LedgerRow
 from synth.checks.mask import judge
 from synth.errors import EvalError
 from synth.generators import GENERATORS, Progress, Request
@@ -74,7 +75,9 @@ def build_training_sets(
         samples = [small[sample.id] for sample in kept] + [resized(sample, resolution) for sample in made]
         training_sets.append(TrainingSet(name, samples, [_row(name, sample) for sample in made]))
     progress("building training sets", len(names), len(names))
-    check_leaks([*map(as_training, side.real), *(row for training_set in training_sets for row in training_set.made)])
+    rows = [row for training_set in training_sets for row in training_set.made]
+    accept = getattr(side.run.recipe.source, "duplicates", "error") == "warn"
+    check_leaks([*map(as_training, side.real), *rows], accept)
     return training_sets
 
 

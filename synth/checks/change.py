@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from synth.io.extent import extent
 from synth.sample import Cloud, Origin, Provenance, Sample
 
 SMOOTHING = 1.0
@@ -57,7 +58,7 @@ def changed_points(cloud: Cloud, made: Provenance) -> np.ndarray | None:
     source = None if made.masks is None else made.masks.source
     if start is None or source is None:
         return None
-    diagonal = float(np.linalg.norm(np.ptp(start.points, axis=0)))
+    diagonal = extent(start.points).diagonal
     changed = np.linalg.norm(cloud.points - start.points[source], axis=1) > LEAST_MOVE * diagonal
     if cloud.colors is not None and start.colors is not None:
         changed |= (cloud.colors != start.colors[source]).any(axis=1)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from synth.dual.dense import Change, Stack, change, stack
-from synth.dual.frame import Camera
 from synth.dual.light import Light
 from synth.dual.patch import Patch, plan_patch
 from synth.dual.profiles import Hinge
@@ -22,6 +21,7 @@ from synth.dual.scene import Scene
 from synth.dual.seeds import defect_streams
 from synth.dual.spec import DefectSpec
 from synth.errors import GeneratorError
+from synth.io.camera import Camera
 
 
 @dataclass(frozen=True, slots=True)

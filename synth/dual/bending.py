@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from synth.dual.cutting import frame_at, outward_direction
-from synth.dual.frame import Camera
 from synth.dual.profiles import Hinge
 from synth.dual.scene import Scene
+from synth.io.camera import Camera
 
 FINER = 3
 """Points a pixel is split into along each side before the bent surface is seen by the camera again."""

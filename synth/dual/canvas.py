@@ -100,11 +100,28 @@ def finished_scan(canvas: Canvas, sample: Sample, seed: int) -> Sample:
     """The defective version of a good sample."""
     kinds = {instance.type for instance in canvas.instances}
     start = origin_of(sample, xyz=sample.xyz, depth_noise=canvas.scene.sigma)
+    assert sample.xyz is not None
     return replace(
         sample,
         image=canvas.image,
-        xyz=canvas.xyz,
+        xyz=_moved_back(canvas, sample.xyz),
         mask=canvas.taken,
         defect=kinds.pop() if len(kinds) == 1 else "combined",
         provenance=Provenance("dual", seed, start=start, instances=canvas.instances, masks=canvas.masks),
     )
+
+
+def _moved_back(canvas: Canvas, good: np.ndarray) -> np.ndarray:
+    """The canvas' cloud where the good sample's cloud (H, W, 3) stands. Of an orthographic scan (see `Scene`) what
+    changed is put onto its own parallel rays, and the rest stays bit for bit."""
+    scene = canvas.scene
+    if scene.raster is None:
+        return canvas.xyz
+    changed = (canvas.xyz != scene.xyz).any(-1)
+    depth = canvas.xyz[changed][:, 2].astype(np.float64)
+    places = scene.raster.at(*np.nonzero(changed))
+    places = np.where(scene.valid[changed][:, None], good[changed][:, :2], places)
+    points = np.column_stack([places, depth - scene.shift[2]])
+    xyz = good.copy()
+    xyz[changed] = np.where(depth[:, None] > 0, points, 0)
+    return xyz

@@ -100,6 +100,7 @@ class CloudCanvas:
 
 def finished_cloud(canvas: CloudCanvas, sample: Sample, seed: int) -> Sample:
     """The defective version of a good sample."""
+    assert sample.cloud is not None
     marked = canvas.marked
     points, normals = (array.astype(np.float32, copy=False) for array in (marked.points, marked.normals))
     kinds = {instance.type for instance in canvas.instances}
@@ -107,7 +108,7 @@ def finished_cloud(canvas: CloudCanvas, sample: Sample, seed: int) -> Sample:
     masks = InstanceMasks(marked.number, source=marked.source)
     return replace(
         sample,
-        cloud=Cloud(points, normals, marked.colors, labels=marked.number > 0),
+        cloud=Cloud(points, normals, marked.colors, marked.number > 0, sample.cloud.origin),
         defect=kinds.pop() if len(kinds) == 1 else "combined",
         provenance=Provenance("dual", seed, start=start, instances=canvas.instances, masks=masks),
     )

@@ -11,11 +11,12 @@ import numpy as np
 from synth.dual.arrays import Array, dot, namespace, norm, smooth, within
 from synth.dual.colour import delta_e
 from synth.dual.displace import LEAST_COS, lift, lift_iterated
-from synth.dual.frame import Camera, raised_normals
+from synth.dual.frame import raised_normals
 from synth.dual.light import Light, highlight_change, shading_change
 from synth.dual.patch import Patch
 from synth.dual.scene import Scene
 from synth.dual.sensor import FLYING, grazing_loss, projector_shadow
+from synth.io.camera import Camera
 
 VISIBLE_E = 3.0
 """Delta E from which a change of colour counts as defect."""
@@ -170,6 +171,8 @@ def _lost(stacked: Stack, moved: Array, shown: Array, lost: Array, depth: Array)
         lost = lost | (grazing & grazing_loss(after, stacked.uniform[0]))
     if stacked.baseline == 0:
         return lost
-    dark = projector_shadow(moved, stacked.baseline) & ~projector_shadow(a["xyz"], stacked.baseline)
+    along = namespace(moved).sign(stacked.camera.fx)
+    dark = projector_shadow(moved, stacked.baseline, along)
+    dark &= ~projector_shadow(a["xyz"], stacked.baseline, along)
     # Some pixels at the border of a shadow keep returning a point.
     return lost | (dark & valid & (stacked.uniform[1] > FLYING))

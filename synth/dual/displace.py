@@ -7,7 +7,7 @@ sensor's own noise no longer fit. Here x' is a multiple of x.
 from __future__ import annotations
 
 from synth.dual.arrays import Array, dot, namespace, norm, sample_at
-from synth.dual.frame import Camera
+from synth.io.camera import Camera
 
 LEAST_COS = 0.2
 """Grazing rays are treated as if they met the surface at this cosine."""

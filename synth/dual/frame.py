@@ -5,56 +5,13 @@ Camera frame: metres, x right, y down, z forward. Normals are unit and face the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
 from synth.dual.arrays import Array, cross, dot, namespace, norm, slopes, unit
-from synth.errors import SampleError
 
 JUMP = 3e-3
 """Least depth step in metres that counts as an edge between surfaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """Pinhole: u = fx x / z + cx, v = fy y / z + cy, in px; pixel (0, 0) has its centre at (0, 0)."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) metres -> (..., 2) px as (u, v)."""
-        depth = points[..., 2]
-        u = self.fx * points[..., 0] / depth + self.cx
-        return np.stack([u, self.fy * points[..., 1] / depth + self.cy], -1)
-
-    def rays(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Points at z = 1 behind pixels (...); (..., 3)."""
-        x, y = (columns - self.cx) / self.fx, (rows - self.cy) / self.fy
-        return np.stack([x, y, np.ones_like(x)], -1)
-
-
-def fit_camera(xyz: np.ndarray, valid: np.ndarray) -> tuple[Camera, float]:
-    """The pinhole that explains an organised cloud (H, W, 3) best, by least squares over its valid pixels (H, W) bool,
-    and the largest deviation in px of 99 in 100 of them. SampleError where there are too few pixels to estimate it."""
-    rows, columns = np.nonzero(valid)
-    if len(rows) < 8 or np.ptp(rows) < 2 or np.ptp(columns) < 2:
-        raise SampleError(f"{len(rows)} valid pixels are too few to find the camera; give a cloud with more returns")
-    some = slice(None, None, max(1, len(rows) // 20_000))
-    rows, columns = rows[some], columns[some]
-    points = xyz[rows, columns].astype(np.float64)
-    fits, errors = [], []
-    for axis, pixels in ((0, columns), (1, rows)):
-        ratio = points[:, axis] / points[:, 2]
-        slope, offset = np.polyfit(ratio - ratio.mean(), pixels, 1)
-        offset -= slope * ratio.mean()
-        fits += [float(slope), float(offset)]
-        errors.append(np.abs(slope * ratio + offset - pixels))
-    return Camera(fits[0], fits[2], fits[1], fits[3]), float(np.percentile(np.hypot(*errors), 99))
 
 
 def normals(xyz: np.ndarray, valid: np.ndarray, sigma: float) -> np.ndarray:

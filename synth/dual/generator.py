@@ -12,7 +12,7 @@ from synth.dual.attempts import first_success
 from synth.dual.config import DualConfig
 from synth.dual.seeds import stream
 from synth.dual.synthesizer import DualSynthesizer
-from synth.errors import GeneratorError
+from synth.errors import GeneratorError, SampleError
 from synth.generators import Progress, Request, origin_of
 from synth.io.cloud_image import image_of_defect
 from synth.io.user_masks import check_room, check_shape, read_region, stretch
@@ -66,7 +66,7 @@ class DrawnOnGoodImages:
         try:
             drawn = first_success(
                 len(order),
-                lambda k: synthesizer.draw(good_images[order[k]], request.seed),
+                lambda k: _drawn_on(synthesizer, good_images[order[k]], request.seed),
                 f"{request.product}: no good image has room for {request.defect}",
             )
         except GeneratorError as problem:
@@ -93,6 +93,14 @@ class DrawnOnGoodImages:
             provenance=replace(drawn.provenance, generator=self._kind, index=request.index),
             meta={},
         )
+
+
+def _drawn_on(synthesizer: DualSynthesizer, good: Sample, seed: int) -> Sample:
+    """What `draw` gives; GeneratorError also for a good sample that nothing can be drawn on."""
+    try:
+        return synthesizer.draw(good, seed)
+    except SampleError as problem:
+        raise GeneratorError(str(problem)) from problem
 
 
 class DualGenerator(DrawnOnGoodImages):

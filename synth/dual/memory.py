@@ -60,7 +60,7 @@ def content_key(sample: Sample) -> str:
     for name, array in _arrays(sample).items():
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
-    for name in ("camera", "sigma_z", "light"):
+    for name in ("camera", "background", "sigma_z", "light"):
         digest.update(f"{name}{sample.meta.get(name)}".encode())
     return digest.hexdigest()
 

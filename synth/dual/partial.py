@@ -52,7 +52,7 @@ def partial_view(sample: Sample, rng: np.random.Generator) -> Sample:
         for number, one in enumerate(made.instances, start=1)
     )
     colors = None if cloud.colors is None else cloud.colors[kept]
-    side = Cloud(cloud.points[kept], cloud.normals[kept], colors, cloud.labels[kept])
+    side = Cloud(cloud.points[kept], cloud.normals[kept], colors, cloud.labels[kept], cloud.origin)
     return replace(sample, cloud=side, provenance=replace(made, instances=shown, masks=masks))
 
 

@@ -197,7 +197,7 @@ def _changed(
         rows, columns = (np.array([size // 2]) for size in touched.shape)
     # A rise hides pixels beside it, along the row, from the projector.
     rise, depth = max(float(relief.height.max()), 0.0), float(scene.xyz[seed][2])
-    shadow = int(rise / max(float(scene.facing[seed]), LEAST_COS) * FURTHEST * scene.camera.fx / depth**2)
+    shadow = int(rise / max(float(scene.facing[seed]), LEAST_COS) * FURTHEST * scene.camera.focal[1] / depth**2)
     return (
         slice(max(rows[0] - MARGIN, 0), min(rows[-1] + MARGIN + 1, touched.shape[0])),
         slice(max(columns[0] - MARGIN - shadow, 0), min(columns[-1] + MARGIN + shadow + 1, touched.shape[1])),
@@ -228,9 +228,9 @@ def _relief(
 
 def surroundings(scene: Scene, seed: tuple[int, int], reach: float) -> tuple[slice, slice]:
     """The cut-out around a seed: reach times WINDOW and MARGIN px each way, as far as the frame goes."""
-    half = int(WINDOW * reach / scene.pixel_size(*seed)) + MARGIN
-    limits = zip(seed, scene.shape, strict=True)
-    rows, columns = (slice(max(at - half, 0), min(at + half + 1, size)) for at, size in limits)
+    halves = [int(WINDOW * reach / size) + MARGIN for size in scene.pixel_sides(*seed)]
+    limits = zip(seed, halves, scene.shape, strict=True)
+    rows, columns = (slice(max(at - half, 0), min(at + half + 1, size)) for at, half, size in limits)
     return rows, columns
 
 

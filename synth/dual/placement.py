@@ -41,7 +41,7 @@ def one_face(scene: Scene, seed: tuple[int, int], reach: float) -> float:
     """Share of 24 places, half of `reach` metres and all of it around the seed, that are part, face as the seed does
     and lie on its tangent plane to within half their distance."""
     centre, normal = scene.xyz[seed], scene.normal[seed]
-    ring = np.rint(seed + _RING * reach / scene.pixel_size(*seed)).astype(int)
+    ring = np.rint(seed + _RING * reach / np.array(scene.pixel_sides(*seed))).astype(int)
     rows, columns = ring.T
     inside = (rows >= 0) & (columns >= 0) & (rows < scene.shape[0]) & (columns < scene.shape[1])
     rows, columns = rows[inside], columns[inside]

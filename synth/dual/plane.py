@@ -13,6 +13,10 @@ import numpy as np
 HYPOTHESES = 256
 BORDER = 10
 LEAST_SUPPORT = 0.3
+INSET = 0.05
+"""Share of the frame's shorter side by which a sensor's own blind edge reaches in, at most."""
+EMPTY = 0.1
+"""Share of border pixels with a return below which the border is empty: a part may reach across it."""
 NEAR = 4e-3
 """Metres from the surface found so far within which a pixel may belong to it: less than a part is high."""
 GROWTH = 8
@@ -49,6 +53,20 @@ def fit_plane(xyz: np.ndarray, valid: np.ndarray, tolerance: float) -> Plane | N
         if found is not None:
             return _bowed(found, xyz[valid], tolerance)
     return None
+
+
+def table_is_cut_off(valid: np.ndarray) -> bool:
+    """Whether nothing returned along the border of the frame, also a little further in, as in a scan whose background
+    was removed. A sensor that returns nothing at the very edge is not taken for that."""
+    inset = max(1, round(INSET * min(valid.shape)))
+    return max(_rim(valid).mean(), _rim(valid[inset:-inset, inset:-inset]).mean()) < EMPTY
+
+
+def _rim(image: np.ndarray) -> np.ndarray:
+    """The values (N,) of pixels within BORDER of the edge."""
+    rim = np.ones(image.shape, bool)
+    rim[BORDER:-BORDER, BORDER:-BORDER] = False
+    return image[rim]
 
 
 def _bowed(plane: Plane, points: np.ndarray, tolerance: float) -> Plane:

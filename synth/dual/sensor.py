@@ -29,14 +29,14 @@ def depth_noise(depth: np.ndarray, where: np.ndarray) -> float:
     return (1.4826 * median if median > 0 else 1.2533 * float(np.clip(away, 0, np.percentile(away, 95)).mean())) / 6
 
 
-def projector_shadow(xyz: Array, baseline: float) -> Array:
+def projector_shadow(xyz: Array, baseline: float, along: Array = 1.0) -> Array:
     """Pixels (..., H, W) bool that a projector at (baseline, 0, 0) metres cannot light because a surface nearer to it
     along the row is in the way. The tangent of the angle to the projector, (x - b) / z, must grow along each row;
-    invalid pixels throw none."""
+    invalid pixels throw none. `along`: -1 where x falls along the rows, as in a mirrored image; (..., 1, 1)."""
     xp = namespace(xyz)
     depth = xyz[..., 2]
     valid = depth > 0
-    slope = (xyz[..., 0] - baseline) / (depth + ~valid)
+    slope = (along * xyz[..., 0] - baseline) / (depth + ~valid)
     if baseline < 0:
         return valid & (slope < _running_max(xp.where(valid, slope, -_STEEP)) - 1e-7)
     reverse = xp.flip(xp.where(valid, -slope, -_STEEP), (-1,))

@@ -7,13 +7,15 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import breadth_first_order, dijkstra, minimum_spanning_tree
+from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from synth.dual.arrays import norm, unit
 from synth.dual.frame import tangent_frame
 from synth.dual.numbers import Place
 from synth.errors import SampleError
+from synth.io.extent import extent
+from synth.io.outward import oriented
 from synth.io.points import LEAST_POINTS
 from synth.sample import Cloud
 
@@ -26,7 +28,7 @@ LINKS = 8
 @dataclass(frozen=True, eq=False)
 class Surface:
     """points (N, 3) float64 metres, normals (N, 3) unit and outward, `spacing` metres to the nearest neighbour in the
-    median, `diagonal` metres of the bounding box."""
+    median, `diagonal` metres of the bounding box without stray points."""
 
     points: np.ndarray
     normals: np.ndarray
@@ -109,7 +111,7 @@ def prepare_surface(name: str, cloud: Cloud) -> Surface:
         raise SampleError(
             f"{name} has {len(points):,} points, more than {MOST_POINTS:,}; thin it first (source.points does so)"
         )
-    diagonal = float(np.linalg.norm(np.ptp(points, axis=0)))
+    diagonal = extent(points).diagonal
     if diagonal == 0:
         raise SampleError(f"{name}: all its points are one; check the file")
     if diagonal > 50:
@@ -124,30 +126,4 @@ def prepare_surface(name: str, cloud: Cloud) -> Surface:
         length = np.linalg.norm(normals, axis=1)
         if (length > 0).all():
             return Surface(points, normals / length[:, None], spacing, diagonal, tree)
-    return Surface(points, outward_normals(points, tree), spacing, diagonal, tree)
-
-
-def outward_normals(points: np.ndarray, tree: cKDTree) -> np.ndarray:
-    """Normals (N, 3) of a cloud, all on the outer side of each connected piece.
-
-    The direction of least spread of NEIGHBOURS points; signs run along a minimum spanning tree of the 10 nearest
-    neighbours with weight 1 - |n_i . n_j|, from each piece's highest point, whose normal points up (Hoppe 1992)."""
-    _, near = tree.query(points, min(NEIGHBOURS, len(points)), workers=-1)
-    away = points[near] - points[near].mean(1, keepdims=True)
-    normals = np.linalg.eigh(np.einsum("nki,nkj->nij", away, away))[1][..., 0]
-    links = near[:, 1:11]
-    rows = np.repeat(np.arange(len(points)), links.shape[1])
-    turn = 1 - np.abs(np.einsum("ij,ij->i", normals[rows], normals[links.ravel()])) + 1e-6
-    paths = minimum_spanning_tree(csr_matrix((turn, (rows, links.ravel())), (len(points), len(points))))
-    paths = paths + paths.T
-    waiting = np.ones(len(points), bool)
-    while waiting.any():
-        start = int(np.flatnonzero(waiting)[np.argmax(points[waiting, 2])])
-        order, before = breadth_first_order(paths, start, directed=False)
-        if normals[start, 2] < 0:
-            normals[start] *= -1
-        for point, parent in zip(order[1:], before[order[1:]], strict=True):
-            if normals[point] @ normals[parent] < 0:
-                normals[point] *= -1
-        waiting[order] = False
-    return normals
+    return Surface(points, oriented(points, tree).normals, spacing, diagonal, tree)

@@ -33,6 +33,10 @@ RIM = 3.0
 """Spacings from a removed point up to which points that stay are its rim."""
 DISC = (0.75, 1.3)
 """Points around a seed, over those a disc of that radius has, between which a place counts as whole."""
+DEEPEST = 0.5
+"""Height of a defect over the part's diagonal at most."""
+OPPOSITE, OUT = 0.3, 0.05
+"""Cosine from which a point is on the other side of a wall, and share of a defect's points that may come out there."""
 STAINED = 0.3
 """Cover of the material from which a point is stained."""
 
@@ -47,7 +51,7 @@ def draw_on_cloud(sample: Sample, specs: Sequence[DefectSpec], seed: int, surfac
         raise SampleError(f"{sample.id} has no cloud")
     colourless = [spec.type for spec in specs if not spec.kind.geometric]
     if sample.cloud.colors is None and colourless:
-        raise SampleError(
+        raise GeneratorError(
             f"{sample.id}: a {colourless[0]} shows in colours alone and this cloud has none; ask for another type"
         )
     if sum(spec.kind.whole_part for spec in specs) > 1:
@@ -88,6 +92,9 @@ def _displaced(
 ) -> Marked:
     """The cloud with one height profile at a seed point, which in a stain's place takes its colour."""
     surface, number = canvas.surface, canvas.next_number
+    if abs(profile.amplitude) > DEEPEST * surface.diagonal:
+        height, across = (f"{1e3 * abs(length):.3g} mm" for length in (profile.amplitude, surface.diagonal))
+        raise GeneratorError(f"a height of {height} is too much for a part of {across}; are amp_mm in millimetres?")
     # A ring of neighbours that stay goes along: the surface stretches between them and what moves, too.
     members, q = surface.around(place, profile.reach + RING * surface.spacing)
     inside = np.square(q).sum(1) <= profile.reach**2
@@ -99,6 +106,7 @@ def _displaced(
     relief = profile.at(q)
     gone = np.zeros(len(members), bool) if relief.gone is None else relief.gone & inside
     points = _moved(surface, before.points, members, np.where(gone | ~inside, 0.0, relief.height), profile.reach)
+    _check_wall(surface, members, points)
     moved = (points.astype(np.float32) != before.points).any(1)
     touched = moved
     if gone.any():
@@ -115,6 +123,20 @@ def _displaced(
     kept = np.ones(len(whole.points), bool)
     kept[rows[gone]] = kept[rows[dropped]] = False
     return whole.only(kept)
+
+
+def _check_wall(surface: Surface, members: np.ndarray, points: np.ndarray) -> None:
+    """GeneratorError where points (n, 3) of the members (n,) came out of the other side of the part."""
+    inward = np.einsum("ij,ij->i", points - surface.points[members], surface.normals[members])
+    deep = inward < -surface.spacing
+    if not deep.any():
+        return
+    _, nearest = surface.tree.query(points[deep])
+    opposite = np.einsum("ij,ij->i", surface.normals[nearest], surface.normals[members[deep]]) < -OPPOSITE
+    beyond = np.einsum("ij,ij->i", points[deep] - surface.points[nearest], surface.normals[nearest]) > 0
+    if (opposite & beyond).mean() > OUT:
+        depth = f"{-1e3 * inward.min():.2g} mm"
+        raise GeneratorError(f"it is {depth} deep and would come out of the wall's other side; lower amp_mm")
 
 
 def _moved(surface: Surface, points: np.ndarray, members: np.ndarray, height: np.ndarray, reach: float) -> np.ndarray:

@@ -111,8 +111,7 @@ def _decode_tiff(path: Path, image: Image.Image) -> Decoded:
         turn = _UNDONE.get(orientation)  # Pillow turns this format alone while it loads
         return Decoded(_own_depth(path, image if turn is None else image.transpose(turn)), orientation, white)
     if tags.get(_COMPRESSION, 1) in _UNPACKED:
-        values = read_tiff(path)
-        return Decoded(np.moveaxis(values, 0, -1) if planar else values, orientation, white)
+        return Decoded(read_tiff(path), orientation, white)
     if planar or orientation in _UNDONE:
         what = "compressed colours of more than 8 bits, in planes or turned"
         raise SourceError(f"{path} holds {what}, which are not read; save it without compression, or as 16-bit PNG")

@@ -10,14 +10,19 @@ HASH_SIDE = 32
 
 def perceptual_hash(image: np.ndarray) -> np.ndarray:
     """A 32 x 32 uint8 grey thumbnail of `image` (H, W, 3): close for re-encoded or resized copies, and turned or
-    mirrored like them. Compare with `hash_distances`; `synth.checks.ledger` says how close is one image."""
+    mirrored like them. Compare with `hash_distances`; `synth.checks.duplicates` says how close is one image."""
     grey = Image.fromarray(image).convert("L")
     return np.array(grey.resize((HASH_SIDE, HASH_SIDE), Image.Resampling.HAMMING))
 
 
 def turns(thumbnail: np.ndarray) -> np.ndarray:
     """The eight ways to lay a square image: (8, side, side); the first is `thumbnail` itself."""
-    return np.stack([np.rot90(way, quarter) for way in (thumbnail, thumbnail.T) for quarter in range(4)])
+    return np.stack([turned(thumbnail, way) for way in range(8)])
+
+
+def turned(image: np.ndarray, way: int) -> np.ndarray:
+    """An image (H, W) laid in one of the eight ways, in the order of `turns`."""
+    return np.rot90(image if way < 4 else image.T, way % 4)
 
 
 def hash_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Points on meshes: STL, OBJ, OFF, GLB and PLY with faces, sampled evenly over the faces.
+"""Points on meshes: STL, OBJ, OFF, GLB, GLTF and PLY with faces, sampled evenly over the faces.
 
 Of a mesh its file alone is read: materials, textures and buffers that it names by path are not, and nothing is fetched.
 """
@@ -9,33 +9,82 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from synth.errors import SourceError
+from synth.io.columns import Raw
+from synth.io.ply import read_vertices
 from synth.io.regular import quiet
-from synth.sample import Cloud
+from synth.io.spread import turns
+from synth.io.told import Told
+
+UNITS = {".glb": "m", ".gltf": "m"}
+"""What the specifications of formats prescribe."""
 
 
-def sample_mesh(path: Path, count: int) -> Cloud:
-    """`count` points on the faces of a mesh with the faces' normals, or the vertices of a file without faces, in the
-    file's unit. Raises SourceError for a mesh without area, and whatever trimesh raises for a broken file."""
+def sample_mesh(path: Path, count: int) -> Raw:
+    """`count` points on the faces of a mesh with the faces' normals and the colours of its vertices or faces, or the
+    vertices of a file without faces, in the file's unit. Raises SourceError for a mesh without area, and whatever
+    trimesh raises for a broken file."""
     import trimesh
 
-    if path.suffix.lower() == ".off":
+    suffix = path.suffix.lower()
+    if suffix == ".off":
         _check_off(path)
     with path.open("rb") as file, quiet("trimesh"):
         loaded: Any = trimesh.load(
-            file, file_type=path.suffix[1:].lower(), resolver=_nothing_else(), process=False, skip_materials=True
+            file, file_type=suffix[1:], resolver=_nothing_else(), process=False, skip_materials=True
         )
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_mesh()
+    unit = UNITS.get(suffix)
     if isinstance(loaded, trimesh.PointCloud):
-        return Cloud(np.asarray(loaded.vertices, np.float32))
+        return Raw(np.asarray(loaded.vertices, np.float64), unit=unit)
     if len(loaded.faces) == 0 or not 0 < float(loaded.area) < np.inf:
         raise SourceError(f"{path} holds neither points nor faces with an area; export it again")
     mesh = trimesh.Trimesh(loaded.vertices, loaded.faces, process=True)
     trimesh.repair.fix_normals(mesh)
     points, faces = _sampled(mesh, count)
-    return Cloud(points.astype(np.float32), mesh.face_normals[faces].astype(np.float32))
+    colors, told = _vertex_colors(path, loaded)
+    if colors is not None:
+        colors = _between(mesh, faces, points, np.asarray(loaded.vertices), colors)
+    elif (by_face := _face_colors(loaded)) is not None and len(by_face) == len(mesh.faces):
+        colors = by_face[faces]
+    normals = np.asarray(mesh.face_normals[faces], np.float64)
+    return Raw(points, normals, colors, unit=unit, mesh=True, told=told)
+
+
+def _vertex_colors(path: Path, loaded: Any) -> tuple[np.ndarray | None, tuple[Told, ...]]:
+    """Colours (V, 3) uint8 of a mesh's vertices; of PLY by our own reader, which knows more of their names."""
+    if path.suffix.lower() == ".ply":
+        raw = read_vertices(path)
+        return (raw.colors if len(loaded.vertices) == len(raw.points) else None), raw.told
+    visual = loaded.visual
+    if getattr(visual, "kind", None) == "vertex":
+        return np.asarray(visual.vertex_colors, np.uint8)[:, :3], ()
+    if getattr(visual, "uv", None) is not None:
+        text = "has a texture that is not read: save its colours by vertex if they matter"
+        return None, (Told("colours", text),)
+    return None, ()
+
+
+def _face_colors(loaded: Any) -> np.ndarray | None:
+    if getattr(loaded.visual, "kind", None) != "face":
+        return None
+    return np.asarray(loaded.visual.face_colors, np.uint8)[:, :3]
+
+
+def _between(mesh: Any, faces: np.ndarray, points: np.ndarray, vertices: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Colours (n, 3) at points (n, 3) on faces (n,), between those of the faces' corners; vertices (V, 3) have the
+    colours, and may be fewer in the mesh, which joins those at one place."""
+    import trimesh
+
+    _, own = cKDTree(vertices).query(mesh.vertices)
+    weights = trimesh.triangles.points_to_barycentric(mesh.triangles[faces], points)
+    weights = np.clip(np.nan_to_num(weights, nan=1 / 3), 0, 1)
+    weights /= weights.sum(1, keepdims=True)
+    corners = colors[own[mesh.faces[faces]]].astype(np.float64)
+    return np.rint((corners * weights[..., None]).sum(1)).astype(np.uint8)
 
 
 def _check_off(path: Path) -> None:
@@ -78,13 +127,6 @@ def _sampled(mesh: object, count: int) -> tuple[np.ndarray, np.ndarray]:
 
     points, faces = trimesh.sample.sample_surface(mesh, 4 * count, seed=0)
     cell = float(np.sqrt(mesh.area / count))  # type: ignore[attr-defined]
-    places = np.floor((points - points.min(0)) / cell)
-    off_centre = ((points - points.min(0)) / cell - places - 0.5) ** 2
-    order = np.argsort(off_centre.sum(1), kind="stable")
-    _, first, rank = np.unique(places[order], axis=0, return_index=True, return_inverse=True)
-    place_in_cell = np.empty(len(order), int)
-    by_cell = np.argsort(rank.ravel(), kind="stable")
-    starts = np.searchsorted(rank.ravel()[by_cell], np.arange(len(first)))
-    place_in_cell[by_cell] = np.arange(len(order)) - starts[rank.ravel()[by_cell]]
-    kept = order[np.argsort(place_in_cell, kind="stable")[:count]]
+    order, turn, _ = turns(points - points.min(0), cell)
+    kept = order[np.argsort(turn, kind="stable")[:count]]
     return np.asarray(points)[kept], np.asarray(faces)[kept]

@@ -6,7 +6,9 @@ import io
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import tifffile
 
@@ -14,46 +16,16 @@ from synth.errors import SourceError
 from synth.io.memory import MOST_PIXELS
 from synth.io.regular import quiet, reason, regular_file
 
-LEAST_RETURNS = 100
-"""Pixels that have to have returned something: with fewer neither camera nor surface can be known."""
+COORDINATES = 3
 _FLOATING_POINT = 3
 """TIFF predictor that tifffile leaves to an optional library."""
 _PLAIN, _DEFLATE = 1, (8, 32946)
 
 
-def read_xyz(path: str | Path) -> np.ndarray:
-    """float32 (H, W, 3) metres, (0, 0, 0) where nothing returned. Millimetres (a median depth of 50 to 5000) become
-    metres. SourceError for another shape, for NaN, for too few returns and for depths that are neither."""
-    values = read_tiff(path)
-    if values.ndim != 3 or values.shape[-1] != 3 or values.dtype.kind not in "fiu":
-        found = f"{values.dtype} {values.shape}"
-        raise SourceError(f"{path} is {found}, wanted height x width x 3 coordinates; export those")
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused
-        middle = checked_depth(path, xyz := values.astype(np.float32))
-    if 50 <= middle <= 5000:
-        return xyz / np.float32(1000)
-    if not 0.05 <= middle <= 5:
-        raise SourceError(f"{path}: a median depth of {middle:.4g} is neither metres nor millimetres; convert it")
-    return xyz
-
-
-def checked_depth(path: str | Path, xyz: np.ndarray) -> float:
-    """The median of the depths of an organised cloud (H, W, 3). SourceError, naming its file, where it is not finite
-    or holds too few points in front of the camera."""
-    if not np.isfinite(xyz).all():
-        raise SourceError(f"{path} holds NaN or infinite coordinates; write (0, 0, 0) where nothing returned")
-    depth = xyz[..., 2][xyz[..., 2] > 0]
-    if depth.size == 0:
-        raise SourceError(f"{path} holds no point at all; scan it again or remove it")
-    if depth.size < LEAST_RETURNS:
-        raise SourceError(
-            f"{path} holds {depth.size} points, wanted at least {LEAST_RETURNS}; scan it again or remove it"
-        )
-    return float(np.median(depth))
-
-
 def read_tiff(path: str | Path) -> np.ndarray:
-    """The values of a TIFF of one page, not compressed or deflated. Raises SourceError for any other file."""
+    """The values of a TIFF, (H, W) or (H, W, channels): of one page, or of three that are x, y and z; strips or tiles,
+    planes together or apart, not compressed, deflated, or in another way that OpenCV decodes, as LZW, where planes are
+    together. Raises SourceError for any other file."""
     path = regular_file(path)
     try:
         return _decoded(path)
@@ -73,20 +45,59 @@ def xyz_bytes(xyz: np.ndarray) -> bytes:
 
 def _decoded(path: Path) -> np.ndarray:
     with quiet("tifffile"), tifffile.TiffFile(path) as file:
-        pages = file.series[0].pages
-        page = pages[0]
-        if len(pages) != 1 or not isinstance(page, tifffile.TiffPage):
-            raise ValueError(f"it has {len(pages)} pages")
-        if page.dtype is None or page.size > 3 * MOST_PIXELS:
-            raise ValueError(f"it has {page.size:,} values of type {page.dtype}, read are at most {3 * MOST_PIXELS:,}")
-        if page.compression == _PLAIN:
-            if page.nbytes > path.stat().st_size:
-                raise ValueError("it is cut short")
-            return file.asarray()
-        if page.compression not in _DEFLATE:
-            raise ValueError(f"its compression is {page.compression}; save it deflated or without")
-        strips = _inflated(file, page, math.prod(page.chunks) * page.dtype.itemsize)
-        return _unpredicted(page, strips) if page.predictor == _FLOATING_POINT else file.asarray()
+        pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
+        if len(pages) == COORDINATES and len({page.shape for page in pages}) == 1 and len(pages[0].shape) == 2:
+            return np.stack([_page(file, page, path) for page in pages], -1)
+        if len(pages) != 1:
+            raise ValueError(f"it has {len(pages)} pages, read are one, or three for x, y and z")
+        return _page(file, pages[0], path)
+
+
+def _page(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path) -> np.ndarray:
+    """The values (H, W) or (H, W, channels) of a page."""
+    if page.dtype is None or page.size > COORDINATES * MOST_PIXELS:
+        most = f"{COORDINATES * MOST_PIXELS:,}"
+        raise ValueError(f"it has {page.size:,} values of type {page.dtype}, read are at most {most}")
+    last = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+    if last > path.stat().st_size:
+        raise ValueError("it is cut short")
+    values = _values(file, page, path, page.dtype)
+    return np.moveaxis(values, 0, -1) if values.ndim == 3 and page.axes.startswith("S") else values
+
+
+def _values(file: tifffile.TiffFile, page: tifffile.TiffPage, path: Path, dtype: np.dtype[Any]) -> np.ndarray:
+    if page.compression == _PLAIN:
+        if page.nbytes > path.stat().st_size:
+            raise ValueError("it is cut short")
+        return page.asarray()
+    together = page.samplesperpixel == 1 or page.planarconfig == tifffile.PLANARCONFIG.CONTIG
+    if page.compression in _DEFLATE and (page.predictor != _FLOATING_POINT or (together and not page.is_tiled)):
+        strips = _inflated(file, page, math.prod(page.chunks) * dtype.itemsize)
+        if page.predictor != _FLOATING_POINT:
+            return page.asarray()
+        if dtype == np.float32:
+            return _unpredicted(page, strips)
+    # What tifffile leaves to an optional library, OpenCV decodes, but for planes apart.
+    values = _by_opencv(path) if together and len(file.pages) == 1 else None
+    if values is None or values.shape != page.shape or values.dtype != dtype.newbyteorder("="):
+        name = getattr(page.compression, "name", page.compression)
+        raise ValueError(f"its compression {name} is not understood for such values; save it deflated or without")
+    return values
+
+
+def _by_opencv(path: Path) -> np.ndarray | None:
+    """The values of a TIFF of one page, None where OpenCV cannot decode it."""
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(0)
+    try:
+        values = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+    if values is None or values.ndim == 2:
+        return values
+    return values[..., [2, 1, 0, *range(3, values.shape[2])]]  # OpenCV has the first channel third
 
 
 def _inflated(file: tifffile.TiffFile, page: tifffile.TiffPage, room: int) -> list[bytes]:
@@ -106,7 +117,7 @@ def _unpredicted(page: tifffile.TiffPage, strips: list[bytes]) -> np.ndarray:
     """float32 values of a page whose strips are stored as differences of bytes."""
     if page.is_tiled or page.dtype != np.float32:
         raise ValueError("a float predictor is understood for deflated strips of float32 alone")
-    channels = page.shape[-1]
+    channels = page.samplesperpixel
     found = []
     for strip in strips:
         rows = np.frombuffer(strip, np.uint8).reshape(-1, page.shape[1] * 4, channels).cumsum(1, dtype=np.uint8)

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from synth.checks.ledger import Duplicates
+from synth.checks.duplicates import Duplicates, joined
+from synth.checks.ledger import LedgerRow
 from synth.errors import SourceError
 from synth.io.names import check_names
+from synth.parts import PartFinding
+from synth.pipeline.scan_report import ScanReport
 from synth.sample import Sample
 from synth.sources.agreement import Agreement
 from synth.sources.config import FolderSource
@@ -27,6 +30,8 @@ FEW_GOOD_IMAGES, FEW_SHOTS = 20, 3
 LEAST_SHOTS = FolderSource.model_fields["min_shots"].default
 FEW_NAMES = 5
 """Copies of an image that are named."""
+FEW_IMAGES = 5
+"""Images with copies that are named."""
 SHOWN = 20
 """Problems of one severity that are shown as text."""
 
@@ -36,7 +41,8 @@ class Seen:
     """What is remembered of samples below `root` whose pixels are let go.
 
     blank: ids of defects whose mask marks nothing; coverage: shares of the image that the masks of a (product, defect
-    type) mark; sizes: (height, width) -> images; colour: grey (False) and colour (True) images of a product."""
+    type) mark; sizes: (height, width) -> images; colour: grey (False) and colour (True) images of a product;
+    scans: what its organised clouds are like."""
 
     root: Path
     blank: set[str] = field(default_factory=set)
@@ -45,6 +51,7 @@ class Seen:
     colour: dict[str, Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
     agreement: Agreement = field(default_factory=Agreement)
     notes: Notes = field(default_factory=Notes)
+    scans: ScanReport = field(default_factory=ScanReport)
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
@@ -53,11 +60,19 @@ class Seen:
         assert sample.mask is not None
         meta, product = sample.meta, str(sample.product)
         self.sizes[sample.mask.shape[0], sample.mask.shape[1]] += 1
-        self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
+        if sample.cloud is None:
+            self.colour[product][bool((sample.image != sample.image[..., :1]).any())] += 1
         self.agreement.add(sample)
         for note in (*meta["entry"].notes, *meta.get("notes", ())):
             self.notes.add(product, below(self.root, meta["file"]), note)
-        if sample.defect is not None:
+        if sample.xyz is not None:
+            self.scans.add(sample, below(self.root, meta["file"]), self.notes)
+        if sample.defect is not None and sample.cloud is not None:
+            if sample.cloud.labels is None or not sample.cloud.labels.any():
+                what = "labels none of its points, though the cloud is said to show a defect"
+                self.problems.append(Problem(meta["file"], what, "label them, or move it to the good ones", "warning"))
+                self.blank.add(sample.id)
+        elif sample.defect is not None:
             self.problems.extend(_mask_problems(meta["mask_file"] or meta["file"], sample.mask))
             if sample.mask.any():
                 self.coverage[product, sample.defect].append(float(sample.mask.mean()))
@@ -114,12 +129,9 @@ def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int
     if not learnt:
         return
     # The dual-modality synthesizer learns from no shots, but needs the geometry of good parts.
-    lacking: Any = "warning" if any(entry.xyz or entry.cloud for entry in listing.entries) else "error"
-    if all(defect is None for _, defect in learnt):
-        remedy = "add a folder <defect type>/ of 3 or more images with masks"
-        if lacking == "warning":
-            remedy += ", or draw without shots: generator kind dual"
-        yield Problem(root, "shows no defect", remedy, lacking)
+    shots_needed = not any(entry.xyz or entry.cloud for entry in listing.entries)
+    if shots_needed and all(defect is None for _, defect in learnt):
+        yield Problem(root, "shows no defect", "add a folder <defect type>/ of 3 or more images with masks")
     for product in sorted({product for product, _ in learnt}):
         good_images = learnt.get((product, None), 0)
         if good_images == 0:
@@ -128,32 +140,48 @@ def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int
             what = f"has only {good_images} good images of {product}"
             yield Problem(root, what, f"{FEW_GOOD_IMAGES} or more give varied backgrounds", "warning")
     for (product, defect), shots in learnt.items():
-        if defect is None or shots >= FEW_SHOTS:
+        if not shots_needed or defect is None or shots >= FEW_SHOTS:
             continue
         what = f"has {shots} shot{'s' * (shots != 1)} of {product}/{defect}"
-        severity: Any = lacking if shots < LEAST_SHOTS else "warning"
+        severity: Any = "error" if shots < LEAST_SHOTS else "warning"
         yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
 
 
-def duplicate_problems(pairs: Iterable[Duplicates]) -> Iterator[Problem]:
-    """One image twice: an error across roles, as in a run, and one warning for all its copies within a role."""
-    copies: dict[str, list[Duplicates]] = defaultdict(list)
-    for pair in pairs:
-        if pair.first.role == pair.second.role:
-            copies[pair.first.id].append(pair)
-        else:
-            yield Problem(pair.first.name, _copies_of([pair]), "keep one of them")
-    for group in copies.values():
-        yield Problem(group[0].first.name, _copies_of(group), "keep one of them", "warning")
+def duplicate_problems(pairs: Iterable[Duplicates], accept: bool = False) -> Iterator[Problem]:
+    """One image twice or more: an error across roles, as in a run that does not accept it, and a warning within one;
+    one problem for all the copies of an image, and one for the images beyond FEW_IMAGES."""
+    groups = joined(pairs)
+    leaks = [group for group in groups if len({row.role for row in group}) > 1]
+    within = [group for group in groups if len({row.role for row in group}) == 1]
+    for found, severity in ((leaks, "warning" if accept else "error"), (within, "warning")):
+        remedy = "keep one of them" if severity == "warning" else "keep one of them, or say source.duplicates: warn"
+        for group in found[:FEW_IMAGES]:
+            yield Problem(group[0].name, _copies_of(group), remedy, severity)  # type: ignore[arg-type]
+        if more := found[FEW_IMAGES:]:
+            what = f"and {len(more) - 1} more images have copies as well" if len(more) > 1 else "has copies as well"
+            yield Problem(more[0][0].name, what, remedy, severity)  # type: ignore[arg-type]
 
 
-def _copies_of(pairs: Sequence[Duplicates]) -> str:
-    """What the first row of these pairs is a copy of."""
-    equal = all(pair.first.sha256 == pair.second.sha256 for pair in pairs)
-    same = "the same pixels" if equal else "the same image, copied or turned,"
-    named = ", ".join(f"{pair.second.name} ({pair.second.role})" for pair in pairs[:FEW_NAMES])
-    more = f" and {len(pairs) - FEW_NAMES} more" if len(pairs) > FEW_NAMES else ""
-    return f"({pairs[0].first.role}) holds {same} as {named}{more}"
+def part_problems(findings: Iterable[PartFinding]) -> Iterator[Problem]:
+    """Good images that do not agree on where the product is."""
+    for finding in findings:
+        if not finding.doubtful:
+            continue
+        named = ", ".join(finding.doubtful[:FEW_NAMES])
+        more = f" and {len(finding.doubtful) - FEW_NAMES} more" if len(finding.doubtful) > FEW_NAMES else ""
+        what = f"has good images in which the product is not found where, or as large as, in most: {named}{more}"
+        remedy = "take out those that are no good images of it, or name masks with source.foreground"
+        yield Problem(finding.product, what, remedy, "warning")
+
+
+def _copies_of(group: Sequence[LedgerRow]) -> str:
+    """What the first of these rows is a copy of; those of another role are named first."""
+    first = group[0]
+    others = sorted(group[1:], key=lambda row: row.role == first.role)
+    same = "the same pixels" if len({row.sha256 for row in group}) == 1 else "the same image, copied or turned,"
+    named = ", ".join(f"{row.name} ({row.role})" for row in others[:FEW_NAMES])
+    more = f" and {len(others) - FEW_NAMES} more" if len(others) > FEW_NAMES else ""
+    return f"({first.role}) holds {same} as {named}{more}"
 
 
 def _name_problems(listing: Listing) -> Iterator[Problem]:

@@ -10,13 +10,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from synth.checks.ledger import LedgerRow, find_duplicates, ledger_row
+from synth.checks.duplicates import find_duplicates
+from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.generators import Progress
 from synth.io.own import check_own_image, write_own_image
 from synth.parts import PartFinding, contact_sheet, settle_parts
-from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, problems_of_all
+from synth.pipeline.cloud_report import MeasuredCloud, cloud_lines, measured_cloud
+from synth.pipeline.findings import Seen, capped, count_problems, duplicate_problems, part_problems, problems_of_all
 from synth.pipeline.preparation import silent
+from synth.pipeline.scan_report import ScanFacts
 from synth.recipe import source_for
 from synth.sample import Sample
 from synth.sources import list_source
@@ -45,7 +48,8 @@ class Kind:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What `inspect` found. sizes: (height, width) -> images; `train` of a defect type are its shots;
-    `parts`: where each product is, `notes`: what else is inferred, as a run would take it."""
+    `parts`: where each product is, `notes`: what else is inferred, as a run would take it; `scans`, `clouds`: what each
+    organised or unorganised cloud is like."""
 
     path: str
     layout: str | None
@@ -57,6 +61,8 @@ class Report:
     problems: tuple[Problem, ...] = ()
     parts: tuple[PartFinding, ...] = ()
     notes: tuple[str, ...] = ()
+    scans: tuple[ScanFacts, ...] = ()
+    clouds: tuple[MeasuredCloud, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -85,7 +91,8 @@ class Report:
             lines.append(f"  {name}: {kind.train} {role}{kept}, {kind.test} test{masks}")
         lines.extend(f"  {finding.text}" for finding in self.parts)
         lines.extend(f"  {note}" for note in self.notes)
-        if self.sizes:
+        lines.extend(f"  {line}" for line in cloud_lines(self.clouds))
+        if self.sizes and not self.clouds:
             low_size, high_size = (
                 f"{h} x {w}" for h, w in (min(self.sizes, key=math.prod), max(self.sizes, key=math.prod))
             )
@@ -93,7 +100,7 @@ class Report:
             lines.append(f"  height x width: {span}; {self.grey} grey, {self.colour} in colour")
         if self.ignored:
             named = ", ".join(f"{count} {ending}" for ending, count in sorted(self.ignored.items()))
-            lines.append(f"  ignored, being no images: {named}")
+            lines.append(f"  ignored, being no {'clouds' if self.clouds else 'images'}: {named}")
         for severity in ("error", "warning"):
             lines.extend(capped(self.problems, severity))
         lines.append("usable as it is" if self.usable else "not usable yet: mend the errors above")
@@ -120,25 +127,27 @@ def inspect(
         listing = list_source(source)
     except SourceError as problem:
         return Report(str(place), None, problems=(as_problem(problem, Path(place)),))
-    seen, rows = _looked_at(listing, progress)
+    seen, rows, clouds = _looked_at(listing, progress)
     rows = _with_roles(rows, listing, seen, source)
     kinds = _kinds(rows, seen)
     parts, notes = _inferred(listing, source, seen, rows, overlay)
     problems = (
         *problems_of_all(listing, seen),
         *count_problems(listing, {(kind.product, kind.defect): kind.train for kind in kinds}),
-        *duplicate_problems(find_duplicates(rows)),
+        *duplicate_problems(find_duplicates(rows), accept=source.duplicates == "warn"),
+        *part_problems(parts),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
-    told = (*listing.notes, *seen.notes.lines, *notes)
+    told = (*listing.notes, *seen.scans.lines, *seen.notes.lines, *notes)
     sizes = dict(seen.sizes)
     ignored = _ignored(listing)
-    return Report(str(place), listing.layout, kinds, sizes, grey, colour, ignored, problems, parts, told)
+    scans = tuple(seen.scans.scans)
+    return Report(str(place), listing.layout, kinds, sizes, grey, colour, ignored, problems, parts, told, scans, clouds)
 
 
-def _looked_at(listing: Listing, progress: Progress) -> tuple[Seen, list[LedgerRow]]:
-    """Every readable sample; rows of the ledger by id, with the split in place of the role."""
-    seen, rows = Seen(listing.root), []
+def _looked_at(listing: Listing, progress: Progress) -> tuple[Seen, list[LedgerRow], tuple[MeasuredCloud, ...]]:
+    """Every readable sample; rows of the ledger by id, with the split in place of the role; measures of the clouds."""
+    seen, rows, clouds = Seen(listing.root), [], []
     for done, entry in enumerate(listing.entries):
         progress("inspecting", done, len(listing.entries))
         try:
@@ -148,7 +157,9 @@ def _looked_at(listing: Listing, progress: Progress) -> tuple[Seen, list[LedgerR
             continue
         seen.add(sample)
         rows.append(ledger_row(entry.split, sample, likeness(sample)))
-    return seen, sorted(rows, key=lambda row: row.id)
+        if sample.cloud is not None:
+            clouds.append(measured_cloud(sample))
+    return seen, sorted(rows, key=lambda row: row.id), tuple(clouds)
 
 
 def _with_roles(rows: Sequence[LedgerRow], listing: Listing, seen: Seen, source: TreeSource) -> list[LedgerRow]:

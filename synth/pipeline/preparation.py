@@ -8,18 +8,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from synth.checks.ledger import Duplicates, LedgerRow, build_ledger, check_leaks
+from synth.checks.duplicates import Duplicates, check_leaks
+from synth.checks.ledger import LedgerRow, build_ledger
 from synth.errors import SourceError
 from synth.generators import GENERATORS, Progress
 from synth.io.names import check_names, same_name
 from synth.parts import PartFinding, settle_parts
-from synth.pipeline.findings import Seen, below, capped, count_problems, duplicate_problems, problems_of_all
+from synth.pipeline.findings import (
+    Seen,
+    below,
+    capped,
+    count_problems,
+    duplicate_problems,
+    part_problems,
+    problems_of_all,
+)
+from synth.pipeline.scan_report import ScanReport
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.sources import list_source, read_source
 from synth.sources.config import ProceduralSource
 from synth.sources.listing import Listing, samples
 from synth.split import Split, make_split
+
+MEASURED = 8
+"""Scans of a product that are looked at for their table before a run."""
 
 
 class Prepared(NamedTuple):
@@ -37,13 +50,13 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     for is missing, LeakError when an image has two roles."""
     request = recipe.request
     listing = None if isinstance(recipe.source, ProceduralSource) else list_source(recipe.source)
-    seen = Seen(Path() if listing is None else listing.root)
+    seen = Seen(Path() if listing is None else listing.root, scans=ScanReport(MEASURED))
     read = read_source(recipe.source) if listing is None else _seen(samples(listing), seen)
     learns = GENERATORS[recipe.generator.kind].needs_shots
     split = make_split(_counted(read, progress), recipe.source, recipe.seed, request.products, request.defects, learns)
     check_names({(str(s.product), s.defect) for s in (*split.shots, *split.good_images, *split.test)})
     ledger = build_ledger(split.roles, split.hashes)
-    duplicates = check_leaks(ledger)
+    duplicates = check_leaks(ledger, accept=getattr(recipe.source, "duplicates", "error") == "warn")
     if learns:
         shots = [s for s in split.shots if asked(s.product, request.products) and asked(s.defect, request.defects)]
         products = {s.product for s in shots}
@@ -54,13 +67,17 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     validation = [s for s in split.validation if (s.product, s.defect) in kinds]
     wanted = replace(split, shots=shots, good_images=good_images, validation=validation)
     settled, findings = settle_parts(wanted, recipe.source)
-    notes = () if listing is None else _notes(listing, seen, ledger, duplicates)
+    notes = () if listing is None else _notes(listing, seen, ledger, duplicates, findings)
     notes += placement_notes(recipe, settled.good_images)
     return Prepared(settled, ledger, findings, notes)
 
 
 def _notes(
-    listing: Listing, seen: Seen, ledger: Sequence[LedgerRow], duplicates: Sequence[Duplicates]
+    listing: Listing,
+    seen: Seen,
+    ledger: Sequence[LedgerRow],
+    duplicates: Sequence[Duplicates],
+    findings: Sequence[PartFinding],
 ) -> tuple[str, ...]:
     """What was inferred, then the warnings. SourceError for the first error among the problems."""
     learnt = Counter({(row.product, row.defect): 0 for row in ledger})
@@ -68,7 +85,8 @@ def _notes(
     problems = [
         *problems_of_all(listing, seen),
         *(few for few in count_problems(listing, learnt) if few.severity == "warning"),
-        *duplicate_problems(duplicates),
+        *duplicate_problems(duplicates, accept=True),  # or it would have been raised
+        *part_problems(findings),
     ]
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:

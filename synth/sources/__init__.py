@@ -31,7 +31,7 @@ READERS: dict[str, Callable[..., Listing]] = {
 """Layout -> what lists a folder of it. The samples of a listing come from `synth.sources.listing.samples`."""
 
 
-_NOT_READ = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", *IMAGE_FIELDS}
+_NOT_READ = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", "duplicates", *IMAGE_FIELDS}
 """Fields of a `source:` block that no reader takes."""
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from synth.io.units import Unit
+from synth.sources.scan_options import Background, ScanUnit
 
 
 def _count(default: int | None, help_text: str, unit: str = "images", at_least: int = 1) -> Any:
@@ -55,6 +58,14 @@ def _follow_links() -> Any:
     return Field(False, description=help_text)
 
 
+def _duplicates() -> Any:
+    help_text = (
+        "What happens where an image has two roles, such as shot and test: error (the run stops), or warn (it is told "
+        "and accepted)."
+    )
+    return Field("error", description=help_text)
+
+
 def _word(value: Any) -> Any:
     """auto and whole as words: a recipe makes every text of a field that takes a path absolute, these two as well."""
     path = Path(value) if isinstance(value, str | Path) else None
@@ -71,6 +82,51 @@ Foreground = Annotated[
     ),
 ]
 """As every path of a recipe, a relative one starts from the recipe's folder, or from the current one in an override."""
+
+
+class ScanCamera(BaseModel):
+    """The camera behind files that hold a depth a pixel (fx, fy, cx, cy), or the parallel rays behind files that hold a
+    height a pixel (pitch_mm)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fx: float | None = Field(None, description="Focal length along the columns, px; negative for a mirrored image.")
+    fy: float | None = Field(None, description="Focal length along the rows, px.")
+    cx: float | None = Field(None, description="Column of the optical axis; the first pixel's centre is at 0.")
+    cy: float | None = Field(None, description="Row of the optical axis.")
+    step_mm: float | None = Field(None, description="Depth that a step stands for; none = by source.unit.", gt=0)
+    pitch_mm: float | tuple[float, float] | None = Field(
+        None, description="Side of a pixel: one number, or along columns and along rows."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ScanCamera:
+        given = [name for name in ("fx", "fy", "cx", "cy") if getattr(self, name) is not None]
+        if (len(given), self.pitch_mm is None) not in ((4, True), (0, False)):
+            raise ValueError("give either fx, fy, cx and cy, or pitch_mm")
+        if 0 in (self.fx, self.fy):
+            raise ValueError("fx and fy are focal lengths in px, not 0")
+        sides = self.pitch_mm if isinstance(self.pitch_mm, tuple) else (self.pitch_mm or 1.0,)
+        if min(sides) <= 0:
+            raise ValueError("pitch_mm is a length, above 0")
+        return self
+
+
+def _camera() -> Any:
+    help_text = (
+        "How scans are seen: auto (a pinhole or parallel rays, as their grids show), orthographic (parallel rays, as "
+        "of line profilers), or, for files that hold a depth or height a pixel, {fx, fy, cx, cy} in px with step_mm, "
+        "or {pitch_mm}."
+    )
+    return Field("auto", description=help_text)
+
+
+def _background() -> Any:
+    help_text = (
+        "What parts lie on: plane (a table, taken off by its depth), none (all that returned is part), or auto: a "
+        "plane where much of the border or of the frame follows one, none where the border of the frame is empty."
+    )
+    return Field("auto", description=help_text)
 
 
 class FolderSource(BaseModel):
@@ -93,6 +149,7 @@ class FolderSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     good: tuple[str, ...] = Field(
         (),
         description="Folders of good images, by name or path, as patterns; by default good, ok, normal and so on.",
@@ -139,6 +196,7 @@ class MvtecAdSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     orientation: Orientation = "auto"
@@ -160,11 +218,24 @@ class Mvtec3dSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
     inverted_masks: InvertedMasks = "refuse"
+    unit: ScanUnit = Field(
+        "auto",
+        description="Unit of all scans of a product; auto: a median depth of 0.05 to 5 is m, of 50 to 5000 mm, beyond "
+        "um; under parallel rays a width up to 0.5 is m, of 5 to 2000 mm, beyond um.",
+    )
+    camera: Literal["auto", "orthographic"] | ScanCamera = _camera()
+    viewpoint: tuple[float, float, float] | None = Field(
+        None,
+        description="Where the sensor stood, in the frame and unit of the files; under parallel rays any point on its "
+        "side. None: the origin, or where the scans' pixels show that it was.",
+    )
+    background: Background = _background()
 
 
 class EyecandiesSource(BaseModel):
@@ -180,10 +251,12 @@ class EyecandiesSource(BaseModel):
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
     inverted_masks: InvertedMasks = "refuse"
+    background: Background = _background()
 
 
 class CloudSource(BaseModel):
@@ -200,14 +273,32 @@ class CloudSource(BaseModel):
         json_schema_extra={"unit": "points"},
         ge=100,
     )
-    unit: Literal["auto", "m", "cm", "mm", "inch"] = Field(
-        "auto", description="Unit of the files; auto: 20 and more is mm, up to 0.5 is m, between is inch."
+    unit: Unit | dict[str, Unit] = Field(
+        "auto",
+        description="Unit of the files: m, cm, mm, um or inch, or one by pattern as {'*.stl': mm}; auto: the format's, "
+        "or one for all files of a product by their median extent, which is an error where it suits two units.",
+    )
+    columns: tuple[str, ...] = Field(
+        (),
+        description="Columns to read, by name or, of rows without names, in order: x, y, z, nx, ny, nz, r, g, b, "
+        "label, - for one to skip; none = the known names but label, which marks a good part only if it is named here.",
+    )
+    normals: Literal["auto", "file", "flip", "estimate"] = Field(
+        "auto",
+        description="auto: the files' normals, turned where they do not point outwards, or estimated; file: as they "
+        "are; flip: all turned; estimate: fitted to the points.",
+    )
+    viewpoint: tuple[float, float, float] | None = Field(
+        None,
+        description="Where the sensor of a one-sided scan was, in the files' frame and unit: normals point there; none "
+        "= as a PCD says, or (0, 0, 0) where a camera there sees all of it.",
     )
     good_limit: int | None = _count(None, "Good parts used at most of each product, the first by name.", "parts")
     min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
     follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
 
 
 class ProceduralSource(BaseModel):

@@ -11,12 +11,15 @@ conversion keeps. A test sample's defect type is the one of bumps, dents, colors
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from synth.errors import SourceError
 from synth.io.masks import read_mask
-from synth.sources.listing import Entry, Problem, as_problem, is_image
+from synth.sources.listing import Entry, Listing, Problem, as_problem, is_image
 from synth.sources.product_tree import ProductTree, misplaced
+from synth.sources.scan_options import Background, ScanOptions
 
 SPLITS = {"train": "train", "val": "train", "test_public": "test"}
 PRIVATE = "test_private"
@@ -87,4 +90,10 @@ EYECANDIES = ProductTree(
     "wanted <Class>/train/data/000_depth.png",
     PLACES,
 )
-list_eyecandies = EYECANDIES.listing
+
+
+def list_eyecandies(root: str | Path, *, background: Background = "auto", **options: Any) -> Listing:
+    """`ProductTree.listing` with what the samples lie on, as `synth.sources.config.EyecandiesSource` explains it."""
+    listing = EYECANDIES.listing(root, **options)
+    scans = ScanOptions(camera="eyecandies", background=background)
+    return replace(listing, entries=tuple(replace(entry, scan=scans) for entry in listing.entries))

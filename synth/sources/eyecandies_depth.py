@@ -14,9 +14,9 @@ import numpy as np
 from synth.errors import SourceError
 from synth.io.decoding import decode
 from synth.io.regular import read_text
-from synth.io.tiff import checked_depth
 from synth.io.yaml_text import YamlTextError, load_yaml
 from synth.printable import printable
+from synth.sources.scans import checked_returns
 
 FOCAL = 50 / 36
 
@@ -35,7 +35,7 @@ def read_depth(path: Path) -> np.ndarray:
     rows, columns = np.indices(depth.shape)
     cloud = np.stack([(columns - width / 2) / focal * depth, (rows - height / 2) / focal * depth, depth], -1)
     xyz = cloud.astype(np.float32)
-    middle = checked_depth(path, xyz)
+    middle = float(np.median(checked_returns(path, depth[depth > 0])))
     if not 0.05 <= middle <= 5:
         raise SourceError(f"{path}: a median depth of {middle:.4g} cannot be metres; copy its info_depth.yaml again")
     return xyz

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash
 from synth.io.names import as_path, composed, is_utf8
-from synth.io.points import Unit
+from synth.io.points import CloudOptions
 from synth.printable import printable
 from synth.sample import Sample
 from synth.sources.agreement import HALF, Agreement
@@ -27,15 +27,17 @@ from synth.sources.leftovers import told
 from synth.sources.notes import Note
 from synth.sources.problem import Problem
 from synth.sources.reading import UNSAID, Reading, read_pair
+from synth.sources.scan_options import AS_FOUND, ScanOptions
 from synth.sources.walk import unlistable, walk
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One image and its mask, as paths. `defect` None = good; `split` as in Sample; `id` names the product and
-    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud. `cloud`:
-    `file` is a cloud or mesh itself, read as that many points in that unit. `listed`: a split file gives its split.
-    `reading`: what the recipe says about image files. `notes`: what was inferred from its name and folders."""
+    the place below its folder, so that it never depends on what else lies there. `xyz`: its organised cloud, read with
+    the options of `scan`. `cloud`: `file` is a cloud or mesh itself, read so; its `mask` is where its labels come from.
+    `listed`: a split file gives its split. `reading`: what the recipe says about image files. `notes`: what was
+    inferred from its name and folders."""
 
     id: str
     file: Path
@@ -44,7 +46,8 @@ class Entry:
     split: str
     mask: Path | None = None
     xyz: Path | None = None
-    cloud: tuple[int, Unit] | None = None
+    scan: ScanOptions = AS_FOUND
+    cloud: CloudOptions | None = None
     listed: bool = False
     reading: Reading = UNSAID
     notes: tuple[Note, ...] = ()
@@ -100,10 +103,12 @@ def load(entry: Entry) -> Sample:
     """The image and mask behind an entry. A good part has an all-False mask, and so has a defect whose mask file
     is blank. Raises SourceError where a file is unreadable or the mask of a good part marks something."""
     if entry.cloud is not None:
-        return _load_cloud(entry, *entry.cloud)
+        from synth.sources.cloud_samples import load_cloud
+
+        return load_cloud(entry, entry.cloud)
     pair = read_pair(entry.file, entry.mask, entry.reading, alone=entry.xyz is None)
     image, mask = pair.image, pair.mask
-    xyz = None if entry.xyz is None else _read_xyz(entry.xyz, entry.file, mask.shape)
+    xyz, known, notes = (None, {}, ()) if entry.xyz is None else _read_xyz(entry, mask.shape)
     if entry.defect is None and mask.any():
         swapped = ", or say source.inverted_masks: invert where white is the background" if mask.mean() > HALF else ""
         raise SourceError(
@@ -124,59 +129,35 @@ def load(entry: Entry) -> Sample:
             "sha256": content_hash(image),
             "white": pair.white,
             "fits": pair.fits,
-            "notes": pair.notes,
+            "notes": (*pair.notes, *notes),
             "entry": entry,
+            **known,
         },
     )
 
 
-def _read_xyz(path: Path, image: Path, size: tuple[int, ...]) -> np.ndarray:
-    from synth.io.tiff import read_xyz
+def _read_xyz(entry: Entry, size: tuple[int, ...]) -> tuple[np.ndarray, dict[str, Any], tuple[Note, ...]]:
+    """The cloud (H, W, 3) behind an image of that size; what the sample's meta says of it, "scan", "background", and
+    "camera" where the rays are parallel; and what was inferred."""
     from synth.sources.eyecandies_depth import read_depth
+    from synth.sources.scans import read_scan
 
-    xyz = read_depth(path) if path.name.endswith("_depth.png") else read_xyz(path)
+    assert entry.xyz is not None
+    path, options = entry.xyz, entry.scan
+    known: dict[str, Any] = {"background": options.background}
+    notes: tuple[Note, ...] = ()
+    if options.camera == "eyecandies":
+        xyz = read_depth(path)
+    else:
+        scan = read_scan(path, options)
+        xyz, notes = scan.xyz, scan.notes
+        known["scan"] = scan.facts
+        if scan.orthographic:
+            known["camera"] = "orthographic"
     if xyz.shape[:2] != size:
         found, wanted = (f"{h} x {w} (height x width)" for h, w in (xyz.shape[:2], size))
-        raise SourceError(f"{path} is {found}, its image {image} {wanted}; give both at the size of the sensor")
-    return xyz
-
-
-def _load_cloud(entry: Entry, points: int, unit: Unit) -> Sample:
-    """A cloud with an image of it, which stands in wherever images are compared or shown."""
-    from synth.io.cloud_image import rendered
-    from synth.io.points import LEAST_POINTS, read_points
-
-    cloud = read_points(entry.file, points, unit)
-    if len(cloud.points) < LEAST_POINTS:
-        raise SourceError(
-            f"{entry.file} holds {len(cloud.points)} points, wanted at least {LEAST_POINTS}; scan or sample it denser, "
-            "or leave it out with source.exclude"
-        )
-    _check_spread(entry.file, cloud.points)
-    image, mask = rendered(cloud)
-    return Sample(
-        id=entry.id,
-        image=image,
-        mask=mask,
-        cloud=cloud,
-        product=entry.product,
-        defect=entry.defect,
-        split=entry.split,
-        meta={
-            "file": str(entry.file),
-            "mask_file": None,
-            "sha256": content_hash(cloud.points),
-            "white": None,
-            "entry": entry,
-        },
-    )
-
-
-def _check_spread(file: Path, points: np.ndarray) -> None:
-    """SourceError where most points have the place of another, so that the cloud shows no surface."""
-    _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    if np.median(count[place.ravel()]) > 1:
-        raise SourceError(f"{file}: most of its {len(points)} points occur twice or more; remove the duplicates")
+        raise SourceError(f"{path} is {found}, its image {entry.file} {wanted}; give both at the size of the sensor")
+    return xyz, known, notes
 
 
 def reopen(sample: Sample) -> Sample:

@@ -11,6 +11,7 @@ real3d_ad          <product>/train/<k>_template.pcd                     good clo
                    <product>/test/<k>_<defect>.pcd                      synthetic defects
                    <product>/gt/<k>_<defect>.txt                        x y z label in rows, the same points
 
+A cloud that lies far from (0, 0, 0) is written there again, in the frame of its source, with doubles.
 k counts from 0 for each product and defect. Both trees know points and labels alone. Samples with an organised cloud
 give its valid pixels as points, to PLY with their colours.
 """
@@ -80,7 +81,8 @@ def _write_tree(
             kind = file_name(sample.defect, _HALF).replace("_", "")
         stem = name(product, kind, count[product, kind])
         count[product, kind] += 1
-        scaled = Cloud(cloud.points * np.float32(unit), labels=cloud.labels)
+        x, y, z = (unit * place for place in cloud.origin)
+        scaled = Cloud(cloud.points * np.float32(unit), labels=cloud.labels, origin=(x, y, z))
         sink.put(f"{product}/{part}/{stem}.pcd", pcd_bytes(scaled))
         if not good:
             sink.put(f"{product}/{truth}/{stem}.txt", _rows(scaled, separator))
@@ -98,8 +100,8 @@ def _clouds(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Cloud]]:
 
 
 def _rows(cloud: Cloud, separator: str) -> bytes:
-    """x y z label of each point; nine digits give a float32 back exactly."""
+    """x y z label of each point; nine digits give a float32 back exactly, fifteen hold a place far from (0, 0, 0)."""
     labels = np.zeros(len(cloud.points)) if cloud.labels is None else cloud.labels
-    row = separator.join(["%.9g"] * 3 + ["%d"]) + "\n"
-    values = np.column_stack([cloud.points.astype(np.float64), labels])
+    row = separator.join(["%.15g" if any(cloud.origin) else "%.9g"] * 3 + ["%d"]) + "\n"
+    values = np.column_stack([cloud.placed.astype(np.float64), labels])
     return (row * len(values) % tuple(values.ravel().tolist())).encode()

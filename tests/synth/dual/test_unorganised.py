@@ -10,10 +10,11 @@ from synth.dual import DefectSpec, DualSynthesizer
 from synth.dual.config import DualConfig
 from synth.dual.generator import DualGenerator
 from synth.dual.partial import visible
-from synth.dual.surface import outward_normals, prepare_surface
+from synth.dual.surface import prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import GeneratorError, SampleError
 from synth.generators import Request
+from synth.io.outward import oriented
 from synth.sample import Cloud, Sample
 from tests.synth.dual.scans import ball_cloud, scaled, slab_cloud
 
@@ -108,7 +109,7 @@ def test_amplitude_is_metric_whatever_the_density():
 
 def test_normals_point_outward_everywhere_without_being_given():
     points = ball_cloud(normals=False).cloud.points.astype(float)
-    normals = outward_normals(points, cKDTree(points))
+    normals = oriented(points, cKDTree(points)).normals
     assert ((normals * points).sum(1) > 0.99 * RADIUS).all()
 
 
@@ -236,7 +237,7 @@ def test_bad_clouds_are_refused_with_a_remedy():
     for array, words in cases:
         with pytest.raises(SampleError, match=words):
             DualSynthesizer("dent").draw(Sample(id="bad", cloud=Cloud(array.astype(np.float32))), seed=0)
-    with pytest.raises(SampleError, match="a stain shows in colours alone"):
+    with pytest.raises(GeneratorError, match="a stain shows in colours alone"):
         DualSynthesizer("stain").draw(ball_cloud(300), seed=0)
 
 
@@ -255,3 +256,24 @@ def test_cuts_and_bends_of_a_cloud_come_first_and_only_once():
     assert [one.type for one in made.provenance.instances] == ["bend", "dent"]
     with pytest.raises(GeneratorError, match="a cloud takes one of chip, cut, bend"):
         DualSynthesizer(DefectSpec.of("bend", count=(2, 2))).draw(ball()[0], 3)
+
+
+@pytest.mark.parametrize("kind", ["dent", "pits", "hole"])
+def test_no_defect_comes_out_of_the_other_side_of_a_thin_wall(kind):
+    sample = slab_cloud(thickness=0.003)
+    surface = prepare_surface("slab", sample.cloud)
+    deep = DefectSpec.of(kind, amp_mm=(5.0, 6.0), radius_mm=(8.0, 9.0), scale="none")
+    with pytest.raises(GeneratorError, match=f"slab: no {kind} in 20 attempts"):
+        draw_on_cloud(sample, [deep], 1, surface)
+    shallow = DefectSpec.of(kind, amp_mm=(1.5, 2.0), radius_mm=(8.0, 9.0), scale="none")
+    made = draw_on_cloud(sample, [shallow], 1, surface)
+    assert -1e-4 < made.cloud.points[:, 2].min()
+    assert made.cloud.points[:, 2].max() < 0.0031
+
+
+def test_micrometres_written_for_millimetres_are_refused_at_once():
+    spec = DefectSpec.of("dent", amp_mm=(300.0, 500.0), scale="none")
+    with pytest.raises(
+        GeneratorError, match=r"a height of \d+ mm is too much for a part of .*; are amp_mm in millimetres\?"
+    ):
+        draw_on_cloud(ball_cloud(), [spec], 1)

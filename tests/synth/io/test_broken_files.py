@@ -23,10 +23,11 @@ from synth.checks.ledger import LedgerRow, read_ledger, write_ledger
 from synth.errors import SourceError
 from synth.io.images import perceptual_hash, read_image, read_mask
 from synth.io.points import npz_bytes, pcd_bytes, ply_bytes, read_points
-from synth.io.tiff import read_xyz, xyz_bytes
+from synth.io.tiff import xyz_bytes
 from synth.parts import read_parts
 from synth.sample import Cloud
 from synth.sources.eyecandies_depth import read_depth
+from synth.sources.scans import read_scan
 from synth.sources.split_file import read_split_file
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.io.test_decoding import encoded, tiff
@@ -118,8 +119,8 @@ COUNTED: tuple[Kind, ...] = (
     ("a.gif", image("GIF", random_image(1)[..., 0]), read_image),
     ("a.ppm", image("PPM", random_image(1)), read_image),
     ("a_depth.png", DEPTH, depth),
-    ("xyz.tiff", lambda: xyz_bytes(plate(61, 83).xyz), read_xyz),
-    ("deflated.tiff", scan(compression="zlib"), read_xyz),
+    ("xyz.tiff", lambda: xyz_bytes(plate(61, 83).xyz), read_scan),
+    ("deflated.tiff", scan(compression="zlib"), read_scan),
     ("a.ply", lambda: ply_bytes(CLOUD), points),
     ("text.ply", text_rows(PLY), points),
     ("mesh.ply", mesh("ply"), points),

@@ -16,12 +16,12 @@ from synth.checks.ledger import read_ledger
 from synth.errors import SourceError
 from synth.io.images import read_image, read_mask
 from synth.io.points import CLOUDS, MESHES, read_ply, read_points
-from synth.io.tiff import read_xyz
 from synth.parts import read_parts
 from synth.pipeline.inspect import inspect
 from synth.sources import read
 from synth.sources.clouds import list_clouds
 from synth.sources.eyecandies_depth import read_depth
+from synth.sources.scans import read_scan
 from synth.sources.split_file import read_split_file
 from tests.synth.io.test_broken_files import DEPTH
 from tests.synth.trees import folder_tree
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipe
 READERS: dict[str, Callable[[Path], Any]] = {
     "a.png": read_image,
     "mask.png": read_mask,
-    "a.tiff": read_xyz,
+    "a.tiff": read_scan,
     **{f"a{ending}": read_points for ending in CLOUDS + MESHES},
     "own.ply": read_ply,
     "a_depth.png": read_depth,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 
 from synth.errors import SourceError
 from synth.io.points import pcd_bytes
@@ -114,7 +115,7 @@ def test_a_defect_without_rows_is_reported_with_what_is_wanted(tmp_path):
 def test_a_folder_of_mixed_files_is_one_product(tmp_path):
     (tmp_path / "deep").mkdir()
     pcd(tmp_path / "a.pcd", 1000 * POINTS)
-    np.savetxt(tmp_path / "deep" / "b.xyz", POINTS)
+    np.savetxt(tmp_path / "deep" / "b.xyz", 1000 * POINTS)
     (tmp_path / "LICENSE.txt").write_text("free\n")
     samples = list(read(tmp_path, product="ball"))
     assert [(s.product, s.defect, s.split) for s in samples] == [("ball", None, "train")] * 2
@@ -176,3 +177,130 @@ def test_a_run_on_templates_of_real3d_leaves_the_source_as_it_was(tmp_path):
     finished = run(Recipe.model_validate(blocks), tmp_path / "out")
     assert sorted(sample.product for sample in finished.samples()) == ["car", "gem"]
     assert before == {path: path.read_bytes() for path in root.rglob("*.*")}
+
+
+def mulsen_tree(root: Path) -> Path:
+    """<class>/{RGB, Infrared, Pointcloud}; clouds are meshes, and GT holds the points on the defect alone."""
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=15.0)
+    for name in ("capsule", "nut"):
+        cloud = root / name / "Pointcloud"
+        for k in range(3):
+            for place in (f"train/{k}", f"test/good/{k}", f"test/hole/{k}", f"test/color/{k}"):
+                (cloud / place).parent.mkdir(parents=True, exist_ok=True)
+                ball.copy().apply_translation([k + 1.0, 0, 0]).export(cloud / f"{place}.stl")
+                for sensor in ("RGB", "Infrared"):
+                    save(root / name / sensor / f"{place}.png", random_image(k))
+            marked = ball.vertices[ball.vertices[:, 2] > 10] + [k + 1.0, 0, 0]
+            (cloud / "GT" / "hole").mkdir(parents=True, exist_ok=True)
+            np.savetxt(cloud / "GT" / "hole" / f"{k}.txt", marked, delimiter=",", fmt="%.6f")
+        (cloud / "GT" / "hole" / "data.csv").write_text("file,hole\n0,1\n")
+    return root
+
+
+def test_the_tree_of_mulsen_ad_gives_its_clouds_and_says_what_is_left_out(tmp_path):
+    root = mulsen_tree(tmp_path)
+    assert recognise(root) == "clouds"
+    listing = list_tree(root, points=2000)
+    assert {(e.product, e.defect, e.split) for e in listing.entries} == {
+        (product, defect, split)
+        for product in ("capsule", "nut")
+        for defect, split in ((None, "train"), (None, "test"), ("hole", "test"))
+    }
+    assert not listing.errors
+    assert "24 of Infrared, 24 of RGB" in listing.notes[0]
+    assert {problem.what for problem in listing.problems} == {
+        "has 3 clouds of color without any labels, which are not read"
+    }
+    for sample in read(root, points=2000):
+        assert (sample.cloud.labels is not None) == (sample.defect is not None)
+        if sample.defect:
+            high = sample.cloud.points[:, 2] > 0.010
+            assert (sample.cloud.labels == high).mean() > 0.93
+            assert sample.cloud.labels[sample.cloud.points[:, 2] < 0.008].sum() == 0
+
+
+@pytest.mark.parametrize("build", [real3d_tree, shapenet_tree])
+def test_clutter_in_a_tree_of_clouds_is_no_data(tmp_path, build):
+    root = build(tmp_path / "set")
+    plain = [entry.id for entry in list_tree(root).entries]
+    for folder in [root, *root.iterdir(), *root.glob("*/train")]:
+        for name in ("readme.txt", "license.txt", "LICENSE", "README.md", ".DS_Store", "notes.csv", "Thumbs.db"):
+            (folder / name).write_text("see the paper, 2023\n")
+        (folder / "@eaDir").mkdir()
+        (folder / "@eaDir" / "a.pcd").write_bytes(b"x")
+    assert recognise(root) == "clouds"
+    assert [entry.id for entry in list_tree(root).entries] == plain
+    assert not list_tree(root).errors
+
+
+def test_anomaly_shapenet_is_found_from_the_folder_above_its_clouds(tmp_path):
+    root = shapenet_tree(tmp_path).parent
+    (root / "obj" / "cap3").mkdir(parents=True)
+    for k in range(5):
+        trimesh.creation.box((1, 1, 1)).export(root / "obj" / "cap3" / f"cap3_template{k}.obj")
+    assert recognise(root) == "clouds"
+    listing = list_tree(root)
+    assert {entry.product for entry in listing.entries} == {"ashtray0", "cap3"}
+    assert [problem.what for problem in listing.problems] == [
+        "holds 5 images, clouds or meshes that are not where such a tree has them, and not read"
+    ]
+
+
+def test_links_have_their_own_names(tmp_path):
+    real = real3d_tree(tmp_path / "store")
+    (tmp_path / "root").mkdir()
+    for name, target in (("bracket", "car"), ("nut", "gem")):
+        (tmp_path / "root" / name).symlink_to(real / target)
+    listing = list_tree(tmp_path / "root", follow_links=True)
+    assert {(entry.product, entry.defect) for entry in listing.entries} == {
+        (product, defect) for product in ("bracket", "nut") for defect in (None, "bulge", "sink")
+    }
+    (tmp_path / "flat" / "v3").mkdir(parents=True)
+    pcd(tmp_path / "flat" / "v3" / "a.pcd", POINTS)
+    (tmp_path / "flat" / "bottle").symlink_to(tmp_path / "flat" / "v3")
+    assert {sample.product for sample in read(tmp_path / "flat" / "bottle")} == {"bottle"}
+
+
+def test_a_tree_of_real3d_is_in_millimetres_also_where_its_parts_are_small(tmp_path):
+    root = real3d_tree(tmp_path)
+    for file in root.glob("car/train/*.pcd"):
+        pcd(file, 200 * POINTS)  # 6 mm across
+    small = [s for s in read(root) if s.product == "car" and s.split == "train"]
+    assert {round(1e3 * float(np.ptp(s.cloud.points, axis=0).max())) for s in small} == {6}
+    assert {note.text for s in small for note in s.meta["notes"] if note.topic == "unit"} == {
+        "is read in mm, as Real3D-AD is"
+    }
+
+
+def test_good_parts_are_labelled_only_where_it_is_asked_for(tmp_path):
+    rows = np.column_stack([1000 * POINTS, POINTS[:, 2] > 0])
+    np.savetxt(tmp_path / "a.csv", rows, delimiter=",", header="x,y,z,label", comments="")
+    (good,) = read(tmp_path)
+    assert good.cloud.labels is None
+    assert any(note.topic == "labels" for note in good.meta["notes"])
+    (asked,) = read(tmp_path, columns=("x", "y", "z", "label"))
+    np.testing.assert_array_equal(asked.cloud.labels, POINTS[:, 2] > 0)
+
+
+@pytest.mark.parametrize("shape", [(400, 3), (20, 20, 3), (400, 6)])
+def test_an_array_is_a_cloud_by_its_shape_alone(tmp_path, shape):
+    np.save(tmp_path / "a.npy", 1000 * np.resize(POINTS[:400], (400, shape[-1])).reshape(shape))
+    np.save(tmp_path / "embedding.npy", np.zeros(768))
+    (tmp_path / "broken.npy").write_bytes(b"x")
+    assert recognise(tmp_path) == "clouds"
+    assert [entry.file.name for entry in list_tree(tmp_path, unit="mm").entries] == ["a.npy"]
+
+
+def test_arrays_beside_images_are_not_the_data(tmp_path):
+    save(tmp_path / "a.png", random_image(1))
+    np.save(tmp_path / "b.npy", POINTS)
+    assert recognise(tmp_path) == "folder"
+
+
+def test_an_archive_of_arrays_without_a_clear_name_is_refused_naming_them(tmp_path):
+    np.savez(tmp_path / "a.npz", left=1000 * POINTS, right=1000 * POINTS)
+    with pytest.raises(SourceError, match=r"several arrays that may be the points: left float32 \(600, 3\), right"):
+        list(read(tmp_path))
+    np.savez(tmp_path / "a.npz", mesh_scan=1000 * POINTS, id=np.arange(3))
+    (sample,) = read(tmp_path)
+    np.testing.assert_allclose(sample.cloud.points, POINTS, atol=1e-7)

@@ -11,8 +11,8 @@ import pytest
 from scipy import ndimage
 
 from synth.dual import DualSynthesizer
-from synth.dual.frame import fit_camera
 from synth.errors import SourceError
+from synth.io.camera import fit_camera
 from synth.pipeline.runs import run
 from synth.recipe import load_recipe
 from synth.sample import Sample

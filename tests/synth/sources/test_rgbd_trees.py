@@ -12,13 +12,14 @@ import tifffile
 import yaml
 from PIL import Image
 
-from synth.dual.frame import fit_camera
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import SourceError
-from synth.io.tiff import read_xyz, xyz_bytes
+from synth.io.camera import fit_camera
+from synth.io.tiff import xyz_bytes
 from synth.pipeline.inspect import inspect
 from synth.sources import list_tree, read, recognise
 from synth.sources.listing import reopen
+from synth.sources.scans import read_scan
 from tests.synth.dual.scans import plate
 from tests.synth.trees import random_image, save
 
@@ -99,6 +100,27 @@ def test_a_dent_can_be_drawn_on_an_eyecandies_sample(tmp_path):
     assert not made.xyz[sample.xyz[..., 2] == 0].any()
 
 
+def test_the_archive_of_eyecandies_with_what_lies_in_it_is_read_by_the_names_of_its_links(tmp_path):
+    store = eyecandies_tree(tmp_path / "store")
+    data = store / "ChocolateCookie" / "train" / "data"
+    for k in range(3):
+        save(data / f"{k:03}_normals.png", random_image(k, *SIZE))
+        (data / f"{k:03}_pose.txt").write_text("1 0 0 0")
+        (data / f"{k:03}_obj_params.yaml").write_text("a: 1")
+    eyecandies_item(store / "ChocolateCookie" / "test_private" / "data", "00", 9)
+    root = tmp_path / "root"
+    root.mkdir()
+    shutil.copytree(store / "ChocolateCookie", root / ".v3")
+    (root / "Cookie").symlink_to(root / ".v3")
+    for place in (root, data):
+        for name in ("readme.txt", "license.txt", "Thumbs.db", "desktop.ini", ".DS_Store"):
+            (place / name).write_bytes(b"x")
+    listing = list_tree(root)
+    assert not listing.problems
+    assert {entry.product for entry in listing.entries} == {"Cookie"}
+    assert len(listing.entries) == 6
+
+
 EYECANDIES = {
     "no image": (lambda d: (d / "000_image_4.png").unlink(), r"000_depth\.png: has no image; wanted .*000_image_4"),
     "no range": (lambda d: (d / "001_info_depth.yaml").unlink(), r"001_depth\.png has no 001_info_depth\.yaml beside"),
@@ -177,13 +199,13 @@ def test_a_scan_whose_neighbour_is_missing_is_reported_with_what_is_wanted(tmp_p
     assert len(found) == 2
 
 
-def test_good_scans_alone_are_usable_and_the_doctor_says_by_what(tmp_path):
+def test_good_scans_alone_are_usable_and_no_shots_are_asked_for(tmp_path):
     root = mvtec_3d_tree(tmp_path)
     shutil.rmtree(root / "bagel" / "test")
     report = inspect(root)
     assert report.usable
-    assert "shows no defect" in str(report)
-    assert "kind dual" in str(report)
+    assert "shows no defect" not in str(report)
+    assert "3 scans in m; parts of" in str(report)
     assert not report.ignored
 
 
@@ -200,21 +222,13 @@ def few_returns() -> np.ndarray:
     return xyz
 
 
-def with_nan() -> np.ndarray:
-    xyz = plate().xyz.copy()
-    xyz[9, 9, 2] = np.nan
-    return xyz
-
-
 SCANS = {
-    "NaN": (with_nan, "holds NaN or infinite coordinates; write"),
     "no return at all": (lambda: np.zeros((61, 83, 3), np.float32), "holds no point at all; scan it again"),
     "few returns": (few_returns, "holds 9 points, wanted at least 100"),
-    "behind the camera": (lambda: -plate().xyz, "holds no point at all"),
-    "beyond float32": (lambda: plate().xyz.astype(np.float64) * 1e300, "holds NaN or infinite coordinates"),
+    "beyond float32": (lambda: plate().xyz.astype(np.float64) * 1e300, "does not go with its product's other scans"),
     "complex numbers": (lambda: plate().xyz.astype(np.complex64), "is complex64 .*, wanted height x width x 3"),
-    "depth alone": (lambda: plate().xyz[..., 2], "wanted height x width x 3 coordinates"),
-    "centimetres": (lambda: plate().xyz * 100, "is neither metres nor millimetres; convert it"),
+    "depth alone": (lambda: plate().xyz[..., 2], "holds one depth a pixel; give the camera as source.camera"),
+    "centimetres": (lambda: plate().xyz * 100, r"a median depth of 29 does not go with its product's other scans"),
     "another size than the image": (lambda: plate(50, 70).xyz, "is 50 x 70 .*its image .*61 x 83"),
 }
 
@@ -233,10 +247,10 @@ def test_a_scan_that_cannot_be_used_stops_the_read_with_its_name(tmp_path, name)
 def test_a_file_that_is_no_tiff_is_refused(tmp_path):
     (tmp_path / "a.tiff").write_bytes(b"II*\0 and then nothing")
     with pytest.raises(SourceError, match=r"a\.tiff cannot be read as a TIFF"):
-        read_xyz(tmp_path / "a.tiff")
+        read_scan(tmp_path / "a.tiff")
     (tmp_path / "a.tiff").write_bytes(xyz_bytes(plate().xyz)[:700])
     with pytest.raises(SourceError, match=r"a\.tiff cannot be read as a TIFF"):
-        read_xyz(tmp_path / "a.tiff")
+        read_scan(tmp_path / "a.tiff")
 
 
 def test_a_mask_of_eyecandies_that_cannot_be_read_is_reported_with_the_rest(tmp_path):
@@ -261,4 +275,4 @@ def test_a_tiff_that_inflates_beyond_its_size_is_refused(tmp_path, compression):
             for tag in ("ImageLength", "RowsPerStrip"):
                 file.pages[0].tags[tag].overwrite(61)
     with pytest.raises(SourceError, match=r"a\.tiff cannot be read as a TIFF \((a strip holds more|its compression)"):
-        read_xyz(tmp_path / "a.tiff")
+        read_scan(tmp_path / "a.tiff")
