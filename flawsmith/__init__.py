@@ -6,7 +6,8 @@
     flawsmith.write(samples, "out", format="parquet")      # any samples, not only a run's
     sample = flawsmith.dual.DualSynthesizer("dent").draw(good_sample, seed=7)
 
-Each name is imported on its first use, so that `import flawsmith` costs nothing. Measuring is in the package `eval`.
+Each name is imported on its first use, so that `import flawsmith` costs nothing. Measuring is in the package `eval`,
+here `flawsmith.eval`; ImportError where a module of yours has the name of one of our packages and comes first.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from synth import __version__
+from flawsmith._own import check_own
 
 if TYPE_CHECKING:
-    from synth import dual
+    import eval
+    from synth import __version__, dual
     from synth.pipeline.runs import Run, run
     from synth.recipe import load_recipe
     from synth.sample import Cloud, Provenance, Sample
     from synth.sources import read
     from synth.writers import write
 
-__all__ = ["Cloud", "Provenance", "Run", "Sample", "__version__", "dual", "load_recipe", "read", "run", "write"]
+__all__ = ["Cloud", "Provenance", "Run", "Sample", "__version__", "dual", "eval", "load_recipe", "read", "run", "write"]
 
 _HOMES = {
+    "__version__": "synth",
     "Cloud": "synth.sample",
     "Provenance": "synth.sample",
     "Run": "synth.pipeline.runs",
@@ -39,11 +42,13 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "dual":
-        return import_module("synth.dual")
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'flawsmith' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    check_own("synth")
+    if name == "eval":
+        check_own("eval")
+        return import_module("eval")
+    return import_module("synth.dual") if name == "dual" else getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

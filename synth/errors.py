@@ -35,6 +35,12 @@ class WriterError(FlawsmithError):
     """An output place or format that cannot be written."""
 
 
+class DiskFull(WriterError):
+    """A place with no room for what is written: work that began well, so exit code 1."""
+
+    exit_code = 1
+
+
 class GeneratorError(FlawsmithError):
     """A generator that cannot do what was asked, such as a base model of another layout."""
 

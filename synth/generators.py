@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from synth.errors import GeneratorError
-from synth.io.images import SUFFIXES, content_hash
+from synth.errors import GeneratorError, SourceError
+from synth.io.images import SUFFIXES, content_hash, read_image
 from synth.sample import Origin, Provenance, Sample
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ class Request:
 
 class Generator(Protocol):
     """Learns from a few defective shots and good parts, then draws labelled defects."""
+
+    def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
+        """GeneratorError for whatever `fit` or `draw` would refuse of them, or of the files that the config names;
+        before anything is written. names: of all products and defect types of the source."""
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Learn. Continues from what an interrupted call left in the generator's folder; no-op when complete. Good
@@ -141,6 +145,15 @@ def unplaced(request: Request, generator: str, good: Sample) -> Sample:
     blank = np.zeros(good.image.shape[:2], bool)
     failure = "no place was found where its surroundings fit"
     return sample_of(request, generator, good, good.image, blank, None, failure=failure)
+
+
+def check_textures(folder: Path | None) -> None:
+    """GeneratorError where an image of a folder of textures cannot be read; nothing where no folder is named."""
+    for file in () if folder is None else texture_files(folder):
+        try:
+            read_image(file)
+        except SourceError as problem:
+            raise GeneratorError(f"generator.textures: {problem}") from problem
 
 
 def texture_files(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ estimate is a help and no judge: it is dropped, and the finding says so, where i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from synth.errors import SourceError
 from synth.foreground import Learnt, Look, learn
 from synth.io.atomic import write_whole
 from synth.io.images import content_hash, read_mask
-from synth.io.json_text import JsonTextError, load_json
+from synth.io.json_text import JsonTextError, json_text, load_json
 from synth.io.regular import read_text, reason
 from synth.io.thumbnails import data_uri, outline
 from synth.io.user_masks import stretch
@@ -168,7 +167,7 @@ def write_parts(
             height, width = image.shape[:2]
             shown.append(ShownPart(finding.product, good.id, width, height, data_uri(image, THUMBNAIL), path_of_part))
     kept = {"findings": [asdict(f) for f in findings], "shown": [asdict(s) for s in shown], "notes": list(notes)}
-    write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False).encode())
+    write_whole(path, json_text(kept, indent=1, ensure_ascii=False).encode())
 
 
 def read_parts(path: Path) -> KeptParts | None:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from synth.errors import SampleError
+from synth.printable import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class Cloud:
         return self.points.astype(np.float64) + self.origin if any(self.origin) else self.points
 
     def __post_init__(self) -> None:
-        n = len(self.points)
+        n = len(self.points) if isinstance(self.points, np.ndarray) else 0
+        if self.points is None:
+            raise SampleError("cloud: points is null, wanted a numpy array of float32")
         _check("cloud", "points", self.points, np.float32, (n, 3))
         _check("cloud", "normals", self.normals, np.float32, (n, 3))
         _check("cloud", "colors", self.colors, np.uint8, (n, 3))
@@ -121,10 +124,14 @@ class Sample:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("id", "product", "defect", "split"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name == "id"):
+                raise SampleError(f"a sample's {name} is {shown(value)}, wanted text")
+        if not isinstance(self.cloud, Cloud | None):
+            raise SampleError(f"{self.id}: cloud is {shown(self.cloud)}, wanted a Cloud")
         grids = {"image": self.image, "mask": self.mask, "xyz": self.xyz}
-        size = next((a.shape[:2] for a in grids.values() if a is not None), None)
-        if size is None:
-            return
+        size = next((a.shape[:2] for a in grids.values() if isinstance(a, np.ndarray)), (0, 0))
         _check(self.id, "image", self.image, np.uint8, (*size, 3))
         _check(self.id, "mask", self.mask, np.bool_, size)
         _check(self.id, "xyz", self.xyz, np.float32, (*size, 3))
@@ -133,6 +140,8 @@ class Sample:
 def _check(owner: str, name: str, array: np.ndarray | None, dtype: type, shape: tuple[int, ...]) -> None:
     if array is None:
         return
+    if not isinstance(array, np.ndarray):
+        raise SampleError(f"{owner}: {name} is {shown(array)}, wanted a numpy array of {np.dtype(dtype).name}")
     if array.dtype != dtype or array.shape != shape:
         wanted = f"{np.dtype(dtype).name} {shape}"
         raise SampleError(f"{owner}: {name} is {array.dtype} {array.shape}, wanted {wanted}")

@@ -24,6 +24,7 @@ from synth.checks.duplicates import Duplicates, find_duplicates, joined
 from synth.checks.ledger import LedgerRow, ledger_row
 from synth.errors import SourceError
 from synth.io.images import content_hash, perceptual_hash
+from synth.io.names import same_name
 from synth.sample import Sample
 from synth.sources.config import ProceduralSource, SourceConfig
 from synth.sources.listing import closed, reopen
@@ -252,13 +253,17 @@ def _check_enough(
         raise SourceError(
             f"{here} has no defective samples to learn from; add a folder <defect type>/ of 3 or more with masks"
         )
-    asked = {k for k in kinds if (products == "all" or k[0] in products) and (defects == "all" or k[1] in defects)}
+    asked = {k for k in kinds if _asked(k[0], products) and _asked(str(k[1]), defects)}
     for product in sorted({product for product, _ in asked}):
         if not any(sample.product == product for sample in split.good_images):
             raise SourceError(
                 f"{here} has no good images of {product} to draw defects onto; put 20 or more into a folder good"
             )
     _check_shots(here, split, sorted(asked, key=str), getattr(source, "min_shots", 1))
+
+
+def _asked(name: str, wanted: Wanted) -> bool:
+    return wanted == "all" or any(same_name(name, other) for other in wanted)
 
 
 def _place(source: SourceConfig) -> str:
@@ -268,7 +273,7 @@ def _place(source: SourceConfig) -> str:
 def _check_known(here: str, what: str, wanted: Wanted, known: Collection[str]) -> None:
     """SourceError for a name that was asked for and is not there."""
     for name in () if wanted == "all" else wanted:
-        if name not in known:
+        if not any(same_name(name, other) for other in known):
             raise SourceError(f"{here} has no {what} {name!r}; {did_you_mean(name, sorted(known))}")
 
 

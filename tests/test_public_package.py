@@ -30,7 +30,7 @@ def test_a_public_name_is_the_one_of_its_room(name):
 
 
 def test_every_public_name_is_listed_and_another_one_is_refused():
-    assert set(flawsmith.__all__) == set(dir(flawsmith)) == NAMES.keys() | {"__version__", "dual"}
+    assert set(flawsmith.__all__) == set(dir(flawsmith)) == NAMES.keys() | {"__version__", "dual", "eval"}
     assert flawsmith.dual.DualSynthesizer("dent")
     with pytest.raises(AttributeError, match="'flawsmith' has no attribute 'draw'"):
         flawsmith.draw  # noqa: B018

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from eval.segmenters.training import Trained, discard_checkpoints, new_network, 
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.atomic import replacing
+from synth.io.json_text import json_text
 from synth.sample import Sample
 from synth.training.checkpoint import read_state, write_state
 
@@ -72,7 +72,7 @@ class Segmenter:
         settings["trained"] = self.trained.to_json()
         write_state(folder / _WEIGHTS, self.weights(), settings)
         with replacing(folder / _SETTINGS) as temporary:
-            temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+            temporary.write_text(json_text(settings, indent=1), encoding="utf-8")
         discard_checkpoints(folder)
 
     def _known(self) -> Trained:

@@ -37,6 +37,7 @@ from eval.study.training_side import TrainingSide, read_training_side
 from eval.study.trainings import Training, run_all
 from synth.errors import EvalError
 from synth.generators import Progress
+from synth.io.json_text import json_text
 from synth.io.own import check_free
 from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.places import placeless
@@ -173,7 +174,7 @@ def _place(folder: Path, segmenter: str, training_set: str, seed: int) -> Path:
 
 def _claim(folder: Path, compared: dict[str, Any]) -> None:
     """Write what is compared, or see that the folder holds the same."""
-    wanted = json.loads(json.dumps(compared))
+    wanted = json.loads(json_text(compared))
     path = folder / MARK
     if not path.exists():
         write_sealed(path, wanted)

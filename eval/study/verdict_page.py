@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from eval.study.judging import LABELS, NO_VALIDATION, Gain, Verdict
 from synth.io.atomic import replacing
+from synth.io.json_text import json_text
 from synth.printable import printable
 
 _COLOURS = {"helps": "#1a7f37", "hurts": "#b42318", "no evidence": "#57606a", "too few images": "#57606a"}
@@ -58,7 +58,7 @@ def as_plot(judged: Verdict) -> str:
 def write_pages(judged: Verdict, folder: Path) -> None:
     """verdict.json, verdict.md and verdict.svg."""
     pages = {
-        "verdict.json": json.dumps(judged.to_json(), indent=1),
+        "verdict.json": json_text(judged.to_json(), indent=1),
         "verdict.md": as_markdown(judged),
         "verdict.svg": as_plot(judged),
     }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.placing.config import PLACEMENT, TURN, Trust, Turn
+from synth.printable import shown
 
 Range = tuple[float, float]
 
@@ -30,7 +31,7 @@ class BaselineConfig(BaseModel):
         for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, tuple) and not 0 < value[0] <= value[1]:
-                raise ValueError(f"{name} is {value}, wanted two positive numbers, the smaller one first")
+                raise ValueError(f"{name} is {shown(value)}, wanted two positive numbers, the smaller one first")
         return self
 
 

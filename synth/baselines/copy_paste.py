@@ -6,13 +6,13 @@ the good image, the place, the turn and the size, within what the product allows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from synth.baselines.config import CopyPasteConfig
-from synth.baselines.painter import Material
+from synth.baselines.painter import Material, check_material
 from synth.generators import Progress, Request, sample_of, unplaced
 from synth.parts import part_of
 from synth.placing.paste import paste
@@ -28,6 +28,10 @@ class CopyPasteGenerator:
         self._config = config
         self._material = Material([], [])
         self._surroundings: dict[str, Surroundings] = {}
+
+    def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
+        """GeneratorError where a product has no good image."""
+        check_material(shots, good_images)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Look at shots and good parts."""

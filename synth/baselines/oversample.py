@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from synth.baselines.config import OversampleConfig
-from synth.baselines.painter import Material
+from synth.baselines.painter import Material, check_material
 from synth.generators import Progress, Request, origin_of
 from synth.sample import Provenance, Sample
 
@@ -17,6 +17,10 @@ class OversampleGenerator:
 
     def __init__(self, config: OversampleConfig, folder: Path | None = None, seed: int = 0) -> None:
         self._material = Material([], [])
+
+    def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
+        """GeneratorError where a product has no good image."""
+        check_material(shots, good_images)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Keep the shots at hand."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from synth.errors import GeneratorError
-from synth.generators import Progress, Request, sample_of
+from synth.generators import Progress, Request, check_textures, sample_of
 from synth.parts import part_of
 from synth.placing.matcher import image_of
 from synth.sample import Sample
-from synth.sources.listing import reopen
+from synth.sources.listing import has_image, reopen
 
 Pair = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""
@@ -57,12 +58,27 @@ class Material:
         return found
 
 
+def check_material(shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
+    """GeneratorError for a product without good images, and for samples without an image."""
+    material = Material(shots, good_images)
+    for product in sorted({str(shot.product) for shot in shots}):
+        material.good_images(product)
+    for sample in (*shots, *good_images):
+        if not has_image(sample):
+            raise GeneratorError(f"{sample.id} has no image; baselines paint on images")
+
+
 class PaintGenerator:
     """A baseline that learns nothing: `paint` puts a defect on a good part, from the request's seed alone."""
 
-    def __init__(self, name: str, paint: Paint) -> None:
-        self._name, self._paint = name, paint
+    def __init__(self, name: str, paint: Paint, textures: Path | None = None) -> None:
+        self._name, self._paint, self._textures = name, paint, textures
         self._material = Material([], [])
+
+    def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
+        """GeneratorError where a product has no good image, and for a texture that cannot be read."""
+        check_material(shots, good_images)
+        check_textures(self._textures)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Keep shots and good parts at hand."""

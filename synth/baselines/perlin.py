@@ -29,7 +29,7 @@ Texture = Callable[[Scene, np.random.Generator], np.ndarray]
 
 def generator(config: PerlinConfig, folder: Path | None = None, seed: int = 0) -> PaintGenerator:
     """The generator of kind "perlin"."""
-    return PaintGenerator("perlin", perlin(config))
+    return PaintGenerator("perlin", perlin(config), config.textures)
 
 
 def perlin(config: PerlinConfig) -> Paint:

@@ -1,5 +1,6 @@
 """`python -m synth.cli` is `flawsmith`."""
 
-from synth.cli.main import app
+from flawsmith.__main__ import main
 
-app(prog_name="flawsmith")
+if __name__ == "__main__":
+    main()

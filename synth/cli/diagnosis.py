@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from synth.cli.arguments import AsJson, Overrides
 from synth.cli.terminal import Bars, print_report, put, say
+from synth.io.json_text import json_text
 
 
 def inspect(
@@ -41,7 +41,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = examine()
     if as_json:
-        put(json.dumps([finding.to_json() for finding in findings], indent=2) + "\n")
+        put(json_text([finding.to_json() for finding in findings], indent=2) + "\n")
     else:
         say(*(line for finding in findings for line in finding.lines()))
     if any(finding.state == "broken" for finding in findings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,8 @@ from typing import Annotated
 import typer
 
 from synth.cli.arguments import Overrides, RecipeName
-from synth.cli.terminal import put, say
+from synth.cli.terminal import knows, put, say
+from synth.io.json_text import json_text
 from synth.io.names import own_name
 
 app = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
@@ -41,7 +41,9 @@ def show(recipe: RecipeName, overrides: Overrides = []) -> None:  # noqa: B006
     """The recipe with every default filled in."""
     from synth.recipe import load_recipe
 
-    put(load_recipe(recipe, overrides).to_yaml())
+    loaded = load_recipe(recipe, overrides)
+    text = loaded.to_yaml()
+    put(text if knows(text) else loaded.to_yaml(plain=True))
 
 
 @app.command()
@@ -49,4 +51,4 @@ def schema() -> None:
     """The JSON schema of recipes, with the meaning and unit of every value; editors complete from it."""
     from synth.recipe import Recipe
 
-    put(json.dumps(Recipe.model_json_schema(), indent=2) + "\n")
+    put(json_text(Recipe.model_json_schema(), indent=2) + "\n")

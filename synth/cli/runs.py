@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from enum import Enum
@@ -14,6 +13,7 @@ import typer
 from synth.cli.arguments import AsJson, Out, Overrides, RecipeName, RunPath, beside
 from synth.cli.terminal import Bars, print_report, put, say
 from synth.errors import RecipeError
+from synth.io.json_text import json_text
 
 if TYPE_CHECKING:
     from synth.cli.summary import Summary
@@ -46,7 +46,7 @@ def demo(out: Out = None, as_json: AsJson = False) -> None:
         if not as_json:
             say(*summaries[answer].lines(), "")
     if as_json:
-        put(json.dumps({answer: summary.to_json() for answer, summary in summaries.items()}, indent=2) + "\n")
+        put(json_text({answer: summary.to_json() for answer, summary in summaries.items()}, indent=2) + "\n")
 
 
 def run(

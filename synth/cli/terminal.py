@@ -4,13 +4,13 @@ gone ends a run."""
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO, cast
 
+from synth.io.json_text import json_text
 from synth.printable import printable
 
 if TYPE_CHECKING:
@@ -27,11 +27,9 @@ class Report(Protocol):
 
 def say(*lines: str, error: bool = False) -> None:
     """Print lines for people; whatever a name has in it, none becomes two lines. stderr may fail, stdout may not."""
-    stream = sys.stderr if error else sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
     text = "".join(f"{printable(line)}\n" for line in lines)
     with suppress(*([OSError, ValueError] if error else [])):
-        _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
+        _write(sys.stderr if error else sys.stdout, text)
 
 
 def put(text: str) -> None:
@@ -39,10 +37,15 @@ def put(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def knows(text: str) -> bool:
+    """Whether stdout has every letter of a text."""
+    return _known(sys.stdout, text) == text
+
+
 def print_report(report: Report, as_json: bool) -> None:
     """Print a report for people, or its `to_json()` for programs."""
     if as_json:
-        put(json.dumps(report.to_json(), indent=2) + "\n")
+        put(json_text(report.to_json(), indent=2) + "\n")
     else:
         say(*report.lines())
 
@@ -113,12 +116,17 @@ def forsake(stream: TextIO) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    """Write at once, or forsake the stream and raise the error."""
+    """Write at once, letters that the stream does not know as escapes; or forsake the stream and raise the error."""
     if stream is None:
         return
     try:
-        stream.write(text)
+        stream.write(_known(stream, text))
         stream.flush()
     except (OSError, ValueError):
         forsake(stream)
         raise
+
+
+def _known(stream: TextIO, text: str) -> str:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

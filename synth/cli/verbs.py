@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperGroup
@@ -19,6 +20,7 @@ from typer.exceptions import Abort, Exit, TyperException
 from synth.cli.stopping import Stopped, farewell, heeding
 from synth.cli.terminal import forsake, say
 from synth.errors import FlawsmithError
+from synth.io.atomic import explain, is_full
 from synth.printable import printable
 
 DEBUG = "--debug"
@@ -28,8 +30,6 @@ _MEMORY = (
 )
 _REFUSALS = {
     errno.ENOMEM: _MEMORY,
-    errno.ENOSPC: "the disk is full; free some space or choose another --out, then run the same command",
-    errno.EDQUOT: "your share of the disk is used up; free some space or choose another --out",
     errno.EIO: "the disk or device failed to read or write; check it before you trust what is on it",
     errno.EMFILE: "too many files are open; allow more with: ulimit -n 4096",
     errno.ENFILE: "too many files are open on this machine; close other programs",
@@ -44,6 +44,8 @@ class Verbs(TyperGroup):
     _debug = False
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a help page is not written by `say`
+            sys.stdout.reconfigure(errors="backslashreplace")
         with heeding():
             try:
                 return super().main(*args, **kwargs)
@@ -78,8 +80,13 @@ def sentences(error: Exception) -> list[str]:
     if isinstance(error, FlawsmithError):
         return error.lines()
     where = f"(run again with {DEBUG} to see where)"
+    file = error.filename if isinstance(error, OSError) else None
+    if file and is_full(error):
+        return [f"{file}: {explain(error, Path(str(file)))} {where}"]
+    if is_full(error):  # stdout, or a library that does not say where it wrote
+        return [f"the disk is full; free some space or choose another --out, then run the same command {where}"]
     if isinstance(error, OSError) and error.errno in _REFUSALS:
-        return [f"{f'{error.filename}: ' if error.filename else ''}{_REFUSALS[error.errno]} {where}"]
+        return [f"{f'{file}: ' if file else ''}{_REFUSALS[error.errno]} {where}"]
     # torch has no class of its own for the memory of a CPU; joblib's is for a worker that the system ended.
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"MemoryError", "OutOfMemoryError", "TerminatedWorkerError"} or "allocate memory" in str(error):

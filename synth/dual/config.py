@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.dual.numbers import Difficulty
 from synth.dual.spec import DefectSpec, TypeName
+from synth.suggest import did_you_mean
 
 
 class DualConfig(BaseModel):
@@ -50,7 +51,7 @@ class DualConfig(BaseModel):
     def _specs_are_sound(self) -> DualConfig:
         for name in self.defects:
             if name not in self.types:
-                raise ValueError(f"defects names {name!r}, which is not among types: {', '.join(self.types)}")
+                raise ValueError(f"defects names {name!r}, which is not among types; {did_you_mean(name, self.types)}")
         self.specs()
         return self
 

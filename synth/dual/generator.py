@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import GeneratorError, SampleError
 from synth.generators import Progress, Request, origin_of
 from synth.io.cloud_image import image_of_defect
-from synth.io.user_masks import read_region, stretch
+from synth.io.user_masks import check_room, check_shape, read_region, stretch
 from synth.sample import Provenance, Sample
-from synth.sources.listing import has_cloud, has_xyz, reopen
+from synth.sources.listing import has_cloud, has_xyz, reopen, size_of
 
 GOOD_IMAGES_TRIED = 5
 
@@ -34,14 +34,19 @@ class DrawnOnGoodImages:
             one.share(shared)
         self._good_images: dict[str, list[Sample]] = {}
 
-    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Keep the good images. GeneratorError for one without geometry."""
-        self._good_images = {}
-        for good in sorted(good_images, key=lambda one: one.id):
+    def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
+        """GeneratorError for a good sample without geometry."""
+        for good in good_images:
             if not (has_xyz(good) or has_cloud(good)):
                 raise GeneratorError(
                     f"{good.id} has an image alone, this generator needs depth: read a source with xyz or clouds"
                 )
+
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the good images. GeneratorError as `check` raises it."""
+        self.check(shots, good_images, ())
+        self._good_images = {}
+        for good in sorted(good_images, key=lambda one: one.id):
             self._good_images.setdefault(str(good.product), []).append(good)
 
     def surroundings(self, product: str) -> None:
@@ -110,14 +115,26 @@ class DualGenerator(DrawnOnGoodImages):
         baseline = 1e-3 * config.baseline_mm
         specs = config.specs().items()
         super().__init__("dual", {name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})
+        self._region_file = config.legal_region
         self._region = None if config.legal_region is None else read_region(config.legal_region)
 
-    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
-        """Keep the good images. GeneratorError for one without geometry, or for a legal region on clouds, which have no
-        image that it could be laid over."""
+    def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
+        """GeneratorError for a good sample without geometry, for a legal region on clouds, which have no image that it
+        could be laid over, and for one that fits no scan or leaves no place on any."""
+        super().check(shots, good_images, names)
+        if self._region is None:
+            return
         for good in good_images:
-            if self._region is not None and not has_xyz(good):
+            if not has_xyz(good):
                 raise GeneratorError(f"{good.id} is a cloud; generator.legal_region is for RGB-D scans, leave it out")
+        what = f"generator.legal_region: {self._region_file}"
+        check_shape(what, self._region.shape, map(size_of, good_images))
+        scans = (reopen(good).xyz for good in good_images)
+        check_room(what, self._region, (xyz[..., 2] > 0 for xyz in scans if xyz is not None))
+
+    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
+        """Keep the good images. GeneratorError as `check` raises it."""
+        self.check(shots, good_images, ())
         super().fit(shots, good_images, progress)
 
     def _opened(self, good: Sample) -> Sample:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from synth.printable import shown
 
 Kernel = Literal["cosine", "gauss", "sphere", "crater", "mound", "flat"]
 Place = Literal["uniform", "curved", "edge", "flat", "mask"]
@@ -23,6 +25,15 @@ AREA: dict[Difficulty, float] = {"easy": 1.0, "medium": 0.6, "hard": 0.35}
 
 def _mm(default: Range, help_text: str) -> Any:
     return Field(default, description=help_text, json_schema_extra={"unit": "mm, from and to"})
+
+
+def refuse_yes(values: Any, schema: type[BaseModel]) -> None:
+    """ValueError for a yes or no where the schema wants a number, which pydantic takes for 1 or 0."""
+    for name, value in values.items() if isinstance(values, dict) else ():
+        info = schema.model_fields.get(name)
+        given = value if isinstance(value, list | tuple) else [value]
+        if info is not None and info.annotation is not bool and any(isinstance(one, bool) for one in given):
+            raise ValueError(f"{name} is {shown(value)}, wanted numbers")
 
 
 class Numbers(BaseModel):
@@ -50,6 +61,12 @@ class Numbers(BaseModel):
     scale: Literal["size", "none"] = Field("size", description="Multiply mm by the part's diagonal / 100 mm, or not.")
     difficulty: Difficulty | None = Field(None, description="Set height by a signal-to-noise target, and shrink.")
     min_snr: float = Field(3.0, description="Least height over depth noise; lower draws are raised to it.", ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_yes(cls, values: Any) -> Any:
+        refuse_yes(values, cls)
+        return values
 
     @field_validator("amp_mm", "radius_mm", "width_mm", "length_mm", "aspect", "number", "count", "angle_deg")
     @classmethod

@@ -24,6 +24,7 @@ from synth.dual.spec import DefectSpec
 from synth.dual.surface import Surface, prepare_surface
 from synth.dual.unorganised import draw_on_cloud
 from synth.errors import GeneratorError, SampleError
+from synth.printable import shown
 from synth.sample import Sample
 
 BASELINE = 0.1
@@ -43,7 +44,7 @@ class DualSynthesizer:
         baseline: float = BASELINE,
         partial: bool = False,
     ) -> None:
-        given = [defects] if isinstance(defects, str | DefectSpec) else list(defects)
+        given = list(defects) if isinstance(defects, Sequence) and not isinstance(defects, str) else [defects]
         self.specs = [spec if isinstance(spec, DefectSpec) else _spec(spec) for spec in given]
         self.baseline = baseline
         self.partial = partial
@@ -53,6 +54,8 @@ class DualSynthesizer:
     def draw(self, sample: Sample, seed: int) -> Sample:
         """The sample with its defects: image, xyz or cloud, mask; instances and their masks are in its provenance.
         GeneratorError, with the last reason, where no draw succeeds."""
+        if not isinstance(sample, Sample):
+            raise GeneratorError(f"a sample is {shown(sample)}, wanted a Sample, as flawsmith.read gives them")
         if sample.xyz is None and sample.cloud is not None:
             drawn = draw_on_cloud(sample, self._wanted(seed), seed, self.surface(sample))
             return partial_view(drawn, stream(seed, "view")) if self.partial else drawn
@@ -92,6 +95,8 @@ def _prepared_surface(sample: Sample) -> Surface:
 
 
 def _spec(name: str) -> DefectSpec:
+    if not isinstance(name, str):
+        raise GeneratorError(f"a defect is {shown(name)}, wanted the name of a type or a DefectSpec")
     try:
         return DefectSpec.of(name)
     except ValidationError as error:

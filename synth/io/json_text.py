@@ -1,8 +1,9 @@
-"""JSON from users' files: every way in which it can be wrong is one exception."""
+"""JSON from users' files: every way in which it can be wrong is one exception. And JSON that every reader takes."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 
@@ -24,3 +25,19 @@ def load_json(text: str) -> Any:
         raise JsonTextError("it is nested too deeply") from problem
     except ValueError as problem:
         raise JsonTextError(str(problem)) from problem
+
+
+def json_text(content: Any, **options: Any) -> str:
+    """`json.dumps` of it, with null for each number that is not finite, which JSON does not know."""
+    try:
+        return json.dumps(content, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(_finite(content), allow_nan=False, **options)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from synth.errors import SourceError
+from synth.errors import FlawsmithError, SourceError
+from synth.printable import shown
 
 GOOD = "good"
 """The folder of good images in every layout that is written."""
 
 
-def file_name(name: str) -> str:
-    """A name that every file system and archive takes; letters, digits, space, dot, dash and underscore stay."""
-    return re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"
+LONGEST = 220
+"""Bytes of a name: file systems take 255, of which endings, a part of a hash and marks of a temporary file take 35."""
+
+
+def file_name(name: str, longest: int = LONGEST) -> str:
+    """A name that every file system and archive takes; letters, digits, space, dot, dash and underscore stay. One of
+    more bytes than `longest` is cut and ends in a part of its hash."""
+    cleaned = re.sub(r"[^\w. -]+", "_", name).strip(". ") or "_"
+    if len(os.fsencode(cleaned)) <= longest:
+        return cleaned
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    head = cleaned.encode(errors="replace")[: longest - 9].decode(errors="ignore")
+    return f"{head.rstrip('. ')}-{digest}"
+
+
+def as_path(value: object, what: str, error: Callable[[str], FlawsmithError]) -> Path:
+    """A place that a caller names. `error` for what is neither text nor a path; what: "a source", as it says."""
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise error(f"{what} is {shown(value)}, wanted a path")
 
 
 def is_utf8(name: str) -> bool:
@@ -26,6 +46,11 @@ def is_utf8(name: str) -> bool:
 def composed(name: str) -> str:
     """A name in the Unicode form in which it is compared: macOS writes accents as signs of their own."""
     return unicodedata.normalize("NFC", name)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one, in whichever Unicode form each is written."""
+    return one == other or composed(one) == composed(other)
 
 
 def own_name(folder: Path) -> str:

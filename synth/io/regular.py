@@ -53,7 +53,7 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
     """The content of a small text file in UTF-8. Raises SourceError as `regular_file` does, and for other bytes."""
     path = regular_file(path, most)
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         raise SourceError(f"{path} cannot be read as text ({problem}); save it again as UTF-8") from problem
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from synth.io.atomic import write_whole
+from synth.io.json_text import json_text
 
 
 def sealed(content: Any) -> bytes:
     """{"sha256": ..., "content": ...}; the same content gives the same bytes."""
-    text = json.dumps(content, indent=1)
+    text = json_text(content, indent=1)
     return f'{{"sha256": "{hashlib.sha256(text.encode()).hexdigest()}", "content": {text}}}\n'.encode()
 
 

@@ -30,8 +30,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from synth.errors import RecipeError, RunError, WriterError
-from synth.io.atomic import explain, is_temporary, make_folder
+from synth.errors import DiskFull, RecipeError, RunError, WriterError
+from synth.io.atomic import explain, is_full, is_temporary, make_folder, naming_place
+from synth.io.names import as_path
 from synth.io.own import check_free
 
 LOCK = "run.lock"
@@ -93,9 +94,11 @@ class RunFolder:
                 f"another process works in {self.path}; wait for it to end or name another folder with --out"
             ) from problem
         except OSError as problem:
-            raise WriterError(f"{self.path} cannot be used: {explain(problem, path)}") from problem
+            error = DiskFull if is_full(problem) else WriterError
+            raise error(f"{self.path} cannot be used: {explain(problem, path)}") from problem
         try:
-            yield
+            with naming_place(self.path):
+                yield
         finally:
             # Still locked: one who waits for this very file finds out that its name is gone, and takes a new one.
             with suppress(OSError):
@@ -105,7 +108,7 @@ class RunFolder:
 
 def run_folder(path: str | Path) -> RunFolder:
     """The folder of a run that was begun; RecipeError where there is none."""
-    folder = RunFolder(Path(path))
+    folder = RunFolder(as_path(path, "a run", RecipeError))
     if not folder.recipe.exists():
         raise RecipeError(f"{path} is not a run: it has no recipe.yaml; name a folder that flawsmith run made")
     return folder

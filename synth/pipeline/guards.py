@@ -8,7 +8,6 @@ is. A source, or another file that the recipe names, may have moved: its content
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from synth.errors import RecipeError, RunError, SourceError
 from synth.generators import GENERATORS, Progress
 from synth.io.atomic import write_whole
 from synth.io.digest import file_sha256
+from synth.io.json_text import json_text
 from synth.io.sealed import read_sealed, write_sealed
 from synth.parts import write_parts
 from synth.pipeline import environment
@@ -93,7 +93,7 @@ def begin(folder: RunFolder, recipe: Recipe, prepared: Prepared) -> dict[str, st
     good_images = prepared.split.good_images
     own: dict[Path, Callable[[Path], None]] = {
         folder.ledger: lambda path: write_ledger(prepared.ledger, path),
-        folder.environment: lambda path: write_whole(path, json.dumps(environment.describe(), indent=1).encode()),
+        folder.environment: lambda path: write_whole(path, json_text(environment.describe(), indent=1).encode()),
         folder.parts: lambda path: write_parts(prepared.parts, good_images, path, prepared.notes),
     }
     if not recorded or not damage(folder.ledger, recorded["ledger.parquet"]):

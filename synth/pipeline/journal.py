@@ -18,6 +18,7 @@ from typing import Any
 
 from synth.generators import BECAUSE
 from synth.io.atomic import append, replacing
+from synth.io.json_text import json_text
 from synth.pipeline.stored import StoredSample
 
 Kind = tuple[str, str]
@@ -180,7 +181,7 @@ def _closing(kind: Kind, number: int, lines: bytes) -> bytes:
 
 
 def _line(entry: dict[str, Any]) -> bytes:
-    return (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+    return (json_text(entry, ensure_ascii=False) + "\n").encode()
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

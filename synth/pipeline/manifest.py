@@ -20,6 +20,7 @@ from typing import Any
 from synth.checks import REMEDIES
 from synth.checks.mask import SCORES
 from synth.errors import RunError
+from synth.io.json_text import json_text
 from synth.pipeline.stored import StoredSample
 
 _ROWS = 10_000
@@ -55,7 +56,7 @@ def manifest_bytes(samples: Iterable[StoredSample], shortfalls: Sequence[Shortfa
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    missing = json.dumps([dataclasses.asdict(shortfall) for shortfall in shortfalls], ensure_ascii=False)
+    missing = json_text([dataclasses.asdict(shortfall) for shortfall in shortfalls], ensure_ascii=False)
     schema = _schema().with_metadata({"shortfalls": missing})
     buffer, rest = io.BytesIO(), iter(samples)
     with pq.ParquetWriter(buffer, schema) as writer:
@@ -103,5 +104,5 @@ def _row(sample: StoredSample) -> dict[str, Any]:
         "seed": made.seed,
         "window": made.window,
         **{name: sample.scores.get(name) for name in SCORES},
-        "record": json.dumps(sample.to_json(), ensure_ascii=False),
+        "record": json_text(sample.to_json(), ensure_ascii=False),
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from synth.errors import RecipeError, SourceError
 from synth.generators import GENERATORS
-from synth.io.names import file_name
+from synth.io.names import file_name, same_name
 from synth.pipeline.preparation import asked
 from synth.pipeline.shards import Stream
 from synth.recipe import Recipe
@@ -25,7 +25,7 @@ def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] 
     if not GENERATORS[recipe.generator.kind].needs_shots:
         offered = getattr(recipe.generator, "types", ())
         for name in () if recipe.request.defects == "all" else recipe.request.defects:
-            if name not in offered:
+            if not any(same_name(name, other) for other in offered):
                 raise RecipeError(
                     f"request.defects: {name!r} is none of generator.types; {did_you_mean(name, offered)}"
                 )

@@ -12,7 +12,7 @@ from synth.checks.duplicates import Duplicates, check_leaks
 from synth.checks.ledger import LedgerRow, build_ledger
 from synth.errors import SourceError
 from synth.generators import GENERATORS, Progress
-from synth.io.names import check_names
+from synth.io.names import check_names, same_name
 from synth.parts import PartFinding, settle_parts
 from synth.pipeline.findings import (
     Seen,
@@ -96,6 +96,14 @@ def _notes(
     return (*listing.notes, *seen.notes.lines, *capped(named, "warning"))
 
 
+def check_generator(recipe: Recipe, prepared: Prepared, folder: Path) -> None:
+    """Open the generator and have it look at what it will be given. GeneratorError for whatever it would refuse later,
+    when it learns or draws."""
+    generator = GENERATORS[recipe.generator.kind].open(recipe.generator, folder, recipe.seed)
+    names = {str(name) for row in prepared.ledger for name in (row.product, row.defect) if name}
+    generator.check(prepared.split.shots, prepared.split.good_images, names)
+
+
 def placement_notes(recipe: Recipe, good_images: Sequence[Sample]) -> tuple[str, ...]:
     """What a generator that places shots' defects takes for granted, for people; nothing for the others."""
     if getattr(recipe.generator, "placement", "anywhere") == "anywhere":
@@ -119,7 +127,7 @@ def _counted(samples: Iterable[Sample], progress: Progress) -> Iterator[Sample]:
 
 def asked(name: str | None, wanted: str | Sequence[str]) -> bool:
     """Whether a name is among those wanted, "all" or a list."""
-    return wanted == "all" or name in wanted
+    return wanted == "all" or any(same_name(name or "", other) for other in wanted)
 
 
 def silent(stage: str, done: int, total: int) -> None:

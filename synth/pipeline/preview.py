@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from synth.checks.ledger import counts_by_type, validation_shots
-from synth.generators import GENERATORS, Progress
+from synth.generators import Progress
 from synth.io.png import png_bytes
 from synth.parts import PartFinding
 from synth.pipeline.forecast import Forecast, forecast
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import prepare
+from synth.pipeline.preparation import check_generator, prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.sources.listing import reopen
@@ -74,8 +74,8 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     """Read the source, open the generator, plan the run and try it out shortly; nothing is kept. Raises what these
     raise, as a run would."""
     prepared = prepare(recipe, progress)
+    check_generator(recipe, prepared, Path("model"))
     split, ledger, findings, notes = prepared
-    GENERATORS[recipe.generator.kind].open(recipe.generator, Path("model"), recipe.seed)
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     streams = plan(recipe, split.shots, split.good_images)
     planned = tuple(

@@ -14,14 +14,15 @@ from functools import cached_property
 from pathlib import Path
 
 from synth.checks.ledger import read_ledger, validation_shots
-from synth.errors import RunError
-from synth.generators import GENERATORS, Progress
+from synth.errors import RunError, WriterError
+from synth.generators import Progress
 from synth.io.atomic import remove, write_whole
+from synth.io.names import as_path
 from synth.parts import read_parts
 from synth.pipeline.commit import Committer
 from synth.pipeline.drawing import draw_streams, shards_wanted
 from synth.pipeline.drops import Curation, changed, read_dropped, write_dropped
-from synth.pipeline.executors import Executor, ExecutorName, open_executor
+from synth.pipeline.executors import Executor, ExecutorName, check_workers, open_executor
 from synth.pipeline.folder import RunFolder, run_folder
 from synth.pipeline.guards import begin, check_recipe, relocate
 from synth.pipeline.job import Job, Worker
@@ -29,12 +30,12 @@ from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
 from synth.pipeline.places import check_there, with_known_product
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import Prepared, prepare, silent
+from synth.pipeline.preparation import Prepared, check_generator, prepare, silent
 from synth.pipeline.real import exported, keep_real, read_real, tested
 from synth.pipeline.shards import Stream, save_shard
 from synth.pipeline.stored import StoredSample, is_damaged
 from synth.pipeline.verify import damages, write_digests
-from synth.recipe import Recipe, load_recipe
+from synth.recipe import Recipe, as_recipe, load_recipe
 from synth.sample import Sample
 from synth.writers import WRITERS, FolderSink, check_request
 
@@ -44,8 +45,8 @@ class Run:
     unfinished."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
         self.folder = run_folder(path)
+        self.path = self.folder.path
         if not self.folder.manifest.exists():
             raise RunError(f"{path} is not finished; run `flawsmith run {self.folder.recipe} --out {path}` to resume")
 
@@ -121,20 +122,22 @@ class Run:
 
 
 def run(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     out: str | Path | None = None,
     progress: Progress | None = None,
     workers: int = 1,
     executor: ExecutorName = "local",
 ) -> Run:
-    """Run the recipe in the folder `out` (outputs/<name> by default) and return the finished run.
+    """Run the recipe, its file or a bundled one by name, in the folder `out` (outputs/<name> by default) and return the
+    finished run.
 
     Resumes what an earlier call left, and mends what is damaged of it; returns at once when the run is finished and
     whole. Places that the recipe names may have moved since, with equal content. A larger quota, more formats or more
     defect types continue from what is there. `workers` make shards side by side, as processes ("local") or as actors of
     Ray ("ray"); the files do not depend on it. Raises RecipeError when the folder holds a run of another recipe,
     LeakError before anything is written when an image has two roles, and RunError when a defect type yields nothing."""
-    (folder, recipe), progress = _folder(recipe, out), progress or silent
+    check_workers(workers, executor)
+    (folder, recipe), progress = _folder(as_recipe(recipe), out), progress or silent
     if folder.manifest.exists() and not check_recipe(folder, recipe):
         found = damages(folder, progress)
         if not found:
@@ -219,7 +222,7 @@ def export(path: str | Path, name: str, out: str | Path) -> None:
 
 def _folder(recipe: Recipe, out: str | Path | None) -> tuple[RunFolder, Recipe]:
     """The run's folder, and the recipe as a run in it understands it."""
-    folder = RunFolder(Path(out) if out is not None else Path("outputs") / recipe.name)
+    folder = RunFolder(Path("outputs") / recipe.name if out is None else as_path(out, "the run's folder", WriterError))
     folder.check_usable()
     recipe = with_known_product(folder, recipe)
     check_recipe(folder, recipe)
@@ -236,7 +239,7 @@ def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
     """Write what the run begins with, its real samples among it; what fits and draws needs the result alone."""
     split = prepared.split
     # Opened before anything is written: a wrong base leaves the folder free for the mended recipe.
-    GENERATORS[recipe.generator.kind].open(recipe.generator, folder.model, recipe.seed)
+    check_generator(recipe, prepared, folder.model)
     made_with = begin(folder, recipe, prepared)
     keep_real(folder, (("good", split.good_images), ("shot", split.shots), ("test", tested(recipe, split))))
     return Job(recipe, folder.model, split.shots, split.good_images, made_with)

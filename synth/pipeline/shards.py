@@ -24,6 +24,7 @@ from synth.errors import GeneratorError, RunError
 from synth.generators import GENERATORS, Generator, Request
 from synth.io.atomic import replacing
 from synth.io.encoded import Encoded, encode
+from synth.io.json_text import json_text
 from synth.io.names import file_name
 from synth.io.png import png_bytes
 from synth.pipeline.journal import Kind
@@ -137,7 +138,7 @@ def save_shard(candidates: list[Candidate], path: Path) -> None:
         entries = [
             {"sample": c.sample.to_json(), "files": {k: f.suffix for k, f in c.files.items()}} for c in candidates
         ]
-        target.writestr(zipfile.ZipInfo("candidates.json"), json.dumps(entries))
+        target.writestr(zipfile.ZipInfo("candidates.json"), json_text(entries))
         for number, candidate in enumerate(candidates):
             for kind, file in candidate.files.items():
                 target.writestr(zipfile.ZipInfo(f"{number}/{kind}"), file.content)

@@ -12,6 +12,7 @@ read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -139,10 +140,15 @@ class StoredSample:
             defect=entry.get("defect"),
             files=files,
             provenance=None if made is None else _provenance(made),
-            scores={str(name): float(value) for name, value in entry.get("scores", {}).items()},
+            scores=_scores(entry.get("scores", {})),
             unmeasured=tuple(entry.get("unmeasured", ())),
             **{name: entry.get(name) for name in ("content", "source", "reason", "detail")},
         )
+
+
+def _scores(entry: Mapping[str, Any]) -> dict[str, float]:
+    """Scores by name; null, as JSON has it, is not a number again."""
+    return {str(name): math.nan if value is None else float(value) for name, value in entry.items()}
 
 
 def inside(root: Path, name: str) -> Path:
@@ -193,7 +199,7 @@ def _provenance(entry: Mapping[str, Any]) -> Provenance:
         index=int(entry["index"]),
         start=None if start is None else Origin(start["id"], start["sha256"], start["file"]),
         window=None if window is None else (int(window[0]), int(window[1]), int(window[2])),
-        scores=entry["scores"],
+        scores=_scores(entry["scores"]),
         instances=tuple(
             Instance(one["type"], {k: v for k, v in one.items() if k != "type"}) for one in entry["instances"]
         ),

@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from synth.baselines.config import CopyPasteConfig, CutPasteConfig, OversampleConfig, PerlinConfig
 from synth.checks.config import ChecksConfig
 from synth.dual.config import DualConfig
 from synth.dual.presets.config import DualPresetConfig
 from synth.errors import RecipeError, SourceError
-from synth.io.names import named_place
+from synth.io.names import composed, named_place
+from synth.printable import shortened, shown
 from synth.recipe.formats import FormatName, describe_formats
 from synth.recipe.mistakes import by_line, explain
-from synth.recipe.text import Draft, complete, dotted, leaves, read_draft, shortened
+from synth.recipe.text import Draft, complete, dotted, leaves, read_draft
 from synth.seas.config import SeasConfig
 from synth.sources import READERS, recognise
 from synth.sources import config as sources
@@ -35,11 +36,15 @@ from synth.suggest import did_you_mean
 
 MOST_REPORTED = 30
 """Mistakes of one recipe that are reported at once."""
+_LONGEST_NAME = 100
 SourceConfig = Annotated[sources.SourceConfig, Field(discriminator="kind")]
 GeneratorConfig = Annotated[
     SeasConfig | CopyPasteConfig | DualConfig | DualPresetConfig | CutPasteConfig | PerlinConfig | OversampleConfig,
     Field(discriminator="kind"),
 ]
+
+
+Names = Annotated[tuple[Annotated[str, AfterValidator(composed)], ...], Field(min_length=1)]
 
 
 class RequestConfig(BaseModel):
@@ -53,12 +58,10 @@ class RequestConfig(BaseModel):
         json_schema_extra={"unit": "samples"},
         ge=1,
     )
-    defects: Literal["all"] | tuple[str, ...] = Field(
+    defects: Literal["all"] | Names = Field(
         "all", description="Defect types to make: all that have shots, or a list of names."
     )
-    products: Literal["all"] | tuple[str, ...] = Field(
-        "all", description="Products to make them for: all, or a list of names."
-    )
+    products: Literal["all"] | Names = Field("all", description="Products to make them for: all, or a list of names.")
     max_attempts: float = Field(
         5.0,
         description="Candidates drawn for each sample wanted, before the run ends with a shortfall.",
@@ -72,7 +75,9 @@ class OutputConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: FormatName | tuple[FormatName, ...] = Field("mvtec", description=describe_formats())
+    format: FormatName | Annotated[tuple[FormatName, ...], Field(min_length=1)] = Field(
+        "mvtec", description=describe_formats()
+    )
     real_test: bool = Field(
         False,
         description="Write the source's defective test images too, as split test of parquet and as type real_<type> of "
@@ -110,6 +115,8 @@ class Recipe(BaseModel):
     def _names_a_folder(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise ValueError("it names a folder, so use letters, digits, dot, dash and underscore")
+        if len(name) > _LONGEST_NAME:
+            raise ValueError(f"it names a folder, so use {_LONGEST_NAME} characters at the most")
         return name
 
     @property
@@ -118,22 +125,24 @@ class Recipe(BaseModel):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def to_yaml(self) -> str:
-        """Every value in recipe form, defaults included; loads as an equal recipe."""
+    def to_yaml(self, plain: bool = False) -> str:
+        """Every value in recipe form, defaults included; loads as an equal recipe. plain: in ASCII alone."""
         values = self.model_dump(mode="json")
         text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
-        plain = text.replace("\n", "").isprintable()
-        return text if plain else yaml.safe_dump(values, sort_keys=False, width=120)
+        prints = text.replace("\n", "").isprintable() and not plain
+        return text if prints else yaml.safe_dump(values, sort_keys=False, width=120)
 
 
-def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe in a YAML file, or the bundled one of this name, with `a.b=value` overrides laid over it.
+def load_recipe(recipe: str | Path, overrides: str | Sequence[str] = ()) -> Recipe:
+    """The recipe in a YAML file, or the bundled one of this name, with `a.b=value` overrides, one or several, laid over
+    it.
 
     Relative paths start from the recipe's folder, those in overrides from the current one. Raises RecipeError with one
     line a mistake, each naming file and line (or override), the problem and the remedy."""
     path = find_recipe(recipe)
-    draft = read_draft(path, overrides, Recipe)
-    draft.data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip("_.-") or "recipe")
+    draft = read_draft(path, _listed(overrides), Recipe)
+    own_name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip("_.-")[:_LONGEST_NAME]
+    draft.data.setdefault("name", own_name or "recipe")
     if isinstance(draft.data.get("generator"), dict):
         draft.data["generator"].setdefault("kind", "seas")
     return _checked(draft)
@@ -155,7 +164,7 @@ def source_for(place: str | Path, layout: str = "auto", overrides: Sequence[str]
     if kind not in READERS:
         raise SourceError(f"layout {kind!r} is unknown; {did_you_mean(kind, ['auto', *READERS])}")
     draft = Draft(root, {"name": "inspect", "source": {"kind": kind, "root": str(named_place(root))}})
-    complete(draft, overrides, Recipe)
+    complete(draft, _listed(overrides), Recipe)
     made = _checked(draft).source
     assert not isinstance(made, sources.ProceduralSource)
     return made
@@ -175,9 +184,23 @@ def _checked(draft: Draft) -> Recipe:
     return made
 
 
+def as_recipe(recipe: Recipe | str | Path) -> Recipe:
+    """A recipe as it is, or the one that a file or a bundled name stands for."""
+    return recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+
+
+def _listed(overrides: str | Sequence[str]) -> Sequence[str]:
+    given = [overrides] if isinstance(overrides, str) else overrides
+    if isinstance(given, list | tuple) and all(isinstance(one, str) for one in given):
+        return given
+    raise RecipeError(f'overrides are {shown(overrides)}, wanted one or a list of texts such as ["seed=3"]')
+
+
 def find_recipe(recipe: str | Path) -> Path:
     """The file that is meant by a path or by a bundled recipe's name. RecipeError where there is none, or a folder, a
     pipe or a device."""
+    if not isinstance(recipe, str | Path):
+        raise RecipeError(f"a recipe is {shown(recipe)}, wanted a YAML file or the name of a bundled one, such as demo")
     path, bundled, name = Path(recipe), bundled_recipes(), shortened(str(recipe))
     try:
         if path.is_file():
@@ -208,15 +231,16 @@ def differences(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _validate(draft: Draft) -> Recipe | None:
+    made, findings = None, []
     try:
         made = Recipe.model_validate(draft.data)
-        for path, value in leaves(made.model_dump(mode="json")):
-            if isinstance(value, float) and not math.isfinite(value):
-                draft.mistakes.append(f"{draft.place(path)}: {dotted(path)} is {value}, wanted a finite number")
-        return made
     except ValidationError as error:
-        draft.mistakes.extend(explain(error.errors(include_url=False), draft, Recipe))
-        return None
+        findings = error.errors(include_url=False)
+    draft.mistakes.extend(explain(findings, draft, Recipe))
+    for path, value in () if made is None else leaves(made.model_dump(mode="json")):
+        if isinstance(value, float) and not math.isfinite(value):
+            draft.mistakes.append(f"{draft.place(path)}: {dotted(path)} is {value}, wanted a finite number")
+    return made
 
 
 def _flat(block: dict[str, Any], above: str = "") -> dict[str, Any]:

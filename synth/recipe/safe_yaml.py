@@ -21,6 +21,7 @@ MOST_VALUES = 5_000
 MOST_DEEP = 20
 MOST_CHARACTERS = 2_000
 """Characters of one value: more digits than 4300 make a number that Python refuses to print."""
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 _EXCESS = {
     "depth": f"nested more than {MOST_DEEP} deep; a recipe has three levels",
     "values": f"more than {MOST_VALUES} values, aliases written out; write only what differs from the defaults",
@@ -84,12 +85,17 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Copies what an alias stands for, so that no two places share their data; for texts within the limits."""
+    """Copies what an alias stands for, so that no two places share their data, and takes every key for text: `no`,
+    `01` and `2024-05-13` are names there. For texts within the limits."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         aliased = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
-        return copy.deepcopy(node) if aliased else node
+        node = copy.deepcopy(node) if aliased else node
+        is_key = isinstance(parent, yaml.MappingNode) and index is None
+        if is_key and isinstance(node, yaml.ScalarNode) and node.tag != MERGE:
+            node.tag = TEXT
+        return node
 
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node = super().compose_scalar_node(anchor)

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from synth.errors import RecipeError
 from synth.io.names import named_place
-from synth.recipe.safe_yaml import MOST_DEEP, BadYaml, parse, read_text
+from synth.printable import shortened, shown
+from synth.recipe.safe_yaml import MERGE, MOST_DEEP, TEXT, BadYaml, parse, read_text
 
 _OVERRIDE = "--set"
 Key = tuple[str | int, ...]
@@ -24,20 +25,19 @@ MISSING = "???"
 """Stands in a recipe for a value that only the user knows."""
 _MISSING_IN_BRACES = re.compile(r"(?<=: )\?\?\?(?=\s*[,}\]])")
 """Where YAML would take the first question mark for the sign of a key."""
-_MERGE = "tag:yaml.org,2002:merge"
-_MOST_SHOWN = 120
-"""Characters of a value or an override that a message repeats."""
 FOLDER_OR_NAME = "base"
 """The one field that names either a folder, then anchored like a path, or something that is no file at all."""
 
 
 @dataclass
 class Draft:
-    """A recipe before validation: its data, where each value stands, and the mistakes found so far."""
+    """A recipe before validation: its data, where each value stands, and the mistakes found so far. `unquoted`: what
+    was typed where YAML reads it as no text but a yes or no, a number, a date or nothing."""
 
     file: Path
     data: dict[str, Any] = field(default_factory=dict)
     places: dict[Key, str] = field(default_factory=dict)
+    unquoted: dict[Key, str] = field(default_factory=dict)
     mistakes: list[str] = field(default_factory=list)
 
     def place(self, path: Key) -> str:
@@ -78,10 +78,12 @@ def _mark(node: yaml.Node, path: Key, draft: Draft) -> None:
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _mark(item, (*path, index), draft)
+    if isinstance(node, yaml.ScalarNode) and node.style is None and node.tag != TEXT:
+        draft.unquoted[path] = node.value
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
             continue
         below = (*path, key.value)
         if below in draft.places:
@@ -102,7 +104,7 @@ def _override(override: str, draft: Draft) -> None:
         draft.mistakes.append(f"{place}: wanted key=value, such as request.per_defect=10")
         return
     try:
-        _, value = parse(text)
+        node, value = parse(text)
     except BadYaml as error:
         draft.mistakes.append(f"{place}: what is set is not a YAML value: {error.problem}")
         return
@@ -118,6 +120,11 @@ def _override(override: str, draft: Draft) -> None:
     block[last] = value
     path = (*above, last)
     draft.places = {known: where for known, where in draft.places.items() if known[: len(path)] != path}
+    draft.unquoted = {known: typed for known, typed in draft.unquoted.items() if known[: len(path)] != path}
+    written = Draft(draft.file)
+    if node is not None:
+        _mark(node, path, written)
+    draft.unquoted |= written.unquoted
     draft.places[path] = place
 
 
@@ -188,13 +195,3 @@ def leaves(data: Any, path: Key = ()) -> Iterator[tuple[Key, Any]]:
 def dotted(path: Key) -> str:
     """A path as messages and overrides write it."""
     return ".".join(str(key) for key in path) or "the recipe"
-
-
-def shortened(text: str) -> str:
-    """The text, or its beginning where it is too long for a message."""
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-
-
-def shown(value: Any) -> str:
-    """A value as messages repeat it."""
-    return shortened(repr(value))

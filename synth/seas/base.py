@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from synth.errors import GeneratorError
 from synth.io.atomic import share
 from synth.io.model_files import hub_folder
-from synth.seas.base_configs import CONFIGS, check_configs
+from synth.seas.base_configs import CONFIGS, BaseConfigs, check_configs
 from synth.seas.base_folder import WEIGHTS, open_folder, try_out
 
 # Bars of a second's loading would run through the command's own.
@@ -189,7 +189,12 @@ def build_tokenizer(words: Sequence[str], length: int) -> CLIPTokenizer:
 def check_base(name: str) -> None:
     """Raises GeneratorError where no base stands under this name, or one that cannot be learnt on; reads its configs
     alone."""
-    check_configs(_folder_of(name, CONFIGS))
+    base_configs(name)
+
+
+def base_configs(name: str) -> BaseConfigs:
+    """The checked configs of the base `name`, without its weights. Raises as `check_base` does."""
+    return check_configs(_folder_of(name, CONFIGS))
 
 
 def load_base(name: str) -> StableDiffusionPipeline:

@@ -33,14 +33,16 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from synth.errors import GeneratorError, RunError, WriterError
+from synth.errors import DiskFull, GeneratorError, RunError, WriterError
 from synth.generators import Progress
-from synth.io.atomic import replacing, share
+from synth.io.atomic import naming_place, replacing, share
 from synth.io.digest import DIGESTS, check_digests, damaged, digests, files_of, write_digests
 from synth.io.images import content_hash
+from synth.io.json_text import json_text
 from synth.placing.matcher import image_of
 from synth.sample import Sample
 from synth.seas.base import save_base
+from synth.seas.base_configs import BaseConfigs
 from synth.seas.base_folder import open_folder
 from synth.seas.config import LearningChoices, SeasConfig, SeasSettings
 from synth.seas.denoiser import train_denoiser
@@ -49,6 +51,7 @@ from synth.seas.mask_training import build_mask_head, train_mask_head
 from synth.seas.pool import WindowPool, build_pool
 from synth.seas.prompts import UnbalancedPrompts, add_tokens
 from synth.seas.updates import Training
+from synth.sources.listing import has_image
 from synth.training.checkpoint import read_state, write_state
 
 RECORD = "seas.json"
@@ -84,7 +87,7 @@ def finetune(
     An interrupted call resumes when repeated and ends with the same weights, bit for bit on the same device; a
     complete folder is left as it is. Raises GeneratorError for images or a base that cannot be learnt from, or a
     folder of another training; RunError where the folder cannot be written."""
-    _require_material(shots, good_images)
+    require_material(shots, good_images)
     settings = resolve(config, pipeline)
     prompts = UnbalancedPrompts.plan(
         str(shots[0].product), [str(s.defect) for s in shots], settings.product_tokens, settings.defect_tokens
@@ -146,13 +149,32 @@ def load_finetuned(folder: Path) -> Finetuned:
 def resolve(config: SeasConfig, pipeline: StableDiffusionPipeline) -> SeasSettings:
     """The config with every open choice made for this base. GeneratorError for a resolution that its levels do not
     divide."""
-    scale = 2 ** (len(pipeline.vae.config.block_out_channels) - 1)
+    scale, step = _scales(pipeline.unet.config, pipeline.vae.config)
     parameters = sum(p.numel() for p in pipeline.unet.parameters())
     settings = config.resolved(parameters, pipeline.unet.config.sample_size * scale)
-    step = scale * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
-    if settings.resolution % step:
-        raise GeneratorError(f"resolution {settings.resolution} does not suit {config.base}: take a multiple of {step}")
+    _check_multiple(config, settings.resolution, step)
     return settings
+
+
+def check_resolution(config: SeasConfig, base: BaseConfigs) -> None:
+    """What `resolve` refuses, before the base's weights are there."""
+    scale, step = _scales(base.unet, base.vae)
+    _check_multiple(config, config.resolution or base.unet["sample_size"] * scale, step)
+
+
+def _scales(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> tuple[int, int]:
+    """Pixels a latent cell, and pixels a cell of the U-Net's coarsest level."""
+    scale = 2 ** (_levels(vae, 1) - 1)
+    return scale, scale * 2 ** (_levels(unet, 4) - 1)
+
+
+def _levels(network: Mapping[str, Any], by_default: int) -> int:
+    return len(network["block_out_channels"]) if "block_out_channels" in network else by_default
+
+
+def _check_multiple(config: SeasConfig, resolution: int, step: int) -> None:
+    if resolution % step:
+        raise GeneratorError(f"resolution {resolution} does not suit {config.base}: take a multiple of {step}")
 
 
 def fingerprint(
@@ -191,7 +213,7 @@ def _public(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
-def _require_material(shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
+def require_material(shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
     if not shots or not good_images:
         raise GeneratorError(
             f"fine-tuning needs shots and good images; it got {len(shots)} shots and {len(good_images)} good images"
@@ -200,7 +222,7 @@ def _require_material(shots: Sequence[Sample], good_images: Sequence[Sample]) ->
     if len(products) > 1:
         raise GeneratorError(f"one model is one product's; it got {sorted(map(str, products))}")
     for sample in (*shots, *good_images):
-        if sample.image is None and "entry" not in sample.meta:
+        if not has_image(sample):
             raise GeneratorError(f"{sample.id} has no image")
     for shot in shots:
         if shot.defect is None:
@@ -283,7 +305,7 @@ def _finish(folder: Path, head: MaskHead, record: dict[str, Any]) -> None:
         save_file({name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()}, temporary)
         share(temporary)
     with replacing(folder / RECORD) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(record, indent=2) + "\n", encoding="utf-8")
     write_digests(folder, [name for name in files_of(folder) if not name.startswith(f"{CHECKPOINTS}/")])
     shutil.rmtree(folder / CHECKPOINTS)
 
@@ -321,6 +343,9 @@ def _fingerprint_of(folder: Path) -> str | None:
 @contextmanager
 def _writing_to(folder: Path) -> Iterator[None]:
     try:
-        yield
+        with naming_place(folder):
+            yield
+    except DiskFull:
+        raise
     except (OSError, WriterError) as error:
         raise RunError(f"fine-tuning cannot write to {folder} ({error}): free space or name another folder") from error

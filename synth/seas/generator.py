@@ -6,7 +6,7 @@ model as saved on disk, so that a run that was interrupted ends like one that wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,26 +17,26 @@ from accelerate import Accelerator
 
 from synth.errors import GeneratorError
 from synth.generators import Progress, Request, sample_of, unplaced
-from synth.io.images import read_mask
 from synth.io.names import file_name
-from synth.io.user_masks import list_masks, read_region, stretch
+from synth.io.user_masks import check_room, check_shape, list_masks, read_region, read_wanted, stretch
 from synth.parts import part_of
 from synth.placing.matcher import image_of
 from synth.placing.paste import paste
 from synth.placing.surroundings import Surroundings
 from synth.sample import Sample
-from synth.seas.base import check_base, load_base
+from synth.seas.base import base_configs, check_base, load_base
 from synth.seas.compose import certainty, change_level, join, neighbourhood, to_image, true_mask, visible_change
 from synth.seas.config import SeasConfig, SeasSettings
 from synth.seas.drawing import Drawn, Start, draw_windows
 from synth.seas.edges import RIM, edge_level, tighten
-from synth.seas.finetune import Finetuned, finetune, load_finetuned, resolve
+from synth.seas.finetune import Finetuned, check_resolution, finetune, load_finetuned, require_material, resolve
 from synth.seas.grain import is_directed
 from synth.seas.marks import Mark, describe
 from synth.seas.placement import Placement, place
+from synth.seas.prompts import check_length, check_words
 from synth.seas.sketch import sketch
 from synth.seas.window import Window, cut, widest_window, window_for
-from synth.sources.listing import is_grey, reopen
+from synth.sources.listing import is_grey, reopen, size_of
 
 _GOOD_IMAGES_TRIED = 5
 _GOOD_IMAGES_EXAMINED = 20
@@ -128,6 +128,33 @@ class SeasGenerator:
         self._products: dict[str, Product] = {}
         self._loaded: tuple[str, Finetuned, SeasSettings] | None = None
         self._region = None if config.legal_region is None else read_region(config.legal_region)
+
+    def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
+        """GeneratorError for shots and good images that cannot be learnt from, for `words` of what the source has not,
+        for more tokens than the base reads, and for masks or a legal region that leave no place."""
+        check_words(self._config.words, names)
+        configs = base_configs(self._config.base)
+        check_resolution(self._config, configs)
+        check_length(self._config.product_tokens + self._config.defect_tokens, configs)
+        for product in sorted({str(shot.product) for shot in shots}):
+            own_shots = [shot for shot in shots if shot.product == product]
+            own_good_images = [good for good in good_images if good.product == product]
+            require_material(own_shots, own_good_images)
+            self._check_places(sorted({str(shot.defect) for shot in own_shots}), own_good_images)
+
+    def _check_places(self, defects: Sequence[str], good_images: Sequence[Sample]) -> None:
+        """GeneratorError where the user's masks or legal region leave no place on one product."""
+        shapes = [size_of(good) for good in good_images]
+        if self._region is not None:
+            check_shape(f"generator.legal_region: {self._config.legal_region}", self._region.shape, shapes)
+            wheres = (whole_if_unknown(good) for good in good_images)
+            check_room(f"generator.legal_region: {self._config.legal_region}", self._region, wheres)
+        masks = self._config.masks
+        for path in [] if masks is None else [file for defect in defects for file in list_masks(masks, defect)]:
+            mask = read_wanted(path)
+            check_shape(f"generator.masks: {path}", mask.shape, shapes)
+            legal = (whole_if_unknown(good) & self._legal_in(good) for good in good_images)
+            check_room(f"generator.masks: {path}", mask, legal)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Fine-tune one model for each product among the shots; resumes where an interrupted call stopped."""
@@ -244,8 +271,7 @@ class SeasGenerator:
         raise AssertionError("unreachable")
 
     def _legal_in(self, good: Sample) -> np.ndarray:
-        assert good.image is not None
-        return self._legal(good.image.shape[:2])
+        return self._legal(size_of(good))
 
     def _legal(self, shape: tuple[int, ...]) -> np.ndarray:
         """Where defects may lie in an image of this shape (H, W), on the part or not."""
@@ -260,7 +286,7 @@ class SeasGenerator:
             return place(marks, part, rng, allowed, product.directed)
         files = list_masks(self._config.masks, defect)
         path = files[rng.integers(len(files))]
-        mask = stretch(read_mask(path), (part.shape[0], part.shape[1])) & part & self._legal(part.shape)
+        mask = stretch(read_wanted(path), (part.shape[0], part.shape[1])) & part & self._legal(part.shape)
         if not mask.any():
             raise GeneratorError(f"{path} leaves no pixel on the product and in the legal region; move its mark there")
         return Placement(mask)

@@ -10,7 +10,7 @@ so that none is the beginning of another, and the table from defect type to name
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ import torch
 from transformers import AddedToken, CLIPTextModel, CLIPTokenizer
 
 from synth.errors import GeneratorError
+from synth.io.names import same_name
+from synth.seas.base_configs import BaseConfigs
+from synth.suggest import did_you_mean
 
 LEADING = 2  # BOS and `a` stand before the product's tokens
 
@@ -107,7 +110,8 @@ def add_tokens(
     starts = {}
     for name, (label, plain) in named.items():
         known = label if from_names and _knows(tokenizer, label) else plain
-        starts[name] = _mean_row(tokenizer, text_encoder, words.get(label, known))
+        given = next((text for key, text in words.items() if same_name(key, label)), known)
+        starts[name] = _mean_row(tokenizer, text_encoder, given)
     added = tokenizer.add_tokens([AddedToken(name, single_word=True, normalized=False) for name in prompts.names])
     if added != len(prompts.names):
         raise GeneratorError("the base was already fine-tuned for a product: name the base it was made from instead")
@@ -118,6 +122,26 @@ def add_tokens(
             table[tokenizer.convert_tokens_to_ids(name)] = row
     verify(tokenizer, prompts)
     return first
+
+
+def check_words(words: Mapping[str, str], names: Collection[str]) -> None:
+    """GeneratorError for words of a product or defect type that is none of `names`, and for those without a letter."""
+    for name, text in words.items():
+        if not any(same_name(name, known) for known in names):
+            meant = did_you_mean(name, sorted(names))
+            raise GeneratorError(f"generator.words: there is no product or defect type {name!r}; {meant}")
+        if not _words(text):
+            raise GeneratorError(f"generator.words: {name} is {text!r}: give words of letters, a to z")
+
+
+def check_length(tokens: int, base: BaseConfigs) -> None:
+    """GeneratorError where a prompt with this many new tokens is longer than the base's text encoder reads."""
+    longest = int(base.text_encoder["max_position_embeddings"])
+    if LEADING + tokens + 2 > longest:  # `with` and EOS
+        raise GeneratorError(
+            f"generator.product_tokens and defect_tokens make prompts of {LEADING + tokens + 2} tokens, the base reads "
+            f"{longest}; ask for fewer"
+        )
 
 
 def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:

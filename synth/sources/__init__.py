@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from synth.errors import SourceError
+from synth.printable import shown
 from synth.sample import Sample
 from synth.sources.class_masks import by_class
 from synth.sources.clouds import is_clouds, list_clouds
@@ -41,6 +43,13 @@ READERS: dict[str, Callable[..., Listing]] = {
 """Layout -> what lists a folder of it. The samples of a listing come from `synth.sources.listing.samples`."""
 
 
+_NOT_READ = {
+    *("kind", "test_fraction", "validation_fraction", "min_shots", "foreground", "duplicates"),
+    *("tiles", "good_from", "classes", *IMAGE_FIELDS),
+}
+"""Fields of a `source:` block that no reader takes."""
+
+
 def read(path: str | Path, layout: str = "auto", **options: Any) -> Iterator[Sample]:
     """The samples of a folder, in a fixed order, read one at a time; `layout` is a name in READERS or "auto".
 
@@ -61,8 +70,7 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
 
 def list_source(source: TreeSource) -> Listing:
     """What the folder behind a `source:` block holds, before any image is opened."""
-    ours = {"kind", "test_fraction", "validation_fraction", "min_shots", "foreground", "duplicates", *IMAGE_FIELDS}
-    ours |= {"tiles", "good_from"} | ({"classes"} if source.kind != "labels" else set())
+    ours = _NOT_READ - ({"classes"} if source.kind == "labels" else set())
     listing = READERS[source.kind](**source.model_dump(exclude=ours))
     if listing.listed and isinstance(source, FolderSource) and source.test_fraction > 0:
         raise SourceError(
@@ -89,10 +97,22 @@ def list_tree(path: str | Path, layout: str = "auto", **options: Any) -> Listing
     """What a folder holds in a layout."""
     root = open_root(path)
     name = recognise(root) if layout == "auto" else layout
-    if name not in READERS:
-        raise SourceError(f"layout {layout!r} is unknown; {did_you_mean(name, ['auto', *READERS])}")
+    if name not in [*READERS]:
+        raise SourceError(f"layout {shown(layout)} is unknown; {did_you_mean(str(name), ['auto', *READERS])}")
+    known = _options(name)
+    for option in options:
+        if option not in known:
+            raise SourceError(f"layout {name} has no option {option!r}; {did_you_mean(option, known)}")
     said = {field: options.pop(field) for field in IMAGE_FIELDS if field in options}
     return _read_as(READERS[name](root, **options), said)
+
+
+def _options(layout: str) -> list[str]:
+    """What may be said of a folder in a layout: what its reader takes, and what its `source:` block has of images."""
+    config = next(kind for kind in get_args(TreeSource) if kind.model_fields["kind"].default == layout)
+    fields = [name for name in config.model_fields if name not in _NOT_READ or name in IMAGE_FIELDS]
+    taken = [name for name, one in signature(READERS[layout]).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    return [name for name in dict.fromkeys([*fields, *taken]) if name != "root"]
 
 
 def _read_as(listing: Listing, said: Mapping[str, Any]) -> Listing:

@@ -71,6 +71,7 @@ def load_cloud(entry: Entry, options: CloudOptions) -> Sample:
             "sha256": content_hash(cloud.points),
             "white": None,
             "grey": False,
+            "size": image.shape[:2],
             "entry": entry,
             "notes": tuple(Note(*one) for one in told),
             "cloud_facts": CloudFacts(

@@ -19,7 +19,7 @@ import numpy as np
 from synth.cache import Cache
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES, content_hash
-from synth.io.names import composed, is_utf8
+from synth.io.names import as_path, composed, is_utf8
 from synth.io.points import CloudOptions
 from synth.printable import printable
 from synth.sample import Sample
@@ -128,7 +128,7 @@ def _window_of(whole: Sample, entry: Entry) -> Sample:
     top, left, height, width = entry.window
     window = slice(top, top + height), slice(left, left + width)
     image, mask = np.ascontiguousarray(whole.image[window]), np.ascontiguousarray(whole.mask[window])
-    known = {"sha256": content_hash(image), "grey": is_grey(image), "entry": entry}
+    known = {"sha256": content_hash(image), "grey": is_grey(image), "size": (height, width), "entry": entry}
     return replace(whole, id=entry.id, image=image, mask=mask, defect=entry.defect, meta={**whole.meta, **known})
 
 
@@ -158,6 +158,7 @@ def _load_image(entry: Entry) -> Sample:
             "sha256": content_hash(image),
             "white": pair.white,
             "grey": is_grey(image),
+            "size": size,
             "fits": pair.fits,
             "notes": (*pair.notes, *notes),
             "entry": entry,
@@ -224,6 +225,17 @@ def closed(sample: Sample) -> Sample:
     return replace(sample, image=None, mask=None, xyz=None, cloud=None) if "entry" in sample.meta else sample
 
 
+def has_image(sample: Sample) -> bool:
+    """Whether a sample has an image, also while it is closed."""
+    return sample.image is not None or "entry" in sample.meta
+
+
+def size_of(sample: Sample) -> tuple[int, int]:
+    """(H, W) of a sample with an image, also while it is closed."""
+    height, width = sample.meta["size"] if sample.image is None else sample.image.shape[:2]
+    return height, width
+
+
 def has_xyz(sample: Sample) -> bool:
     """Whether a sample has an organised cloud, also while it is closed."""
     entry = sample.meta.get("entry")
@@ -250,7 +262,7 @@ _WHOLE = Cache(1)
 def open_root(root: str | Path) -> Path:
     """`root` as a folder that can be listed, or a SourceError."""
     try:
-        root = Path(root).expanduser()
+        root = as_path(root, "a source", SourceError).expanduser()
         if not root.exists():
             raise SourceError(
                 f"{printable(root)} does not exist; check the path, which in a recipe starts from the recipe's folder"

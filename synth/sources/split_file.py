@@ -42,7 +42,7 @@ def read_split_file(path: Path) -> dict[tuple[str, str, str], None]:
     for role, split in ROLES.items():
         types = content.get(role, {})
         if not isinstance(types, dict):
-            raise SourceError(f"{path}: {role} is {type(types).__name__}, not a mapping; {WANTED}")
+            raise SourceError(f"{path}: {role} is no mapping of types to files; {WANTED}")
         for name, files in types.items():
             if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
                 raise SourceError(f"{path}: {role}.{printable(name)} is not a list of file names; {WANTED}")
@@ -61,12 +61,14 @@ def apply_split(path: Path, root: Path, entries: Sequence[Entry]) -> tuple[list[
     for entry in entries:
         kind = entry.defect or "good"
         for name in {composed(entry.file.name), composed(entry.file.relative_to(root).as_posix())}:
-            by_name[kind, name].append(entry)
+            by_name[composed(kind), name].append(entry)
             types_of[name].add(kind)
     chosen: dict[Entry, str] = {}
     problems = []
     for split, kind, name in listed:
-        found = by_name.get((kind, name), [])
+        found = by_name.get((composed(kind), composed(name)), [])
+        if len(found) > 1:  # two forms of one name, beside each other
+            found = [entry for entry in found if name in (entry.file.name, entry.file.relative_to(root).as_posix())]
         if len(found) != 1:
             problems.append(Problem(str(path), *_not_one(root, kind, name, found, types_of)))
         elif chosen.setdefault(found[0], split) != split:
@@ -80,6 +82,6 @@ def _not_one(root: Path, kind: str, name: str, found: list[Entry], types_of: dic
     """What is wrong with a listed name that does not mean exactly one image, and the remedy."""
     if found:
         return f"{kind}: {name} is the name of {len(found)} images", f"write its path below {root}"
-    if elsewhere := sorted(types_of.get(name, ())):
+    if elsewhere := sorted(types_of.get(composed(name), ())):
         return f"lists {name} as {kind}, but it lies in {elsewhere[0]}", "list it there, or move the image"
     return f"lists {kind}: {name}, which is not in {root}", "correct the name or add the image and its mask"

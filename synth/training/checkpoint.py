@@ -23,6 +23,7 @@ from torch import Tensor
 
 from synth.errors import FlawsmithError, GeneratorError
 from synth.io.atomic import replacing, share
+from synth.io.json_text import json_text
 
 KEPT = 2
 State = dict[str, Tensor]
@@ -80,8 +81,9 @@ class Checkpoints:
 def write_state(path: Path, tensors: Mapping[str, Tensor], notes: Notes | None = None) -> None:
     """A safetensors file with notes and a sha256 in its header, complete as soon as it has its name."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    text = json.dumps(notes or {})
-    with replacing(path) as temporary:
+    text = json_text(notes or {})
+    size = sum(value.numel() * value.element_size() for value in plain.values())
+    with replacing(path, size) as temporary:
         save_file(plain, temporary, metadata={"notes": text, "sha256": _sha256(plain, text)})
         share(temporary)
         with temporary.open("rb") as file:

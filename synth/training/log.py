@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from synth.io.atomic import replacing
+from synth.io.json_text import json_text
 
 
 class Log:
@@ -22,7 +22,7 @@ class Log:
         return self._text
 
     def write(self, row: Mapping[str, object]) -> None:
-        line = json.dumps(row) + "\n"
+        line = json_text(row) + "\n"
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line)
         self._text += line

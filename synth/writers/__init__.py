@@ -6,13 +6,15 @@ files through the sink and gives the same bytes for the same samples. A new form
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from synth.errors import WriterError
+from synth.io.names import as_path
 from synth.io.own import check_free
+from synth.printable import shown
 from synth.sample import Sample
 from synth.suggest import did_you_mean
 from synth.writers.sink import FolderSink
@@ -46,13 +48,23 @@ WRITERS: dict[str, Format] = {
 
 def check_request(name: str, out: str | Path) -> None:
     """WriterError for a format that WRITERS does not have, and for a folder that holds something."""
-    if name not in WRITERS:
-        raise WriterError(f"format {name!r} is unknown; {did_you_mean(name, WRITERS)}")
-    check_free(Path(out), "an export's")
+    if name not in [*WRITERS]:
+        raise WriterError(f"format {shown(name)} is unknown; {did_you_mean(str(name), WRITERS)}")
+    check_free(as_path(out, "the new folder", WriterError), "an export's")
 
 
-def write(samples: Iterable[Sample], out: str | Path, format: str = "mvtec") -> None:
+def write(samples: Sample | Iterable[Sample], out: str | Path, format: str = "mvtec") -> None:
     """Write any samples, good and defective ones, real or generated, in a format of WRITERS into the new folder `out`.
     WriterError as in `check_request`, and for samples that the format cannot hold."""
     check_request(format, out)
-    WRITERS[format].write(samples, FolderSink(Path(out)))
+    given = [samples] if isinstance(samples, Sample) else samples
+    if not isinstance(given, Iterable):
+        raise WriterError(f"samples is {shown(samples)}, wanted a Sample or several")
+    WRITERS[format].write(_checked(given), FolderSink(Path(out)))
+
+
+def _checked(samples: Iterable[Sample]) -> Iterator[Sample]:
+    for sample in samples:
+        if not isinstance(sample, Sample):
+            raise WriterError(f"a sample is {shown(sample)}, wanted a Sample, as flawsmith.read gives them")
+        yield sample

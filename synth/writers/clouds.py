@@ -24,10 +24,13 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from synth.errors import WriterError
-from synth.io.names import GOOD, file_name
+from synth.io.names import GOOD, LONGEST, file_name
 from synth.io.points import npz_bytes, pcd_bytes, ply_bytes
 from synth.sample import Cloud, Sample
 from synth.writers.sink import FolderSink
+
+_HALF = LONGEST // 2
+"""Bytes of a product's and of a type's name where both stand in one."""
 
 
 def write_ply(samples: Iterable[Sample], sink: FolderSink) -> None:
@@ -70,12 +73,12 @@ def _write_tree(
     kind of a good cloud in test, `unit` what a metre is in the files."""
     count: Counter[tuple[str, str]] = Counter()
     for sample, cloud in _clouds(samples):
-        product, good = file_name(str(sample.product)), sample.defect is None
+        product, good = file_name(str(sample.product), _HALF), sample.defect is None
         part = "train" if good and sample.split != "test" else "test"
         # Readers of these trees take the last word of a name for the defect.
         kind = "template" if part == "train" else tested_good
         if sample.defect is not None:
-            kind = file_name(sample.defect).replace("_", "")
+            kind = file_name(sample.defect, _HALF).replace("_", "")
         stem = name(product, kind, count[product, kind])
         count[product, kind] += 1
         x, y, z = (unit * place for place in cloud.origin)

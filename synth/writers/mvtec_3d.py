@@ -10,7 +10,6 @@ NNN counts from 000 within a folder; names.json gives the id behind each. xyz is
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from synth.errors import WriterError
 from synth.io.encoded import encode
+from synth.io.json_text import json_text
 from synth.io.names import GOOD, file_name
 from synth.io.png import png_bytes
 from synth.sample import Sample
@@ -44,4 +44,4 @@ def write(samples: Iterable[Sample], sink: FolderSink) -> None:
             blank = np.zeros(sample.xyz.shape[:2], bool)
             sink.put(f"{place}/gt/{name}.png", files["mask"] if "mask" in files else png_bytes(blank))
     ordered = dict(sorted(names.items(), key=lambda item: "/test/" in item[0]))
-    sink.put("names.json", json.dumps(ordered, indent=1, ensure_ascii=False).encode())
+    sink.put("names.json", json_text(ordered, indent=1, ensure_ascii=False).encode())

@@ -30,7 +30,6 @@ GROUP_BYTES: what is in memory at a time. The same run gives the same bytes.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -44,6 +43,7 @@ from scipy import ndimage
 
 from synth.io.encoded import encode
 from synth.io.images import content_hash
+from synth.io.json_text import json_text
 from synth.io.png import png_bytes
 from synth.sample import Sample
 from synth.writers.sink import FolderSink
@@ -197,7 +197,7 @@ def _row(sample: Sample) -> dict[str, Any]:
         "image": image.content,
         "mask": files["mask"].content if "mask" in files else png_bytes(blank),
         "seed": None if sample.provenance is None else sample.provenance.seed,
-        "provenance": json.dumps(_origin(sample, image.sha256), ensure_ascii=False, sort_keys=True),
+        "provenance": json_text(_origin(sample, image.sha256), ensure_ascii=False, sort_keys=True),
     }
     if sample.xyz is not None:
         row |= {"xyz": np.ascontiguousarray(sample.xyz).tobytes(), "depth": depth_png(sample.xyz)}

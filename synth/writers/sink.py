@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from synth.io.atomic import copy, make_folder, remove, replacing, write_whole
+from synth.io.atomic import copy, make_folder, naming_place, remove, replacing, write_whole
 from synth.io.encoded import Encoded
 
 
@@ -37,6 +37,7 @@ class FolderSink:
         make_folder(self._folder)
         path = self._folder / f".{name}.0.part"
         try:
-            yield str(path)
+            with naming_place(path):
+                yield str(path)
         finally:
             remove(path)

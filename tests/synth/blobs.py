@@ -37,6 +37,9 @@ class BlobGenerator:
         self.folder = folder
         self.good_images: list[Sample] = []
 
+    def check(self, shots: object, good_images: object, names: object) -> None:
+        """Nothing to refuse."""
+
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         self.good_images = sorted(good_images, key=lambda good: good.id)
         for step in range(3):

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -207,7 +208,10 @@ FOLDERS: dict[str, tuple[Break, str]] = {
         r"split\.json:2: not valid JSON: .*wanted",
     ),
     "split file without shots": (put("split.json", '{"train": {}}'), r"split\.json has no key 'shots'; wanted"),
-    "split file with a list of types": (split(["crack"], {}), r"split\.json: shots is list, not a mapping; wanted"),
+    "split file with a list of types": (
+        split(["crack"], {}),
+        r"split\.json: shots is no mapping of types to files; wanted",
+    ),
     "split file with a type that is no list": (
         split({"crack": "crack0.png"}, {}),
         r"split\.json: shots\.crack is not a list of file names; wanted",
@@ -260,11 +264,11 @@ def snapshot(place: Path) -> dict[str, bytes | None]:
     return {str(p): p.read_bytes() if p.is_file() else None for p in sorted(place.rglob("*")) if p.name != "out"}
 
 
-def refused(place: Path, *arguments: str | Path) -> str:
-    """The message of a command that ends with exit code 2 and changes nothing below place."""
+def refused(place: Path, *arguments: str | Path, code: int = 2) -> str:
+    """The message of a command that ends with this exit code and changes nothing below place."""
     before = snapshot(place)
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == 2, result.output
+    assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     assert snapshot(place) == before
     return result.stderr
@@ -417,7 +421,7 @@ def test_an_output_place_that_cannot_be_used_is_refused(tmp_path, out, wanted):
 @pytest.mark.parametrize(
     ("code", "wanted"),
     [
-        (errno.ENOSPC, r"the disk is full \(\d+ MiB left at .*\); free some space"),
+        (errno.ENOSPC, r"the disk is full \([\d.]+ \w+ left at .*, 13 bytes or more needed\); free some space"),
         (errno.EACCES, r"no permission to write in .*; choose another --out"),
     ],
 )
@@ -427,8 +431,8 @@ def test_a_disk_that_refuses_leaves_no_half_file(tmp_path, monkeypatch, code, wa
         raise OSError(code, "refused")
 
     monkeypatch.setattr(pq, "write_table", refuse)
-    monkeypatch.setitem(generators.GENERATORS, "seas", given(lambda *_: None))
+    monkeypatch.setitem(generators.GENERATORS, "seas", given(lambda *_: SimpleNamespace(check=lambda *_: None)))
     folder_tree(tmp_path / "tile")
     recipe = write_recipe(tmp_path, "{kind: folder, root: tile}")
-    message = refused(tmp_path, "run", recipe, "--out", tmp_path / "out")
+    message = refused(tmp_path, "run", recipe, "--out", tmp_path / "out", code=1 if code == errno.ENOSPC else 2)
     assert re.search(r"out/ledger\.parquet cannot be written: " + wanted, message), message

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from synth.dual.presets import ORGANISED, Organised, Unorganised
 from synth.errors import GeneratorError
+from synth.suggest import did_you_mean
 
 
 class DualPresetConfig(BaseModel):
@@ -44,7 +45,9 @@ class DualPresetConfig(BaseModel):
     def _numbers_are_sound(self) -> DualPresetConfig:
         for name in self.numbers:
             if name not in self.schemes:
-                raise ValueError(f"numbers names {name!r}, which is not among schemes: {', '.join(self.schemes)}")
+                raise ValueError(
+                    f"numbers names {name!r}, which is not among schemes; {did_you_mean(name, self.schemes)}"
+                )
         if self.numbers or self.textures is not None:
             from synth.dual.presets import scheme
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from synth.dual.numbers import refuse_yes
 from synth.dual.presets.das3d import Das3dLike
 from synth.dual.presets.mpas import MpasFreedom, MpasScratch, MpasSphere
 from synth.dual.presets.mpas_parts import MpasBend, MpasCrack
@@ -17,6 +18,7 @@ from synth.dual.presets.unorganised import CloudScheme, draw_on_surface
 from synth.dual.scene import Scene
 from synth.dual.synthesizer import DualSynthesizer
 from synth.errors import GeneratorError
+from synth.printable import shown
 from synth.sample import Sample
 from synth.sources.listing import has_cloud, has_xyz
 from synth.suggest import did_you_mean
@@ -84,6 +86,10 @@ def scheme(name: str, **numbers: Any) -> Scheme:
         raise GeneratorError(f"scheme {name!r} is unknown; {did_you_mean(name, SCHEMES)}")
     kind = SCHEMES[name]
     try:
+        refuse_yes(numbers, kind)
+    except ValueError as problem:
+        raise GeneratorError(f"{name}: {problem}") from None
+    try:
         return kind.model_validate(numbers)
     except ValidationError as error:
         raise GeneratorError("; ".join(_problem(name, kind, found) for found in error.errors())) from None
@@ -93,4 +99,4 @@ def _problem(name: str, kind: type[Scheme], found: Any) -> str:
     place = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":
         return f"{name}.{place} is unknown; {did_you_mean(place, kind.model_fields)}"
-    return f"{name}.{place} is {found['input']!r}: {found['msg'].removeprefix('Value error, ')}"
+    return f"{name}.{place} is {shown(found['input'])}: {found['msg'].removeprefix('Value error, ')}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from synth.errors import RunError
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.shards import Candidate, Shard
+from synth.printable import shown
+from synth.suggest import did_you_mean
 
 ExecutorName = Literal["local", "ray"]
 
@@ -46,6 +48,14 @@ class Inline:
 
     def result(self, shard: Shard) -> list[Candidate]:
         return self._worker.make(shard)
+
+
+def check_workers(workers: int, kind: str) -> None:
+    """RunError for a number of workers or a kind of executor that there is not."""
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise RunError(f"workers is {shown(workers)}, wanted a whole number of 1 or more")
+    if kind not in get_args(ExecutorName):
+        raise RunError(f"executor {shown(kind)} is unknown; {did_you_mean(str(kind), get_args(ExecutorName))}")
 
 
 @contextmanager
