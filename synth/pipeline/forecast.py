@@ -94,6 +94,6 @@ def _peak_mb() -> float | None:
 
 
 def _duration(minutes: float) -> str:
-    if minutes < 1:
+    if minutes < 1.5:
         return "a minute"
     return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"

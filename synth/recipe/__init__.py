@@ -237,7 +237,7 @@ def _validate(draft: Draft) -> Recipe | None:
     except ValidationError as error:
         findings = error.errors(include_url=False)
     draft.mistakes.extend(explain(findings, draft, Recipe))
-    for path, value in () if made is None else leaves(made.model_dump(mode="json")):
+    for path, value in () if made is None else leaves(made.model_dump()):
         if isinstance(value, float) and not math.isfinite(value):
             draft.mistakes.append(f"{draft.place(path)}: {dotted(path)} is {value}, wanted a finite number")
     return made

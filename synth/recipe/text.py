@@ -184,7 +184,7 @@ def schema_of(annotation: Any, block: Any) -> type[BaseModel] | None:
 
 def leaves(data: Any, path: Key = ()) -> Iterator[tuple[Key, Any]]:
     """(path, value) of every plain value in nested data."""
-    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else None
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list | tuple) else None
     if pairs is None:
         yield path, data
         return

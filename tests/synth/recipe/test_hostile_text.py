@@ -126,6 +126,11 @@ def test_numbers_that_are_not_finite_are_mistakes(value, tmp_path):
     assert "request.max_attempts is " in refused("demo", f"request.max_attempts={value}")
 
 
+@pytest.mark.parametrize("value", ["[1, .inf]", "[.inf, .inf]"])
+def test_numbers_inside_a_types_settings_are_finite_too(value):
+    assert "amp_mm" in refused("parts", "source.root=x", f"generator.defects={{dent: {{amp_mm: {value}}}}}")
+
+
 def test_thousands_of_mistakes_are_counted_and_the_first_ones_reported(tmp_path):
     file = tmp_path / "tiles.yaml"
     file.write_text("".join(f"key{i}: 1\n" for i in range(2000)))
