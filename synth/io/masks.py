@@ -166,14 +166,17 @@ def _from_palette(pixels: Image.Image) -> Found:
         return np.zeros(indices.shape, bool), None
     if not black and len(used) > 1:
         raise _Unclear(f"uses the indices {_listed(used)} of its palette, none of them black")
-    return _from_rgb(table[indices])
+    try:
+        return _from_rgb(table[indices])
+    except _Unclear as problem:
+        raise _Unclear(f"{problem}, by the indices {_listed(used)} of its palette") from problem
 
 
 def _from_rgb(colours: np.ndarray) -> Found:
     """One colour on black or on white, edges soft or not. uint8 (H, W, 3)."""
     if (colours == colours[..., :1]).all():
         return _from_grey(colours[..., 0])
-    kinds = _kinds(colours)
+    kinds, painted = _kinds(colours), colours
     paper = ""
     if colours.max(axis=-1).min() > _DARK * 255 and kinds > 1:
         ink = 255 - colours
@@ -184,7 +187,8 @@ def _from_rgb(colours: np.ndarray) -> Found:
     lit = brightest > _cut(int(brightest.max()))
     foreign = _foreign_pixels(colours[lit])
     if foreign > (_SPECKS if kinds <= _FEW else max(_SPECKS, 0.01 * np.count_nonzero(lit))):
-        raise _Unclear("marks several classes in different colours")
+        shown = f": {_named(painted)}" if kinds <= _FEW else ""
+        raise _Unclear(f"marks several classes in different colours{shown}")
     mask, told = _from_grey(brightest)
     painted = colours[lit][np.argmax(brightest[lit])]
     colour = "#{:02x}{:02x}{:02x}".format(*(255 - painted if paper else painted))

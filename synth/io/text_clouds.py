@@ -48,9 +48,14 @@ def read_text(path: Path, asked: Sequence[str] = ()) -> Raw:
         width = len(given.split(separator))
         rows = numbers(file, delimiter=separator, columns=range(width) if given != line else None)
     names = header(heading)
-    if not names and path.suffix.lower() == ".pts" and width == len(PTS):
+    if not names and path.suffix.lower() == ".pts" and width == len(PTS) and _are_bytes(rows[:, 4:]):
         names = PTS
     return _named(rows, names, asked)
+
+
+def _are_bytes(values: np.ndarray) -> bool:
+    """Whether all are whole numbers of 0 to 255, as colours of a .pts are."""
+    return bool(((values >= 0) & (values <= 255) & (values == np.floor(values))).all())
 
 
 def separator_of(line: str) -> str | None:

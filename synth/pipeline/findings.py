@@ -147,7 +147,7 @@ def count_problems(listing: Listing, learnt: Mapping[tuple[str, str | None], int
         yield Problem(root, what, f"add some: {FEW_SHOTS} to 30 serve well", severity)
 
 
-def duplicate_problems(pairs: Iterable[Duplicates], accept: bool = False) -> Iterator[Problem]:
+def duplicate_problems(root: Path, pairs: Iterable[Duplicates], accept: bool = False) -> Iterator[Problem]:
     """One image twice or more: an error across roles, as in a run that does not accept it, and a warning within one;
     one problem for all the copies of an image, and one for the images beyond FEW_IMAGES."""
     groups = joined(pairs)
@@ -156,7 +156,7 @@ def duplicate_problems(pairs: Iterable[Duplicates], accept: bool = False) -> Ite
     for found, severity in ((leaks, "warning" if accept else "error"), (within, "warning")):
         remedy = "keep one of them" if severity == "warning" else "keep one of them, or say source.duplicates: warn"
         for group in found[:FEW_IMAGES]:
-            yield Problem(group[0].name, _copies_of(group), remedy, severity)  # type: ignore[arg-type]
+            yield Problem(group[0].name, _copies_of(root, group), remedy, severity)  # type: ignore[arg-type]
         if more := found[FEW_IMAGES:]:
             what = f"and {len(more) - 1} more images have copies as well" if len(more) > 1 else "has copies as well"
             yield Problem(more[0][0].name, what, remedy, severity)  # type: ignore[arg-type]
@@ -174,12 +174,12 @@ def part_problems(findings: Iterable[PartFinding]) -> Iterator[Problem]:
         yield Problem(finding.product, what, remedy, "warning")
 
 
-def _copies_of(group: Sequence[LedgerRow]) -> str:
+def _copies_of(root: Path, group: Sequence[LedgerRow]) -> str:
     """What the first of these rows is a copy of; those of another role are named first."""
     first = group[0]
     others = sorted(group[1:], key=lambda row: row.role == first.role)
     same = "the same pixels" if len({row.sha256 for row in group}) == 1 else "the same image, copied or turned,"
-    named = ", ".join(f"{row.name} ({row.role})" for row in others[:FEW_NAMES])
+    named = ", ".join(f"{below(root, row.name)} ({row.role})" for row in others[:FEW_NAMES])
     more = f" and {len(others) - FEW_NAMES} more" if len(others) > FEW_NAMES else ""
     return f"({first.role}) holds {same} as {named}{more}"
 

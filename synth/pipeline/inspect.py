@@ -134,7 +134,7 @@ def inspect(
     problems = (
         *problems_of_all(listing, seen),
         *count_problems(listing, {(kind.product, kind.defect): kind.train for kind in kinds}),
-        *duplicate_problems(find_duplicates(rows), accept=source.duplicates == "warn"),
+        *duplicate_problems(listing.root, find_duplicates(rows), accept=source.duplicates == "warn"),
         *part_problems(parts),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))

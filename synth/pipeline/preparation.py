@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from synth.sources import list_source, read_source
 from synth.sources.config import ProceduralSource
 from synth.sources.listing import Listing, samples
 from synth.split import Split, make_split
+from synth.writers import WRITERS
 
 MEASURED = 8
 """Scans of a product that are looked at for their table before a run."""
@@ -85,7 +86,7 @@ def _notes(
     problems = [
         *problems_of_all(listing, seen),
         *(few for few in count_problems(listing, learnt) if few.severity == "warning"),
-        *duplicate_problems(duplicates, accept=True),  # or it would have been raised
+        *duplicate_problems(listing.root, duplicates, accept=True),  # or it would have been raised
         *part_problems(findings),
     ]
     errors = [problem for problem in problems if problem.severity == "error"]
@@ -117,6 +118,15 @@ def _seen(samples: Iterable[Sample], seen: Seen) -> Iterator[Sample]:
     for sample in samples:
         seen.add(sample)
         yield sample
+
+
+def lacking(recipe: Recipe, products: Collection[str], tested: Collection[str]) -> list[str]:
+    """What the dataset of these products lacks, as sentences; `tested`: those with good images for testing."""
+    names = ", ".join(sorted(set(products) - set(tested)))
+    if not names or all(WRITERS[name].splits for name in recipe.output.formats):
+        return []
+    lack = f"no good images of {names} are kept for testing, so the dataset has no test/good, which detectors need"
+    return [f"{lack}; put some into test/good of the source, or set source.test_fraction"]
 
 
 def _counted(samples: Iterable[Sample], progress: Progress) -> Iterator[Sample]:

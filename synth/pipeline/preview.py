@@ -13,7 +13,7 @@ from synth.io.png import png_bytes
 from synth.parts import PartFinding
 from synth.pipeline.forecast import Forecast, forecast
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import check_generator, prepare
+from synth.pipeline.preparation import check_generator, lacking, prepare
 from synth.recipe import Recipe
 from synth.sample import Sample
 from synth.sources.listing import reopen
@@ -76,6 +76,8 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
     prepared = prepare(recipe, progress)
     check_generator(recipe, prepared, Path("model"))
     split, ledger, findings, notes = prepared
+    products, tested = ({str(s.product) for s in some if s.defect is None} for some in (split.good_images, split.test))
+    notes += tuple(lacking(recipe, products, tested))
     shots = Counter((shot.product, shot.defect) for shot in split.shots)
     streams = plan(recipe, split.shots, split.good_images)
     planned = tuple(

@@ -30,7 +30,7 @@ from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
 from synth.pipeline.places import check_there, with_known_product
 from synth.pipeline.plan import plan
-from synth.pipeline.preparation import Prepared, check_generator, prepare, silent
+from synth.pipeline.preparation import Prepared, check_generator, lacking, prepare, silent
 from synth.pipeline.real import exported, keep_real, read_real, tested
 from synth.pipeline.shards import Stream, save_shard
 from synth.pipeline.stored import StoredSample, is_damaged
@@ -88,11 +88,7 @@ class Run:
     def _lacking(self) -> list[str]:
         real = [record for record in read_real(self.folder) if record.defect is None]
         products, tested = ({record.product for record in real if record.role == role} for role in ("good", "test"))
-        names = ", ".join(sorted(products - tested))
-        if not names or all(WRITERS[name].splits for name in self.recipe.output.formats):
-            return []
-        lack = f"no good images of {names} are kept for testing, so the dataset has no test/good, which detectors need"
-        return [f"{lack}; put some into test/good of the source, or set source.test_fraction"]
+        return lacking(self.recipe, products, tested)
 
     @property
     def validation(self) -> dict[str, int]:

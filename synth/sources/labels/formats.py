@@ -17,7 +17,8 @@ from synth.sources.labels.labelme import is_labelme, read_labelme
 from synth.sources.labels.severstal import is_severstal, read_severstal
 from synth.sources.labels.yolo import NAMES, class_names, looks_like_yolo, read_yolo, yolo_images
 
-FormatName = Literal["coco", "labelme", "label_studio", "cvat", "severstal", "yolo"]
+FormatName = Literal["coco", "labelme", "label_studio", "cvat", "voc", "severstal", "yolo"]
+VOC_BOX = "<bndbox>"
 JSON: dict[FormatName, tuple[Callable[[Path, Any], bool], Callable[[Path], Iterator[Labelled]]]] = {
     "coco": (is_coco, read_coco),
     "labelme": (is_labelme, read_labelme),
@@ -35,7 +36,8 @@ def format_of(file: Path) -> FormatName | None:
             content = read_json(file)
             return next((name for name, (fits, _) in JSON.items() if fits(file, content)), None)
         if suffix == ".xml":
-            return "cvat" if is_cvat(read_text(file)) else None
+            text = read_text(file)
+            return "cvat" if is_cvat(text) else "voc" if VOC_BOX in text else None
         if suffix == ".csv":
             return "severstal" if is_severstal(read_text(file)) else None
     except SourceError:
@@ -76,6 +78,8 @@ def read_labels(form: FormatName, labels: Sequence[Path], files: Sequence[Path])
 
 
 def _labelled(form: FormatName, file: Path, files: Sequence[Path]) -> Iterator[Labelled]:
+    if form == "voc":
+        raise SourceError(f"{file} holds boxes of Pascal VOC, which mark no pixels; label polygons or masks")
     if form == "severstal":
         folder = file.parent / "train_images"
         return read_severstal(

@@ -89,7 +89,7 @@ def test_plain_parts_are_one_only_when_their_pixels_are(noise):
 def noisy_copies(seed: int, roles: tuple[str, ...]) -> tuple[list[LedgerRow], np.ndarray]:
     """24 rows of 6 images, turned and with noise; and which of them are one image by the limits, (24, 24) bool."""
     rng = np.random.default_rng(seed)
-    base = [perceptual_hash(random_image(int(n), 60, 90)) for n in rng.integers(0, 1000, 6)]
+    base = [perceptual_hash(random_image(int(n), 60, 90)) for n in rng.choice(1000, 6, replace=False)]
     hashes = []
     for n in range(24):
         other = turns(base[n % 6])[rng.integers(8)].astype(float)

@@ -27,7 +27,7 @@ def test_a_ledger_names_everything_that_has_a_role_and_comes_back(tmp_path):
     write_ledger(ledger, tmp_path / "run" / "ledger.parquet")
     assert read_ledger(tmp_path / "run" / "ledger.parquet") == ledger
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["ledger.parquet"]
-    assert build_ledger(replace(split, test=[]).roles, {}) == [r for r in ledger if r.role != "test"]
+    assert build_ledger(replace(split, test=[], good_images=[]).roles, {}) == [r for r in ledger if r.role == "shot"]
 
 
 def test_a_ledger_that_cannot_be_written_or_read_says_so(tmp_path):

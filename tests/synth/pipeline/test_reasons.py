@@ -13,6 +13,7 @@ from synth.io.points import ply_bytes
 from synth.pipeline.journal import Journal
 from synth.pipeline.runs import Run, run
 from synth.recipe import Recipe
+from synth.sources.listing import reopen
 from tests.synth.blobs import BlobGenerator, given, recipe_for, write_source
 from tests.synth.dual.scans import ball_cloud
 
@@ -25,7 +26,7 @@ class Roomless(BlobGenerator):
     """Finds no place; most often for want of a disc, whose size differs each time."""
 
     def _paint(self, request):
-        made = unplaced(request, "blobs", self.good_images[0])
+        made = unplaced(request, "blobs", reopen(self.good_images[0]))
         disc = f"the part has no whole disc of {20 + request.index}.5 mm there"
         why = disc if request.index % 4 else "it is too dark"
         long = f"no good image has room in 5 attempts, the last one because g0: no dent, the last one because {why}"

@@ -35,7 +35,8 @@ def test_inspect_dry_run_and_run_say_the_same(tmp_path):
     inspected, previewed = str(inspect(source)), str(preview(recipe, lambda *_: None))
     for sentence in sentences:
         assert sentence in previewed
-        assert sentence.removeprefix("warning: tile") in inspected
+        # What a dataset lacks depends on its formats, of which inspect knows nothing.
+        assert sentence.removeprefix("warning: tile") in inspected or "kept for testing" in sentence
     assert str(tmp_path) not in previewed.partition(":")[2]
 
 
@@ -43,4 +44,4 @@ def test_a_generator_that_places_nothing_by_context_is_reported_nothing(tmp_path
     source = write_source(tmp_path / "tile")
     for generator in ({"kind": "cutpaste"}, {"kind": "copy_paste", "placement": "anywhere"}):
         notes = preview(recipe_for(source, generator=generator), lambda *_: None).notes
-        assert not [note for note in notes if not note.startswith("warning: ")]
+        assert not [note for note in notes if "turned" in note]

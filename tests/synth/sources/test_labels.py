@@ -311,6 +311,16 @@ def test_boxes_of_yolo_and_unknown_classes_are_refused(tmp_path):
             list_source(LabelSource(root=tmp_path))
 
 
+def test_boxes_of_pascal_voc_are_refused_for_what_they_are(tmp_path):
+    images(tmp_path / "IMAGES")
+    (tmp_path / "ANNOTATIONS").mkdir()
+    box = "<bndbox><xmin>2</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    content = f"<annotation><filename>a.jpg</filename><object><name>crazing</name>{box}</object></annotation>"
+    (tmp_path / "ANNOTATIONS" / "a.xml").write_text(content)
+    (problem,) = inspect(tmp_path).problems
+    assert "holds boxes of Pascal VOC, which mark no pixels" in str(problem)
+
+
 def test_masks_beside_their_images_win_over_labels(tmp_path):
     labelme(tmp_path)
     for name in "abc":

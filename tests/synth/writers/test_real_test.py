@@ -18,6 +18,7 @@ from synth.pipeline.runs import Run, export, run
 from synth.pipeline.verify import verify
 from synth.recipe import Recipe
 from synth.sources import read
+from synth.sources.listing import reopen
 from tests.synth.blobs import BLOBS, BlobGenerator, given, recipe_for, tree, write_source
 from tests.synth.dual.scans import ball_cloud, plate
 
@@ -102,7 +103,7 @@ def test_pixels_of_test_images_never_reach_a_generator(tmp_path, monkeypatch):
 
     class Spy(BlobGenerator):
         def fit(self, shots, good_images, progress=None):
-            seen.extend(content_hash(sample.image) for sample in [*shots, *good_images])
+            seen.extend(content_hash(reopen(sample).image) for sample in [*shots, *good_images])
             super().fit(shots, good_images, progress)
 
     monkeypatch.setitem(generators.GENERATORS, "seas", given(Spy))
