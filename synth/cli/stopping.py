@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -73,7 +73,8 @@ def farewell() -> None:
         say("interrupted: the same command resumes where this one stopped", error=True)
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():
-            child.kill()
+            with suppress(OSError):  # joblib's processes have no kill of their own
+                os.kill(child.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _watch(heard: int, numbers: Sequence[int]) -> None:

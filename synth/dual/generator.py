@@ -17,7 +17,7 @@ from synth.generators import Progress, Request, origin_of
 from synth.io.cloud_image import image_of_defect
 from synth.io.user_masks import check_room, check_shape, read_region, stretch
 from synth.sample import Provenance, Sample
-from synth.sources.listing import has_cloud, has_xyz, reopen, size_of
+from synth.sources.listing import has_cloud, has_xyz, is_colourless, reopen, size_of
 
 GOOD_IMAGES_TRIED = 5
 
@@ -115,13 +115,20 @@ class DualGenerator(DrawnOnGoodImages):
         baseline = 1e-3 * config.baseline_mm
         specs = config.specs().items()
         super().__init__("dual", {name: DualSynthesizer(spec, baseline, config.partial_view) for name, spec in specs})
+        self._by_colour = [name for name, spec in specs if not spec.kind.geometric]
         self._region_file = config.legal_region
         self._region = None if config.legal_region is None else read_region(config.legal_region)
 
     def check(self, shots: Sequence[Sample], good_images: Sequence[Sample], names: Collection[str]) -> None:
-        """GeneratorError for a good sample without geometry, for a legal region on clouds, which have no image that it
-        could be laid over, and for one that fits no scan or leaves no place on any."""
+        """GeneratorError for a good sample without geometry, for a type that colours alone show on clouds that have
+        none, for a legal region on clouds, which have no image that it could be laid over, and for one that fits no
+        scan or leaves no place on any."""
         super().check(shots, good_images, names)
+        for name in set(self._by_colour).intersection(names):
+            if good_images and all(is_colourless(good) for good in good_images):
+                raise GeneratorError(
+                    f"generator.types: a {name} shows in colours alone, and the clouds have none; leave it out"
+                )
         if self._region is None:
             return
         for good in good_images:

@@ -102,6 +102,7 @@ def check_generator(recipe: Recipe, prepared: Prepared, folder: Path) -> None:
     when it learns or draws."""
     generator = GENERATORS[recipe.generator.kind].open(recipe.generator, folder, recipe.seed)
     names = {str(name) for row in prepared.ledger for name in (row.product, row.defect) if name}
+    names |= {name for name in getattr(recipe.generator, "types", ()) if asked(name, recipe.request.defects)}
     generator.check(prepared.split.shots, prepared.split.good_images, names)
 
 

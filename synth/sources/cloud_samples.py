@@ -70,7 +70,7 @@ def load_cloud(entry: Entry, options: CloudOptions) -> Sample:
             "mask_file": None,
             "sha256": content_hash(cloud.points),
             "white": None,
-            "grey": False,
+            "grey": cloud.colors is None,
             "size": image.shape[:2],
             "entry": entry,
             "notes": tuple(Note(*one) for one in told),

@@ -248,6 +248,13 @@ def has_cloud(sample: Sample) -> bool:
     return sample.cloud is not None or (entry is not None and entry.cloud is not None)
 
 
+def is_colourless(sample: Sample) -> bool:
+    """Whether a sample is a cloud without colours, also while it is closed."""
+    if sample.cloud is not None:
+        return sample.cloud.colors is None
+    return has_cloud(sample) and not has_xyz(sample) and bool(sample.meta["grey"])
+
+
 def _bytes(sample: Sample) -> int:
     cloud = sample.cloud
     parts = () if cloud is None else (cloud.points, cloud.normals, cloud.colors, cloud.labels)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from synth.errors import GeneratorError
+from synth.io.points import ply_bytes
 from synth.pipeline.preparation import silent
 from synth.pipeline.preview import preview
 from synth.pipeline.runs import run
 from synth.recipe import load_recipe
+from tests.synth.dual.scans import ball_cloud
 from tests.synth.trees import blob, folder_tree, random_image, save
 
 SIZE = (40, 54)
@@ -86,3 +88,13 @@ def test_what_fits_passes(tmp_path):
     text = f"words: {{pit: hole}}, {masks(tmp_path)}, {region(tmp_path, np.ones(SIZE, bool))}"
     (tmp_path / "a.yaml").write_text(f"source: {{kind: folder, root: {root}}}\ngenerator: {{kind: seas, {text}}}\n")
     assert preview(load_recipe(tmp_path / "a.yaml"), silent).planned
+
+
+def test_a_stain_on_clouds_without_colours_is_refused_before_anything_is_drawn(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.ply").write_bytes(ply_bytes(ball_cloud().cloud))
+    text = f"source: {{kind: clouds, root: {tmp_path / 'parts'}}}\ngenerator: {{kind: dual, types: [dent, stain]}}\n"
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(GeneratorError, match="a stain shows in colours alone, and the clouds have none; leave it out"):
+        preview(load_recipe(tmp_path / "a.yaml"), silent)
+    assert preview(load_recipe(tmp_path / "a.yaml", "request.defects=[dent]"), silent).planned
