@@ -8,8 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from synth.errors import SourceError
-from synth.io.regular import read_text
-from synth.sources.labels.labelled import Labelled
+from synth.sources.labels.labelled import Labelled, label_text
 from synth.sources.labels.marks import Ellipse, Polygon, Runs, Shape, box
 
 
@@ -19,7 +18,7 @@ def is_cvat(text: str) -> bool:
 
 def read_cvat(file: Path) -> Iterator[Labelled]:
     """Every image of the file, also those without a label."""
-    text = read_text(file)
+    text = label_text(file)
     if "<!DOCTYPE" in text:
         raise SourceError(f"{file} declares a document type, which no export of CVAT does; export the labels again")
     try:

@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 from synth.errors import SourceError
 from synth.io.images import SUFFIXES
-from synth.io.regular import read_text
 from synth.sources.labels.coco import is_coco, read_coco
 from synth.sources.labels.cvat import is_cvat, read_cvat
 from synth.sources.labels.label_studio import is_label_studio, read_label_studio
-from synth.sources.labels.labelled import Labelled, read_json
+from synth.sources.labels.labelled import Labelled, label_text, read_json
 from synth.sources.labels.labelme import is_labelme, read_labelme
 from synth.sources.labels.severstal import is_severstal, read_severstal
 from synth.sources.labels.yolo import NAMES, class_names, looks_like_yolo, read_yolo, yolo_images
@@ -36,10 +35,10 @@ def format_of(file: Path) -> FormatName | None:
             content = read_json(file)
             return next((name for name, (fits, _) in JSON.items() if fits(file, content)), None)
         if suffix == ".xml":
-            text = read_text(file)
+            text = label_text(file)
             return "cvat" if is_cvat(text) else "voc" if VOC_BOX in text else None
         if suffix == ".csv":
-            return "severstal" if is_severstal(read_text(file)) else None
+            return "severstal" if is_severstal(label_text(file)) else None
     except SourceError:
         return None
     return None
@@ -92,6 +91,6 @@ def _is_yolo(file: Path) -> bool:
     if not any(True for _ in yolo_images([file])):
         return False
     try:
-        return file.stat().st_size == 0 or looks_like_yolo(read_text(file))
+        return file.stat().st_size == 0 or looks_like_yolo(label_text(file))
     except (OSError, SourceError):
         return False

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synth.errors import SourceError
-from synth.io.regular import read_text
-from synth.sources.labels.labelled import Labelled
+from synth.sources.labels.labelled import Labelled, label_text
 from synth.sources.labels.marks import Shape, Spans
 
 COLUMN = "EncodedPixels"
@@ -26,7 +25,7 @@ def is_severstal(text: str) -> bool:
 def read_severstal(file: Path, images: Sequence[str]) -> Iterator[Labelled]:
     """Every image of the file, and those of `images` (names) without a row in it."""
     found: dict[str, dict[str, list[Shape]]] = defaultdict(lambda: defaultdict(list))
-    for number, row in enumerate(csv.DictReader(read_text(file).splitlines()), start=2):
+    for number, row in enumerate(csv.DictReader(label_text(file).splitlines()), start=2):
         joined = row.get("ImageId_ClassId")
         image, kind = joined.rsplit("_", 1) if joined else (row["ImageId"], row["ClassId"])
         own = found[image]

@@ -200,7 +200,11 @@ def test_a_dry_run_counts_what_would_be_made_and_writes_nothing(tmp_path, monkey
     ]
     assert answer["good_images"] == {"flange": 3}
     assert 0 < answer["disk_mb"] < 1
-    assert "would make 8 pairs" in flawsmith("run", file, "--dry-run").stdout
+    assert answer["forecast"]["minutes"] > 0.1
+    assert 20 < answer["forecast"]["model_mb"] < 200
+    text = flawsmith("run", file, "--dry-run", "--set", "generator={kind: copy_paste}").stdout
+    assert "would make 8 pairs" in text
+    assert "about a minute on this machine, by a short trial" in text
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -140,7 +140,7 @@ def test_samples_of_a_damaged_run_are_not_handed_out(copy):
         list(Run(copy).samples())
 
 
-@pytest.mark.parametrize("moment", range(20))
+@pytest.mark.parametrize("moment", range(12))
 def test_a_power_failure_at_any_moment_costs_nothing_but_time(moment, source, whole, tmp_path, monkeypatch):
     assert run_with_power_until(None, source, tmp_path / "counted", monkeypatch).syncs > 60
     syncs = run_with_power_until(None, source, tmp_path / "again", monkeypatch).syncs
@@ -221,7 +221,7 @@ def test_more_formats_and_more_defect_types_continue_too(source, tmp_path):
 def test_a_growth_that_is_killed_is_resumed(source, tmp_path, monkeypatch):
     fresh = run_blobs(source, tmp_path / "fresh", request={"per_defect": 7})
     syncs = 40
-    for stop in (1, 2, 3, 4, 5, 7, 9, 13, 20, syncs):
+    for stop in (1, 2, 4, 7, 13, syncs):
         out = tmp_path / f"out{stop}"
         run_blobs(source, out, request={"per_defect": 3})
         disk = Disk(out, os.fsync)
