@@ -144,7 +144,7 @@ def test_samples_of_a_damaged_run_are_not_handed_out(copy):
 def test_a_power_failure_at_any_moment_costs_nothing_but_time(moment, source, whole, tmp_path, monkeypatch):
     assert run_with_power_until(None, source, tmp_path / "counted", monkeypatch).syncs > 60
     syncs = run_with_power_until(None, source, tmp_path / "again", monkeypatch).syncs
-    disk = run_with_power_until(1 + moment * syncs // 20, source, tmp_path / "out", monkeypatch)
+    disk = run_with_power_until(1 + moment * syncs // 12, source, tmp_path / "out", monkeypatch)
     found = tmp_path / "after"
     disk.after_failure(found)
     assert tree(run_blobs(source, found, output=FORMATS).path) == tree(whole)
