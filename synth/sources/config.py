@@ -108,6 +108,11 @@ Foreground = Annotated[
 """As every path of a recipe, a relative one starts from the recipe's folder, or from the current one in an override."""
 
 
+def _test_fraction() -> Any:
+    help_text = "Share of each defect type and of the good images kept for measuring, without a split file."
+    return Field(0.0, description=help_text, json_schema_extra={"unit": "share"}, ge=0, lt=1)
+
+
 class ScanCamera(BaseModel):
     """The camera behind files that hold a depth a pixel (fx, fy, cx, cy), or the parallel rays behind files that hold a
     height a pixel (pitch_mm)."""
@@ -153,10 +158,36 @@ def _background() -> Any:
     return Field("auto", description=help_text)
 
 
-class FolderSource(BaseModel):
-    """A folder of images of one product, with masks beside them or in a parallel folder."""
+class _Tree(BaseModel):
+    """What the blocks of all folders say."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    root: Path
+    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
+    good_limit: int | None = _count(None, "Good samples used at most of each product, the first by name.", "samples")
+    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
+    validation_fraction: float = _validation()
+    exclude: tuple[str, ...] = Field(
+        (), description="Files to leave out, as patterns below root such as `crack/a*` or `*/test/bent/003.png`."
+    )
+    follow_links: bool = _follow_links()
+    duplicates: Literal["error", "warn"] = _duplicates()
+
+
+class _Images(_Tree):
+    """What the blocks of folders of images, without geometry, say."""
+
+    foreground: Foreground = "auto"
+    white_level: int | None = _white()
+    orientation: Orientation = "auto"
+    tiles: int | None = _tiles()
+    good_from: GoodFrom = "files"
+
+
+class FolderSource(_Images):
+    """A folder of images with masks beside them or in a parallel folder, of one product or of one folder a product."""
 
     kind: Literal["folder"] = "folder"
     root: Path = Field(description="The folder; its tree is drawn in `synth.sources.folder`.")
@@ -165,15 +196,7 @@ class FolderSource(BaseModel):
         description="JSON file in root that lists shots, test and perhaps validation; split.json is taken where there "
         "is one.",
     )
-    product: str | None = Field(
-        None, description="Name of the product; the folder's own name by default.", min_length=1
-    )
-    good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
-    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
-    validation_fraction: float = _validation()
-    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
-    follow_links: bool = _follow_links()
-    duplicates: Literal["error", "warn"] = _duplicates()
+    test_fraction: float = _test_fraction()
     good: tuple[str, ...] = Field(
         (),
         description="Folders of good images, by name or path, as patterns; by default good, ok, normal and so on.",
@@ -192,76 +215,53 @@ class FolderSource(BaseModel):
         description="Folders that each hold good and defective images: one product a folder (folders), parts of one "
         "product (one), or products unless they are called by date, lot or shift (auto).",
     )
-    foreground: Foreground = "auto"
-    white_level: int | None = _white()
-    orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
     inverted_masks: InvertedMasks = "refuse"
     classes: Classes | None = _classes()
-    tiles: int | None = _tiles()
-    good_from: GoodFrom = "files"
-    test_fraction: float = Field(
-        0.0,
-        description="Share of each defect type and of the good images kept for measuring, without a split file.",
-        json_schema_extra={"unit": "share"},
-        ge=0,
-        lt=1,
-    )
 
 
-class MvtecAdSource(BaseModel):
-    """A dataset in the MVTec AD tree: one product folder, or the folder above several."""
+class _Archive(_Images):
+    """What the blocks of public archives of images say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    root: Path = Field(description="A product's folder, or the folder above several.")
+    products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
+    mask_values: MaskValues = "auto"
+    inverted_masks: InvertedMasks = "refuse"
+    classes: Classes | None = _classes()
+
+
+class MvtecAdSource(_Archive):
+    """A dataset in the MVTec AD tree, or in that of MVTec AD 2, LOCO, BTAD, MPDD or VisA's 1cls layout."""
 
     kind: Literal["mvtec_ad"] = "mvtec_ad"
-    root: Path = Field(description="A product folder (with train, test, ground_truth) or the folder above several.")
-    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
-    products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
-    good_limit: int | None = _count(None, "Good images used at most of each product, the first by name.")
-    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
-    validation_fraction: float = _validation()
-    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/test/bent/003.png`.")
-    follow_links: bool = _follow_links()
-    duplicates: Literal["error", "warn"] = _duplicates()
-    foreground: Foreground = "auto"
-    white_level: int | None = _white()
-    orientation: Orientation = "auto"
-    mask_values: MaskValues = "auto"
-    inverted_masks: InvertedMasks = "refuse"
-    classes: Classes | None = _classes()
-    tiles: int | None = _tiles()
-    good_from: GoodFrom = "files"
 
 
-class VisaSource(MvtecAdSource):
-    """VisA in its original layout: one product folder (with Data/Images), or the folder above several."""
+class VisaSource(_Archive):
+    """VisA in its original layout, with Data/Images in a product's folder."""
 
-    kind: Literal["visa"] = "visa"  # type: ignore[assignment]
-
-
-class DagmSource(MvtecAdSource):
-    """DAGM 2007: the folder above its classes."""
-
-    kind: Literal["dagm"] = "dagm"  # type: ignore[assignment]
+    kind: Literal["visa"] = "visa"
 
 
-class KolektorSource(MvtecAdSource):
+class DagmSource(_Archive):
+    """DAGM 2007, whose classes are products."""
+
+    kind: Literal["dagm"] = "dagm"
+
+
+class KolektorSource(_Archive):
     """KolektorSDD or KolektorSDD2, where an image with a black mask is good."""
 
-    kind: Literal["kolektor"] = "kolektor"  # type: ignore[assignment]
+    kind: Literal["kolektor"] = "kolektor"
 
 
-class RealIadSource(MvtecAdSource):
-    """Real-IAD: one product folder (with OK and NG), or the folder above several."""
+class RealIadSource(_Archive):
+    """Real-IAD, with OK and NG in a product's folder."""
 
-    kind: Literal["real_iad"] = "real_iad"  # type: ignore[assignment]
+    kind: Literal["real_iad"] = "real_iad"
 
 
-class LabelSource(BaseModel):
-    """Images with files of labels: COCO, YOLO segmentation, labelme, CVAT or Label Studio."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class LabelSource(_Images):
+    """Images with files of labels: COCO, YOLO segmentation, labelme, CVAT, Label Studio or run lengths in a CSV."""
 
     kind: Literal["labels"] = "labels"
     root: Path = Field(description="The folder with images and labels; see `synth.sources.labels.reader`.")
@@ -270,44 +270,15 @@ class LabelSource(BaseModel):
         None,
         description="Defect type -> the classes that are it, such as {scratch: [scr, deep]}; each class by default.",
     )
-    product: str | None = Field(
-        None, description="Name of the product; the folder's own name by default.", min_length=1
-    )
-    good_limit: int | None = _count(None, "Good images used at most, the first by name; all by default.")
-    min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
-    validation_fraction: float = _validation()
-    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root such as `crack/a*`.")
-    follow_links: bool = _follow_links()
-    duplicates: Literal["error", "warn"] = _duplicates()
-    foreground: Foreground = "auto"
-    white_level: int | None = _white()
-    orientation: Orientation = "auto"
-    tiles: int | None = _tiles()
-    good_from: GoodFrom = "files"
-    test_fraction: float = Field(
-        0.0,
-        description="Share of each defect type and of the good images kept for measuring.",
-        json_schema_extra={"unit": "share"},
-        ge=0,
-        lt=1,
-    )
+    test_fraction: float = _test_fraction()
 
 
-class Mvtec3dSource(BaseModel):
+class Mvtec3dSource(_Tree):
     """RGB-D data in the MVTec 3D-AD tree: one product folder, or the folder above several."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["mvtec_3d"] = "mvtec_3d"
     root: Path = Field(description="A product folder (with train/good/rgb and xyz) or the folder above several.")
-    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
     products: Literal["all"] | tuple[str, ...] = Field("all", description="Products to read: all, or a list of names.")
-    good_limit: int | None = _count(None, "Good scans used at most of each product, the first by name.", "scans")
-    min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
-    validation_fraction: float = _validation()
-    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns such as `*/rgb/003.png`.")
-    follow_links: bool = _follow_links()
-    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     white_level: int | None = _white()
     orientation: Orientation = "auto"
@@ -327,20 +298,11 @@ class Mvtec3dSource(BaseModel):
     background: Background = _background()
 
 
-class EyecandiesSource(BaseModel):
+class EyecandiesSource(_Tree):
     """Rendered RGB-D data in the Eyecandies tree: one class folder, or the folder above several."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["eyecandies"] = "eyecandies"
     root: Path = Field(description="A class folder (with train/data) or the folder above several.")
-    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
-    good_limit: int | None = _count(None, "Good samples used at most of each product, the first by name.", "samples")
-    min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
-    validation_fraction: float = _validation()
-    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
-    follow_links: bool = _follow_links()
-    duplicates: Literal["error", "warn"] = _duplicates()
     foreground: Foreground = "auto"
     orientation: Orientation = "auto"
     mask_values: MaskValues = "auto"
@@ -348,14 +310,11 @@ class EyecandiesSource(BaseModel):
     background: Background = _background()
 
 
-class CloudSource(BaseModel):
+class CloudSource(_Tree):
     """Point clouds and meshes without images: a folder of files, Real3D-AD or Anomaly-ShapeNet."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["clouds"] = "clouds"
     root: Path = Field(description="The folder; its trees are drawn in `synth.sources.clouds`.")
-    product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
     points: int = Field(
         20_000,
         description="Points sampled of a mesh, or kept of a cloud.",
@@ -382,12 +341,6 @@ class CloudSource(BaseModel):
         description="Where the sensor of a one-sided scan was, in the files' frame and unit: normals point there; none "
         "= as a PCD says, or (0, 0, 0) where a camera there sees all of it.",
     )
-    good_limit: int | None = _count(None, "Good parts used at most of each product, the first by name.", "parts")
-    min_shots: int = _count(2, "Shots a defect type needs at least, for generators that learn.", "shots")
-    validation_fraction: float = _validation()
-    exclude: tuple[str, ...] = Field((), description="Files to leave out, as patterns below root.")
-    follow_links: bool = _follow_links()
-    duplicates: Literal["error", "warn"] = _duplicates()
 
 
 class ProceduralSource(BaseModel):
