@@ -9,6 +9,7 @@ pixels, as for rendered images and clouds, the thumbnails have to be closer.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -115,7 +116,12 @@ def find_duplicates(ledger: Sequence[LedgerRow], pixels: Pixels = pixels_of_file
     origin = [first.setdefault(row.sha256, place) for place, row in enumerate(ledger)]
     found = [(one, other, 0.0) for other, one in enumerate(origin) if one != other]
     places = list(first.values())
-    found += ((places[a], places[b], distance) for a, b, distance in _copies([ledger[p] for p in places], pixels))
+    files = Counter(row.file for row in ledger)
+
+    def whole(row: LedgerRow) -> np.ndarray | None:
+        return pixels(row) if files[row.file] == 1 or row.file is None else None  # else it is a window of its file
+
+    found += ((places[a], places[b], distance) for a, b, distance in _copies([ledger[p] for p in places], whole))
     pairs = (Duplicates(ledger[one], ledger[other], distance) for one, other, distance in sorted(found))
     return [pair for pair in pairs if pair.first.file is None or pair.first.file != pair.second.file]
 

@@ -73,7 +73,7 @@ def image_size(path: str | Path, turned: bool = True) -> tuple[int, int]:
     none that can be read."""
     path = regular_file(path)
     try:
-        with quiet("PIL"), warnings.catch_warnings():
+        with quiet("PIL"), warnings.catch_warnings(), _of_any_size():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
                 lies = turned and image.getexif().get(TAG, 1) >= _FIRST_SIDEWAYS

@@ -103,3 +103,9 @@ def test_a_closed_window_is_read_again_as_it_was(tmp_path):
 def test_images_no_larger_than_a_tile_stay_whole(tmp_path):
     root = tree(tmp_path / "sheet")
     assert list_source(FolderSource(root=root, tiles=512)).entries == list_source(FolderSource(root=root)).entries
+
+
+def test_an_image_beyond_the_limit_of_pillow_is_cut_as_well(tmp_path, monkeypatch):
+    root = tree(tmp_path / "sheet")
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", SIZE[0] * SIZE[1] // 3)
+    assert all(entry.window for entry in list_source(FolderSource(root=root, tiles=128)).entries)
