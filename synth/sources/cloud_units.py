@@ -88,8 +88,8 @@ def _guessed(unit: Unit, extent: float) -> Told:
 
 def _of_class(entries: Sequence[Entry]) -> dict[Path, tuple[Unit, Told]]:
     """The unit of a class of a tree: millimetres in Real3D-AD; elsewhere, where none is documented, by its size."""
-    goods = [entry for entry in entries if entry.defect is None] or list(entries)
-    sizes = _sizes(goods[:: -(-len(goods) // LOOKED_AT)])
+    whole = [entry for entry in entries if entry.defect is None] or list(entries)
+    sizes = _sizes(whole[:: -(-len(whole) // LOOKED_AT)])
     if not sizes:
         return {}
     extent = sorted(one.extent for one in sizes)[len(sizes) // 2]
