@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,16 @@ _SETTINGS = "segmenter.json"
 
 
 class Segmenter:
-    """A named network, its config and, once trained, its weights and threshold."""
+    """A named network, its config and, once trained, its weights and threshold. It starts from `weights`, or else from
+    those that its config asks for; EvalError where they are not installed."""
 
-    def __init__(self, name: str, config: TrainingConfig) -> None:
+    def __init__(self, name: str, config: TrainingConfig, weights: Mapping[str, Tensor] | None = None) -> None:
         self.name, self.config = name, config
         self._network = new_network(SEGMENTERS[name][1], config)
-        begin(self._network, name, config)
+        if weights is None:
+            begin(self._network, name, config)
+        else:
+            self._network.load_state_dict(weights)
         self._trained: Trained | None = None
 
     @property
@@ -92,8 +96,7 @@ class Segmenter:
             )
         try:
             weights, settings = found
-            segmenter = cls(settings["name"], configure(settings["name"], **settings["config"]))
-            segmenter._network.load_state_dict(weights)
+            segmenter = cls(settings["name"], configure(settings["name"], **settings["config"]), weights)
             segmenter._trained = Trained(**settings["trained"])
         except (KeyError, TypeError, RuntimeError) as problem:
             raise EvalError(f"{path} was made by another version ({problem}); train it again") from problem

