@@ -19,8 +19,9 @@ from flawsmith._own import check_own
 
 if TYPE_CHECKING:
     import eval
+    from flawsmith.making import run
     from synth import __version__, dual
-    from synth.pipeline.runs import Run, run
+    from synth.pipeline.runs import Run
     from synth.recipe import load_recipe
     from synth.sample import Cloud, Provenance, Sample
     from synth.sources import read
@@ -36,7 +37,7 @@ _HOMES = {
     "Sample": "synth.sample",
     "load_recipe": "synth.recipe",
     "read": "synth.sources",
-    "run": "synth.pipeline.runs",
+    "run": "flawsmith.making",
     "write": "synth.writers",
 }
 

@@ -21,6 +21,9 @@ from synth.io.sealed import read_sealed, write_sealed
 Freedom = float | dict[str, float]
 """One value for all defect types, or values by their names, with `default` for the others."""
 OTHERS = "default"
+AUTO = "auto"
+"""The value of a recipe that leaves the choice to `synth.seas.choosing`, among these:"""
+CANDIDATES = (0.0, 0.3, 0.6)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class FreedomChoice:
     def pastes_only(self) -> bool:
         """Whether no sample of this product needs a model."""
         return not any(self.by_defect.values())
+
+    @staticmethod
+    def known(folder: Path, product: str) -> bool:
+        """Whether a choice is kept there."""
+        return _file(folder, product).exists()
 
     def write(self, folder: Path, product: str) -> None:
         """Keep the choice beside the product's model."""
