@@ -66,7 +66,7 @@ class Generator(Protocol):
 
 
 class Judge(Protocol):
-    """Says what helps a segmenter: what is chosen by trials is chosen by it. `synth` has none; whoever calls gives one."""
+    """Says what helps a segmenter; what is chosen by trials is chosen by it. `synth` has none: the caller gives one."""
 
     def scores(
         self,
