@@ -21,6 +21,8 @@ from synth.io.sealed import read_sealed, write_sealed
 Freedom = float | dict[str, float]
 """One value for all defect types, or values by their names, with `default` for the others."""
 OTHERS = "default"
+LABELLED_BY_PASTE = 0.5
+"""Freedom up to which the label of a pasted defect stays its own; masks are read off drawings beyond it."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,14 @@ class FreedomChoice:
         return self.by_defect[defect]
 
     @property
-    def pastes_only(self) -> bool:
-        """Whether no sample of this product needs a model."""
-        return not any(self.by_defect.values())
+    def drawn(self) -> frozenset[str]:
+        """The defect types for which a model is needed."""
+        return frozenset(defect for defect, freedom in self.by_defect.items() if freedom > 0)
+
+    @property
+    def reads_masks(self) -> bool:
+        """Whether masks are read off drawings, so that the model has to learn that."""
+        return any(freedom > LABELLED_BY_PASTE for freedom in self.by_defect.values())
 
     def write(self, folder: Path, product: str) -> None:
         """Keep the choice beside the product's model."""

@@ -63,10 +63,11 @@ class SeasGenerator:
             product = str(own_shots[0].product)
             choice = choose(self._config.freedom, [str(shot.defect) for shot in own_shots])
             choice.write(self._folder, product)
-            drawn = [shot for shot in own_shots if choice.of(str(shot.defect)) > 0]
+            drawn = [shot for shot in own_shots if shot.defect in choice.drawn]
             if drawn:
                 assert self._models is not None
-                self._models.fit(drawn, own_good_images, progress)
+                reads = choice.reads_masks or self._config.masks is not None
+                self._models.fit(drawn, own_good_images, reads, progress)
             self._products[product] = Product(own_shots, own_good_images, self._config.turn)
         self._choices = {}
 
