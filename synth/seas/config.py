@@ -229,6 +229,11 @@ class SeasConfig(LearningChoices):
             return CANDIDATES
         return tuple(self.freedom.values()) if isinstance(self.freedom, dict) else (float(self.freedom),)
 
+    @property
+    def draws_strips(self) -> bool:
+        """Whether long and thin defects are learnt and drawn in several windows."""
+        return self.zoom and self.preserve_background and self.mask_mode == "request"
+
     def resolved(self, unet_parameters: int, resolution: int) -> SeasSettings:
         """Every open choice made, for a U-Net of this size and the base's own resolution."""
         table = LORA if self.unet_mode == "lora" else FULL_BASE if unet_parameters >= FULL_SIZE else SMALL_BASE

@@ -14,10 +14,11 @@ from torch.nn import functional
 from synth.seas.config import SeasSettings
 from synth.seas.features import UnetFeatures, decoder_features, finish_decoding, tapped_features
 from synth.seas.finetune import Finetuned
+from synth.seas.overlaps import Overlaps, noise_of
 from synth.seas.plan import Drawn, Start
 from synth.seas.pool import encode
 from synth.seas.prompts import token_ids
-from synth.seas.sampler import Group, Step, build_sampler, draw_latents, guided, sample_noise
+from synth.seas.sampler import Group, Step, build_sampler, draw_latents, guided
 
 
 @torch.inference_mode()
@@ -26,19 +27,19 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasSettings
     order = sorted(range(len(starts)), key=lambda index: -starts[index].taken)
     ordered = [starts[index] for index in order]
     pipeline = model.pipeline
-    begin = _latents(pipeline.vae, [start.begin for start in ordered])
+    groups = _groups(ordered, _latents(pipeline.vae, [start.begin for start in ordered]))
     texts = _text(model, [model.tokens.defective(start.defect) for start in ordered])
     with tapped_features(pipeline.unet) as features:
         reader = MaskReader(model, features, config.mask_steps)
         latents = draw_latents(
             guided(_unet(model), texts[1:], texts[:1], config.guidance),
             lambda: build_sampler(dict(pipeline.scheduler.config), config.steps, config.final_sigma),
-            _groups(ordered, begin),
+            groups,
             config.start_amplitude,
             reader.watch if any(start.read for start in starts) else None,
         )
     images, decoded = _decoded(pipeline.vae, latents)
-    begun, _ = _decoded(pipeline.vae, begin)
+    begun, _ = _decoded(pipeline.vae, torch.cat([group.begin for group in groups]))
     probability: Sequence[np.ndarray | None] = [None] * len(starts)
     if any(start.read for start in starts):
         probability = list(reader.probability(decoded).float().cpu().numpy())
@@ -104,12 +105,16 @@ def _unet(model: Finetuned) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 
 def _groups(starts: Sequence[Start], begin: Tensor) -> list[Group]:
     """The windows, in the order of their steps, and their latents (B, C, h, w), by how many steps they take."""
-    noise = sample_noise([start.seed for start in starts], tuple(begin.shape[1:])).to(begin.device)
+    noise = noise_of(starts, tuple(begin.shape[1:])).to(begin.device)
     free = _free(begin, [start.free for start in starts])
     groups, first = [], 0
     for taken, alike in groupby(starts, key=lambda start: start.taken):
-        rows = slice(first, first + len(list(alike)))
-        groups.append(Group(taken, begin[rows], noise[rows], None if free is None else free[rows]))
+        members = list(alike)
+        rows = slice(first, first + len(members))
+        overlaps = Overlaps.of(members, begin.shape[-1])
+        own = begin[rows] if overlaps is None else overlaps.agreed(begin[rows])
+        agreed = None if overlaps is None else overlaps.agreed
+        groups.append(Group(taken, own, noise[rows], None if free is None else free[rows], agreed))
         first = rows.stop
     return groups
 

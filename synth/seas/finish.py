@@ -18,6 +18,7 @@ from synth.sample import Sample
 from synth.seas.compose import certainty, change_level, join, neighbourhood, to_image, true_mask, visible_change
 from synth.seas.config import SeasConfig
 from synth.seas.edges import RIM, corrected, tighten
+from synth.seas.merging import merged, merged_window
 from synth.seas.plan import Drawn, Plan, View
 from synth.seas.product import Product
 from synth.seas.window import cut
@@ -44,7 +45,7 @@ def finished(plan: Plan, windows: Sequence[Drawn], product: Product, config: Sea
     else:
         image, mask, read = _read_off(plan, windows, product, config)
         scores |= read
-    outer = plan.views[0].window if plan.views else None
+    outer = merged_window(plan.views) if plan.views else None
     sample = sample_of(
         plan.request,
         "seas",
@@ -64,10 +65,9 @@ def _redrawn(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The paste with what was drawn on it, and its mask where that still shows."""
     draft = plan.draft
-    image = draft.begin
-    for view, drawn in zip(plan.views, windows, strict=True):
-        alpha = neighbourhood(draft.mask, _reach(view, config)) * plan.permitted
-        image = join(image, drawn.image, drawn.begin, view.window, alpha, product.grey)
+    view, drawn = merged(plan, windows)
+    alpha = neighbourhood(draft.mask, _reach(plan, config)) * plan.permitted
+    image = join(draft.begin, drawn.image, drawn.begin, view.window, alpha, product.grey)
     mask, gone = corrected(draft.mask, draft.before, draft.begin, image, product.edge_level(plan.request.defect))
     return np.where(gone[..., None], draft.before, image), mask & plan.permitted
 
@@ -77,7 +77,7 @@ def _read_off(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """The image with what was drawn, its mask as the drawing shows it, and scores."""
     draft = plan.draft
-    (view,), (drawn,) = plan.views, windows
+    view, drawn = merged(plan, windows)
     found = _found(plan, view, drawn, config)
     mask = to_image(found.defect, view.window, draft.before.shape)
     if config.preserve_background:
@@ -94,7 +94,7 @@ def _laid_in(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The good part with what was drawn under the loose mask (H, W), and the mask as tight as the shots' own; what was
     drawn farther off than the rim that tightening takes, and the feather, is left out again."""
-    before, begin, reach = plan.draft.before, plan.draft.begin, _reach(view, config)
+    before, begin, reach = plan.draft.before, plan.draft.begin, _reach(plan, config)
     alpha = neighbourhood(mask, reach) * plan.permitted
     loose = _over(before, join(begin, drawn.image, drawn.begin, view.window, alpha, grey), alpha)
     rim = RIM * max(1.0, view.window.side / len(drawn.image))
@@ -108,9 +108,9 @@ def _over(before: np.ndarray, after: np.ndarray, alpha: np.ndarray) -> np.ndarra
     return np.where((alpha > 0)[..., None], after, before)
 
 
-def _reach(view: View, config: SeasConfig) -> float:
+def _reach(plan: Plan, config: SeasConfig) -> float:
     """Pixels around a mask over which a drawing fades out."""
-    return max(3.0, config.feather * view.window.side)
+    return max(3.0, config.feather * plan.views[0].window.side)
 
 
 def _found(plan: Plan, view: View, drawn: Drawn, config: SeasConfig) -> Found:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from synth.errors import GeneratorError
 from synth.generators import Progress, Request, unplaced
 from synth.placing.surroundings import Surroundings
@@ -99,12 +101,17 @@ class SeasGenerator:
         return self._planner.plan(product, request, limit, resolution)
 
     def _drawn(self, plans: Sequence[Plan]) -> list[Drawn]:
-        """All windows of these plans."""
-        starts = [view.start for plan in plans for view in plan.views]
-        if not starts:
-            return []
-        assert self._models is not None
-        return self._models.draw(plans[0].request.product, starts)
+        """All windows of these plans, a few plans at a time where they have several windows each."""
+        drawn: list[Drawn] = []
+        while plans:
+            counts = np.cumsum([len(plan.views) for plan in plans])
+            together = max(1, int(np.searchsorted(counts, self._config.draw_batch, side="right")))
+            starts = [view.start for plan in plans[:together] for view in plan.views]
+            if starts:
+                assert self._models is not None
+                drawn += self._models.draw(plans[0].request.product, starts)
+            plans = plans[together:]
+        return drawn
 
     def _finished(self, plan: Plan, windows: Sequence[Drawn]) -> Sample:
         return finished(plan, windows, self._product(plan.request.product), self._config)

@@ -21,6 +21,7 @@ from synth.seas.freedom import LABELLED_BY_PASTE, steps_taken
 from synth.seas.placement import place
 from synth.seas.product import Product, whole_if_unknown
 from synth.seas.sketch import shaded
+from synth.seas.strips import Patch, along, patches
 from synth.seas.window import Window, cut, widest_window, window_for
 from synth.sources.listing import reopen, size_of
 
@@ -57,7 +58,8 @@ class Draft:
 @dataclass(frozen=True)
 class Start:
     """One window to draw in: what to start from (r, r, 3) uint8, where it may change (r, r) float in [0, 1] (None:
-    everywhere), the defect type, the sample's own seed, how many steps are taken, and whether the mask is read off."""
+    everywhere), the defect type, the sample's own seed, how many steps are taken, whether the mask is read off, and where
+    the window lies among those of the same sample, None for a single one."""
 
     begin: np.ndarray
     free: np.ndarray | None
@@ -65,6 +67,7 @@ class Start:
     seed: int
     taken: int
     read: bool = True
+    patch: Patch | None = None
 
 
 @dataclass(frozen=True)
@@ -137,19 +140,31 @@ class Planner:
         permitted = self._legal(draft.mask.shape)
         if draft.pasted is None and draft.part is not None:
             permitted = permitted & draft.part
-        views = [self._view(draft, request, taken, resolution, rng)] if taken else []
+        views = self._views(draft, request, taken, resolution, rng) if taken else []
         return Plan(request, draft, taken / config.steps, permitted, views)
 
-    def _view(self, draft: Draft, request: Request, taken: int, resolution: int, rng: np.random.Generator) -> View:
-        """The window around the defect, and what is drawn in it."""
+    def _views(
+        self, draft: Draft, request: Request, taken: int, resolution: int, rng: np.random.Generator
+    ) -> list[View]:
+        """The window around the defect, or those along a long and thin one, and what is drawn in each."""
         config = self._config
         window = window_for(draft.mask, resolution, rng) if config.zoom else widest_window(draft.mask)
+        strip = along(draft.mask, window, resolution) if config.draws_strips else []
+        places: Sequence[Patch | None] = patches(strip, resolution) if strip else [None]
+        return [
+            self._view(draft, request, taken, resolution, *place)
+            for place in zip(strip or [window], places, strict=True)
+        ]
+
+    def _view(
+        self, draft: Draft, request: Request, taken: int, resolution: int, window: Window, patch: Patch | None
+    ) -> View:
         begin, free = cut(draft.begin, window, resolution), None
-        if config.mask_mode == "request":
-            free = neighbourhood(cut(draft.mask, window, resolution), max(4.0, 0.08 * resolution))
+        if self._config.mask_mode == "request":
+            free = _free(draft.mask, window, resolution, beyond=patch is not None)
         good = begin if draft.pasted is None else cut(draft.before, window, resolution)
-        read = not draft.keeps_label(taken / config.steps)
-        return View(window, good, Start(begin, free, request.defect, request.seed, taken, read))
+        read = not draft.keeps_label(taken / self._config.steps)
+        return View(window, good, Start(begin, free, request.defect, request.seed, taken, read, patch))
 
     def _draft(self, product: Product, request: Request, freely: bool, rng: np.random.Generator) -> Draft | None:
         """A place on a good part; None where no surroundings fitted."""
@@ -212,3 +227,12 @@ class Planner:
         if self._region is None:
             return np.ones(shape, dtype=bool)
         return stretch(self._region, (shape[0], shape[1]))
+
+
+def _free(mask: np.ndarray, window: Window, resolution: int, beyond: bool) -> np.ndarray:
+    """Where a window may change, (r, r) in [0, 1]: around the mask (H, W); beyond: also around what of it lies outside
+    the window, so that windows that overlap say the same."""
+    reach = max(4.0, 0.08 * resolution)
+    if beyond:
+        return cut(neighbourhood(mask, reach * window.side / resolution), window, resolution)
+    return neighbourhood(cut(mask, window, resolution), reach)

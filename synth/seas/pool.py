@@ -23,6 +23,7 @@ from synth.generators import Progress
 from synth.placing.matcher import image_of
 from synth.sample import Sample
 from synth.seas.config import SeasSettings
+from synth.seas.strips import along
 from synth.seas.window import cut, widest_window, window_anywhere, window_for
 
 ENCODED_TOGETHER = 4
@@ -143,6 +144,9 @@ def _window_pair(
     assert shot.mask is not None
     plain = image_of(good)
     window = window_for(shot.mask, config.resolution, rng) if config.zoom else widest_window(shot.mask)
+    strip = along(shot.mask, window, config.resolution) if config.draws_strips else []
+    if strip:
+        window = strip[int(rng.integers(len(strip)))]
     side = window.side if config.zoom else min(plain.shape[:2])
     elsewhere = window_anywhere(plain.shape, side, rng)
     mask = shot.mask if config.mask_labels == "any" else shot.mask.astype(np.float32)

@@ -35,12 +35,14 @@ class Step:
 @dataclass(frozen=True)
 class Group:
     """Drawings that take the last `taken` steps: what they start from and their noise, (b, C, h, w), and where they may
-    change, (b, 1, h, w) in [0, 1], None = everywhere."""
+    change, (b, 1, h, w) in [0, 1], None = everywhere; agreed: makes predictions (b, C, h, w) of windows that overlap the
+    same there, None where none do."""
 
     taken: int
     begin: Tensor
     noise: Tensor
     free: Tensor | None = None
+    agreed: Callable[[Tensor], Tensor] | None = None
 
 
 def build_sampler(
@@ -121,6 +123,8 @@ class _Run:
     def advance(self, prediction: Tensor, timestep: Tensor, index: int) -> None:
         """One step, after which the surroundings are what they were."""
         group = self._group
+        if group.agreed is not None:
+            prediction = group.agreed(prediction)
         self.x = self._solver.step(prediction, timestep, self.x).prev_sample
         if group.free is not None:
             alpha, sigma = _level(self._solver, index + 1)
