@@ -68,7 +68,7 @@ def _redrawn(
     view, drawn = merged(plan, windows)
     alpha = neighbourhood(draft.mask, _reach(plan, config)) * plan.permitted
     image = join(draft.begin, drawn.image, drawn.begin, view.window, alpha, product.grey)
-    mask, gone = corrected(draft.mask, draft.before, draft.begin, image, product.edge_level(plan.request.defect))
+    mask, gone = corrected(draft.mask, draft.before, draft.begin, image)
     return np.where(gone[..., None], draft.before, image), mask & plan.permitted
 
 
