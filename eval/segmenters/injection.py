@@ -47,8 +47,9 @@ class Groups:
 
 
 class Injection:
-    """The batches of a training: `share` of a batch is synthetic, less over the last `anneal` of all batches. Where that
-    is no whole number of places, it is met on average. EvalError where synthetic images find no place."""
+    """The batches of a training: `share` of a batch is synthetic, falling to nothing over the last `anneal` of all
+    batches. Where that is no whole number of places, it is met on average. EvalError where synthetic images find no
+    place."""
 
     def __init__(self, groups: Groups, batch: int, batches: int, seed: int, share: float, anneal: float) -> None:
         if not (len(groups.good_images) or groups.real or groups.synthetic):
