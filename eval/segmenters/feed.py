@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.injection import Groups, Injection
+from eval.segmenters.resizing import resize
 from eval.segmenters.tiles import cut, draw_corner, padded
 from synth.errors import EvalError
 from synth.sample import Sample
@@ -94,21 +94,3 @@ def augmentation() -> albumentations.Compose:
             albumentations.GaussianBlur(sigma_limit=(0.3, 1.0), p=0.1),
         ]
     )
-
-
-def resize(sample: Sample, resolution: int, tile: int | None = None) -> Batch:
-    """Image uint8 and mask bool of a sample: both sides of `resolution` px or, with a tile, all of the image at the
-    scale that makes `tile` px of it `resolution` px. No mask means good. A mask pixel is defect where at least half of
-    what lies under it is; a defect that would vanish by that rule keeps its most covered pixel."""
-    if sample.image is None:
-        raise EvalError(f"{sample.id} has no image; a segmenter learns from images")
-    size = (resolution, resolution)
-    if tile is not None:
-        height, width = (max(1, round(length * resolution / tile)) for length in sample.image.shape[:2])
-        size = (width, height)
-    how = Image.Resampling.BOX if tile is None or tile > resolution else Image.Resampling.BILINEAR
-    image = np.asarray(Image.fromarray(sample.image).resize(size, how))
-    if sample.mask is None or not sample.mask.any():
-        return image, np.zeros(image.shape[:2], bool)
-    share = np.asarray(Image.fromarray(sample.mask.astype(np.float32)).resize(size, how))
-    return image, share >= min(0.5, float(share.max()))

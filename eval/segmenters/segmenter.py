@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from eval.segmenters.config import TrainingConfig
-from eval.segmenters.feed import resize
 from eval.segmenters.registry import SEGMENTERS, configure
+from eval.segmenters.resizing import resize
 from eval.segmenters.start import begin
 from eval.segmenters.training import Trained, discard_checkpoints, new_network, predicted, train
 from synth.errors import EvalError

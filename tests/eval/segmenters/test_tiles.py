@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 
 from eval import segmenters
-from eval.segmenters.feed import Feed, Pool, resize
+from eval.segmenters.feed import Feed, Pool
+from eval.segmenters.resizing import resize
 from eval.segmenters.tiles import blended, cut, draw_corner, padded
 from eval.segmenters.training import Trained
 from synth.sample import Sample
