@@ -11,10 +11,10 @@ import pytest
 
 from eval.metrics import bootstrap
 from eval.study.judging import judge
+from eval.study.settings import parse_settings
 from eval.study.study import Measured, Study
 from eval.study.verdict import verdict
 from eval.study.verdict_page import as_markdown, as_plot, write_pages
-from synth.cli.evaluation import parse_settings
 from synth.errors import EvalError
 from synth.pipeline.preparation import silent
 
