@@ -134,6 +134,8 @@ def run_pooled(
     where the folder holds another study or nothing would show how much a training differs from the next."""
     from eval.study.study_page import write_study_pages
 
+    for training in study.trainings():
+        study.config(*training)
     settled, notes = distinct_draws(conditions, conduct.progress)
     for condition in settled:
         if len(condition.draws) == 1 and study.seeds == 1 and not quick:

@@ -289,7 +289,7 @@ def _digest(samples: Sequence[Sample]) -> str:
         for array in (sample.image, sample.mask):
             if array is not None:
                 digest.update(f"{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array))
+                digest.update(array.tobytes())
     return digest.hexdigest()
 
 
