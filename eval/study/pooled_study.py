@@ -13,7 +13,7 @@ It may be killed at any moment; the same command resumes it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,12 @@ from synth.generators import Progress
 from synth.io.json_text import json_text
 from synth.io.own import check_free
 from synth.io.sealed import read_sealed, write_sealed
-from synth.pipeline.preparation import prepare
 from synth.pipeline.runs import run
 from synth.recipe import Recipe
-from synth.split import NOT_DRAWN
+from synth.sources import read_source
+from synth.split import NOT_DRAWN, make_split
 
-PLAN = "plan.json"
+PLAN, ALIKE = "plan.json", "one_draw"
 
 
 @dataclass(frozen=True)
@@ -92,23 +92,31 @@ class PooledStudy:
         return as_lines(self)
 
 
-def distinct_draws(conditions: Sequence[Condition], progress: Progress) -> tuple[list[Condition], list[str]]:
-    """The conditions, with one draw where every draw takes all shots, and notes that say so."""
+def distinct_draws(
+    conditions: Sequence[Condition], progress: Progress, known: Collection[str] | None = None
+) -> tuple[list[Condition], list[str]]:
+    """The conditions, with one draw where every draw takes all shots, and notes that say so; `known`: the names of
+    those, where they were found before."""
     settled, notes = [], []
-    for condition in conditions:
-        if len(condition.draws) > 1 and _takes_all(condition.draws[0].recipe, progress):
-            notes.append(f"{condition.name}: no defect type has more shots, so there is one draw")
-            condition = replace(condition, draws=condition.draws[:1])
+    for number, condition in enumerate(conditions):
+        progress("counting shots", number, len(conditions))
+        if len(condition.draws) > 1:
+            alike = _takes_all(condition.draws[0].recipe) if known is None else condition.name in known
+            if alike:
+                notes.append(f"{condition.name}: no defect type has more shots, so there is one draw")
+                condition = replace(condition, draws=condition.draws[:1])
         settled.append(condition)
+    progress("counting shots", len(conditions), len(conditions))
     return settled, notes
 
 
-def _takes_all(recipe: Recipe | None, progress: Progress) -> bool:
+def _takes_all(recipe: Recipe | None) -> bool:
     """Whether a draw of a recipe takes all shots; not asked of runs that exist."""
     if recipe is None:
         return False
-    left_out = NOT_DRAWN.format(recipe.source.shots, recipe.source.shots_draw)
-    return not any(one.reason == left_out for one in prepare(recipe, progress).split.dropped)
+    request = recipe.request
+    split = make_split(read_source(recipe.source), recipe.source, recipe.seed, request.products, request.defects)
+    return not any(one.reason == NOT_DRAWN.format(recipe.source.shots, 0) for one in split.dropped)
 
 
 def _place(folder: Path, condition: Condition, draw: int) -> Path:
@@ -136,11 +144,14 @@ def run_pooled(
 
     for training in study.trainings():
         study.config(*training)
-    settled, notes = distinct_draws(conditions, conduct.progress)
+    wanted = _compared(name, conditions, study)
+    settled, notes = distinct_draws(conditions, conduct.progress, _begun(folder, wanted))
     for condition in settled:
         if len(condition.draws) == 1 and study.seeds == 1 and not quick:
             raise EvalError(f"{condition.name} has one draw and one training; give more seeds or draws, or --quick")
-    _claim(folder, name, conditions, study)
+    if not (folder / PLAN).exists():
+        alike = [one.name for one, own in zip(conditions, settled, strict=True) if len(own.draws) < len(one.draws)]
+        write_sealed(folder / PLAN, wanted | {ALIKE: alike})
     if conduct.tell is not None and not _all_measured(settled, folder):
         conduct.tell(str(study_forecast(settled, study, conduct.progress, conduct.workers, leave_one_out)))
     silent = replace(conduct, tell=None, verb="study", store=folder / "trained")
@@ -179,23 +190,24 @@ def _named(progress: Progress, name: str) -> Progress:
     return lambda stage, done, total: progress(f"{name}: {stage}", done, total)
 
 
-def _claim(folder: Path, name: str, conditions: Sequence[Condition], study: Study) -> None:
-    """Write what the study compares, or see that the folder holds the same. WriterError where it is not a study's."""
-    wanted = {
-        "name": name,
-        "seeds": study.seeds,
-        "training_sets": study.training_sets,
-        "segmenters": study.segmenters,
-        "conditions": {
-            one.name: [str(d.run.resolve()) if d.recipe is None else d.recipe.sha256 for d in one.draws]
-            for one in conditions
-        },
+def _compared(name: str, conditions: Sequence[Condition], study: Study) -> dict[str, Any]:
+    """What a study compares, in plain types."""
+    runs = {
+        one.name: [str(d.run.resolve()) if d.recipe is None else d.recipe.sha256 for d in one.draws]
+        for one in conditions
     }
-    wanted = json.loads(json_text(wanted))
+    compared = {"name": name, "seeds": study.seeds, "training_sets": study.training_sets, "conditions": runs}
+    plain: dict[str, Any] = json.loads(json_text(compared | {"segmenters": study.segmenters}))
+    return plain
+
+
+def _begun(folder: Path, wanted: dict[str, Any]) -> list[str] | None:
+    """The conditions whose draws are all the same, by what the folder's study has found before; None in a new folder.
+    WriterError where it is not a study's, EvalError where it is another one's."""
     path = folder / PLAN
     if not path.exists():
         check_free(folder, "a study's")
-        write_sealed(path, wanted)
+        return None
     try:
         found = read_sealed(path)
     except (OSError, ValueError) as problem:
@@ -203,6 +215,7 @@ def _claim(folder: Path, name: str, conditions: Sequence[Condition], study: Stud
     changed = [key for key, value in wanted.items() if found.get(key) != value]
     if changed:
         raise EvalError(f"{folder} holds another study (its {', '.join(changed)} differ); name another with --out")
+    return list(found[ALIKE])
 
 
 def _judge(

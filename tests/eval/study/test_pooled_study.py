@@ -35,7 +35,7 @@ def blobs():
 
 def write_plan(folder: Path, source: Path, **changes) -> Path:
     """A study of the blob recipe, two draws of four shots and all of them."""
-    block = {"kind": "folder", "root": str(source), "product": "tile", "test_fraction": 0.5}
+    block = {"kind": "folder", "root": str(source), "product": "tile", "test_fraction": 0.5, "foreground": "whole"}
     recipe = Recipe.model_validate(recipe_for(source).model_dump(mode="json") | {"name": "tile", "source": block})
     (folder / "tile.yaml").write_text(recipe.to_yaml())
     plan = {
