@@ -77,10 +77,11 @@ class StudyForecast:
 def study_forecast(
     conditions: Sequence[Condition], study: Study, progress: Progress, workers: int, leave_one_out: bool
 ) -> StudyForecast:
-    """A short trial of every segmenter, and of the generators on the first draw of every condition."""
+    """A short trial of every segmenter, and of the generators once for the conditions that differ in shots alone."""
     stage, total = "trying a few steps and samples", len(conditions)
     runs, trainings, minutes = 0, 0, 0.0
     each: dict[str, float] = {}
+    drawing: dict[str, float] = {}
     for number, condition in enumerate(conditions):
         progress(stage, number, total)
         recipe = condition.draws[0].recipe
@@ -93,9 +94,12 @@ def study_forecast(
         runs += draws * (recipe is not None)
         trainings += of_each * len(each)
         minutes += side_by_side(of_each * sum(each.values()), workers)
-        drawn = [recipe.generator] if recipe is not None else []
-        drawn += [baseline_config(kind) for kind in BASELINES if kind in study.training_sets]
-        minutes += draws * sum(_drawing(known, prepared, block) for block in drawn)
+        alike = known.model_copy(update={"source": known.source.model_copy(update={"shots": None})}).sha256
+        if alike not in drawing:
+            drawn = [known.generator] if recipe is not None else []
+            drawn += [baseline_config(kind) for kind in BASELINES if kind in study.training_sets]
+            drawing[alike] = sum(_drawing(known, prepared, block) for block in drawn)
+        minutes += draws * drawing[alike]
     progress(stage, total, total)
     return StudyForecast(tuple((one.name, len(one.draws)) for one in conditions), runs, trainings, minutes)
 

@@ -4,13 +4,17 @@ name: helps
 sets:
   - recipe: tire.yaml            # a file beside this one, or a bundled recipe
     overrides: [request.per_defect=40]
-    shots: [4, 9]                # of each defect type; without it all, in one draw
+    shots: [4, 9]                # of each defect type; all without it
 draws: 5                         # random draws of the shots
 seeds: 3                         # trainings of each training set on each draw
 segmenters: [lfd]
 settings: [steps=600, lfd.resolution=128]
 training_sets: [real, copy_paste, ours_real]
 leave_one_out: false             # gains on defect types that were left out of the training
+
+Each draw takes other shots, and another seed of the recipe, so that it keeps others of them for validation and
+generates other samples; but not where the seed draws the test images (source.test_fraction), which are the same for all
+draws.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -107,9 +111,8 @@ def planned_conditions(plan: StudyPlan, file: Path, folder: Path) -> list[Condit
         place = beside if beside.is_file() else Path(one.recipe)
         for shots in one.shots or (None,):
             name, draws = "", []
-            for number in range(plan.draws if shots else 1):
-                drawn = [f"source.shots={shots}", f"source.shots_draw={number}"] if shots else []
-                recipe = load_recipe(str(place), [*one.overrides, *drawn])
+            for number in range(plan.draws):
+                recipe = _drawn(load_recipe(str(place), one.overrides), shots, number)
                 name = _condition_name(one.name or recipe.name, recipe)
                 draws.append(Draw(folder / "runs" / folder_name(name) / str(number), recipe))
             assert draws[0].recipe is not None
@@ -122,13 +125,12 @@ def planned_conditions(plan: StudyPlan, file: Path, folder: Path) -> list[Condit
 
 
 def existing_conditions(runs: Sequence[Path]) -> list[Condition]:
-    """The conditions of finished runs: those that differ in nothing but source.shots_draw are draws of one. RecipeError
+    """The conditions of finished runs: those that differ in the draw alone are draws of one. RecipeError
     or RunError where one is no finished run."""
     found: dict[str, list[tuple[Path, Recipe]]] = {}
     for path in runs:
         recipe = Run(path).recipe
-        source: Any = recipe.source.model_copy(update={"shots_draw": 0})
-        found.setdefault(recipe.model_copy(update={"source": source}).sha256, []).append((path, recipe))
+        found.setdefault(undrawn(recipe).sha256, []).append((path, recipe))
     conditions: list[Condition] = []
     for members in found.values():
         name = _condition_name(members[0][1].name if len(members) > 1 else members[0][0].resolve().name, members[0][1])
@@ -144,6 +146,24 @@ def folder_name(condition: str) -> str:
     return condition.replace(", ", "-").replace(" ", "-")
 
 
+def undrawn(recipe: Recipe) -> Recipe:
+    """The recipe in its first draw: equal for recipes that differ in the draw alone."""
+    seed = recipe.seed if _draws_tests(recipe) else 0
+    source = recipe.source.model_copy(update={"shots_draw": 0})
+    return recipe.model_copy(update={"source": source, "seed": seed})
+
+
+def _drawn(recipe: Recipe, shots: int | None, draw: int) -> Recipe:
+    seed = recipe.seed if _draws_tests(recipe) else recipe.seed + draw
+    source = recipe.source.model_copy(update={"shots": shots or recipe.source.shots, "shots_draw": draw})
+    return recipe.model_copy(update={"source": source, "seed": seed})
+
+
+def _draws_tests(recipe: Recipe) -> bool:
+    """Whether the recipe's seed draws the test images."""
+    return getattr(recipe.source, "test_fraction", 0.0) > 0
+
+
 def _condition_name(name: str, recipe: Recipe) -> str:
     shots = recipe.source.shots
     return f"{name}, {shots} shot{'s' * (shots != 1)}" if shots else f"{name}, all shots"
@@ -151,8 +171,9 @@ def _condition_name(name: str, recipe: Recipe) -> str:
 
 def _images_of(recipe: Recipe) -> str:
     """A hash of what decides the test images."""
-    source = recipe.source.model_dump(mode="json", exclude={"shots", "shots_draw", "validation_fraction"})
-    text = json.dumps([source, recipe.seed, recipe.request.products, recipe.request.defects])
+    first = undrawn(recipe)
+    source = first.source.model_dump(mode="json", exclude={"shots", "validation_fraction"})
+    text = json.dumps([source, first.seed, recipe.request.products, recipe.request.defects])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

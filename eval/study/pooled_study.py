@@ -29,7 +29,6 @@ from synth.io.json_text import json_text
 from synth.io.own import check_free
 from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.runs import run
-from synth.recipe import Recipe
 from synth.sources import read_source
 from synth.split import NOT_DRAWN, make_split
 
@@ -101,8 +100,7 @@ def distinct_draws(
     for number, condition in enumerate(conditions):
         progress("counting shots", number, len(conditions))
         if len(condition.draws) > 1:
-            alike = _takes_all(condition.draws[0].recipe) if known is None else condition.name in known
-            if alike:
+            if _all_alike(condition) if known is None else condition.name in known:
                 notes.append(f"{condition.name}: no defect type has more shots, so there is one draw")
                 condition = replace(condition, draws=condition.draws[:1])
         settled.append(condition)
@@ -110,9 +108,10 @@ def distinct_draws(
     return settled, notes
 
 
-def _takes_all(recipe: Recipe | None) -> bool:
-    """Whether a draw of a recipe takes all shots; not asked of runs that exist."""
-    if recipe is None:
+def _all_alike(condition: Condition) -> bool:
+    """Whether all draws take all shots, and their recipes' seeds, which draw the test images, are equal."""
+    recipe, second = condition.draws[0].recipe, condition.draws[1].recipe
+    if recipe is None or second is None or recipe.seed != second.seed:
         return False
     request = recipe.request
     split = make_split(read_source(recipe.source), recipe.source, recipe.seed, request.products, request.defects)
@@ -176,8 +175,18 @@ def _measure_draw(
     own = replace(conduct, progress=_named(conduct.progress, f"{condition.name}, draw {number}"))
     _make(draw, own.progress)
     studied = StudiedRun(draw.run, _place(folder, condition, number), own, LEAST_IMAGES)
-    measured = studied.measure(study)
-    return measured, studied.measure_unseen(study) if leave_one_out else None
+    seeded = _of_draw(study, number)
+    measured = studied.measure(seeded)
+    return measured, studied.measure_unseen(seeded) if leave_one_out else None
+
+
+def _of_draw(study: Study, number: int) -> Study:
+    """The study with seeds of its own for a draw, so that draws are independent."""
+    segmenters = {
+        name: {**params, "seed": study.config(name, "real", 0).seed + number * study.seeds}
+        for name, params in study.segmenters.items()
+    }
+    return replace(study, segmenters=segmenters if number else study.segmenters)
 
 
 def _make(draw: Draw, progress: Progress) -> None:

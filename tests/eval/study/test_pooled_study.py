@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from eval.study import pooled_study, trainings
-from eval.study.plan import existing_conditions, planned_conditions, read_plan
+from eval.study.plan import existing_conditions, planned_conditions, read_plan, undrawn
 from eval.study.pooled_study import run_pooled
 from eval.study.settings import parse_settings
 from eval.study.study import Conduct, Study
@@ -30,6 +30,7 @@ TINY = ["width=0.25", "resolution=32", "steps=3", "batch=2", "validate_every=3"]
 def blobs():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(generators.GENERATORS, "seas", BLOBS)
+        patch.setattr("synth.pipeline.forecast.LEAST_SECONDS", 0.0)
         yield
 
 
@@ -132,6 +133,22 @@ def test_runs_that_differ_in_the_draw_alone_are_draws_of_one_condition(done, tmp
     conditions = existing_conditions(runs)
     assert [(one.name, len(one.draws)) for one in conditions] == [("tile, 4 shots", 2), ("0, 99 shots", 1)]
     assert len({one.images for one in conditions}) == 1
+
+
+def test_each_draw_has_other_validation_shots_samples_and_seeds_unless_the_seed_draws_the_test_images(source, tmp_path):
+    for fraction in (0.0, 0.5):
+        (tmp_path / str(fraction)).mkdir()
+        sets = [{"recipe": "tile.yaml", "overrides": [f"source.test_fraction={fraction}"], "shots": [4]}]
+        file = write_plan(tmp_path / str(fraction), source, sets=[*sets, {**sets[0], "shots": []}], draws=3)
+        conditions, study = conditions_of(file, tmp_path)
+        assert [one.name for one in conditions] == ["tile, 4 shots", "tile, all shots"]
+        for condition in conditions:
+            recipes = [draw.recipe for draw in condition.draws]
+            assert [recipe.seed for recipe in recipes] == ([3, 3, 3] if fraction else [3, 4, 5])
+            assert [recipe.source.shots_draw for recipe in recipes] == [0, 1, 2]
+            assert len({undrawn(recipe).sha256 for recipe in recipes}) == 1
+    seeds = [pooled_study._of_draw(study, draw).config("lfd", "real", seed).seed for draw in (0, 1) for seed in (0, 1)]
+    assert seeds == [0, 1, 2, 3]
 
 
 def test_the_command_forecasts_looks_quickly_and_pools(done, source, tmp_path):
