@@ -13,7 +13,9 @@ from synth.cli.terminal import Bars, print_report, say
 app = typer.Typer(no_args_is_help=True, help="Measure what a finished run is worth.", rich_markup_mode=None)
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run, such as outputs/demo.")]
-Names = Annotated[list[str], typer.Option("--segmenter", metavar="NAME", help="bisenetv2, lfd, upernet, segformer.")]
+Names = Annotated[
+    list[str], typer.Option("--segmenter", metavar="NAME", help="A segmenter, such as lfd; may be repeated.")
+]
 TrainingSets = Annotated[
     list[str], typer.Option("--training-set", metavar="NAME", help="What to train on; may be repeated.")
 ]
