@@ -28,7 +28,9 @@ def verdict(
 
     EvalError for fewer than three seeds but in a quick look, for fewer than three test images, and for a run without
     validation shots; LeakError where a validation or test image was seen in training, with both names."""
-    if quick != (study.seeds == 1) or (not quick and study.seeds < LEAST_SEEDS):
+    if quick and study.seeds != 1:
+        raise EvalError(f"{study.seeds} seeds for a {QUICK}; leave out the seeds, or quick")
+    if not quick and study.seeds < LEAST_SEEDS:
         raise EvalError(
             f"{study.seeds} seeds, wanted at least {LEAST_SEEDS}: fewer do not show the seed variance; --quick is a "
             f"{QUICK}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -181,6 +182,8 @@ def _planned(places: list[Path], given: dict[str, Any], quick: bool, out: Path |
     folder = out or (Path("outputs") / f"{plan.name}-study" if files else beside(places[0], "-study"))
     folder = beside(folder, "-quick") if quick and out is None else folder
     conditions = planned_conditions(plan, files[0], folder) if files else existing_conditions(places)
+    if quick:
+        conditions = [replace(one, draws=one.draws[:1]) for one in conditions]
     segmenters = parse_settings(list(plan.segmenters), plan.settings)
     return plan, conditions, Study(quickly(segmenters) if quick else segmenters, plan.compared, plan.seeds), folder
 

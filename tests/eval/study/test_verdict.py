@@ -151,8 +151,8 @@ def test_a_quick_look_claims_no_interval_anywhere(tmp_path):
 
 
 def test_a_quick_look_is_one_training_and_has_to_be_asked_for(tmp_path):
-    for seeds, quick in ((1, False), (3, True)):
-        with pytest.raises(EvalError, match="--quick is a quick look"):
+    for seeds, quick, message in ((1, False, "--quick is a quick look"), (3, True, "3 seeds for a quick look")):
+        with pytest.raises(EvalError, match=message):
             verdict("nowhere", Study({"lfd": {}}, ("real",), seeds), tmp_path, Conduct(silent), quick)
 
 
