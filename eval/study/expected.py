@@ -31,6 +31,8 @@ _WARM, _TIMED = 2, 6
 def told_beforehand(trainings: Sequence[Training], workers: int) -> str:
     """How many trainings are left, and how long they will take, as a sentence."""
     left = {training.place: training for training in trainings if not (training.place / "segmenter.json").exists()}
+    if not left:
+        return "every training is there already"
     costs: dict[tuple[str, int], float] = {}
     for training in left.values():
         kind = training.name, training.config.steps
