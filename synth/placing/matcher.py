@@ -109,6 +109,15 @@ class Matcher:
         pixel = (row + down - reach, column + right - reach)
         return laid(poses[which], crop, pixel, shape, planes.shape), float(found[which, down, right])
 
+    def fit_of(self, shot: ShotCrop, pose: Pose, good: Sample, level: int) -> float:
+        """D of a good part under one pose at a level, within a px there."""
+        planes, crop = self.planes(good, level), shot.levels[level]
+        shape = image_of(good).shape
+        pitch = np.array(shape[:2]) / planes.shape[:2]
+        row, column = on_grid(np.array([pose.row, pose.column]) - crop.shift(pose) * pitch, shape, planes.shape)
+        weight = np.ones(planes.shape[:2], np.float32)
+        return float(around(planes, weight, templates(crop, [pose]), self.photometry, row, column, 1).min())
+
     def spanning_scale(self, shot: ShotCrop, good: Sample) -> float | None:
         """For a defect that reaches from border to border: the scale at which it does so here, too."""
         sizes = zip(image_of(good).shape, shot.crop.shape, shot.crop.spans, strict=False)

@@ -29,6 +29,7 @@ from synth.placing.pose import Pose
 from synth.placing.room import has_room, reaching
 from synth.placing.shot_crop import ShotCrop
 from synth.placing.turning import ellipse, lie_alike, turn_limit
+from synth.placing.variation import Variation
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
@@ -107,10 +108,12 @@ class Surroundings:
         trust: Trust = "context",
         allowed: Allowed | None = None,
         turn_of: int | None = None,
+        variation: Variation | None = None,
     ) -> Placed | None:
         """A defect of this type on a good image: shot, good image, place, turn and scale drawn among those that fit,
         with nine tenths of the defect where it is allowed. turn_of: a running number, by which the shots take turns at
-        being tried first. None where three shots fit on none of four good images each."""
+        being tried first. variation: by which size and turn then change as far as the surroundings still fit. None
+        where three shots fit on none of four good images each."""
         crops = self.crops(defect)
         order = rng.permutation(len(crops)).tolist()
         if turn_of is not None:
@@ -125,10 +128,11 @@ class Surroundings:
                 else:
                     # Mirrored and scaled surroundings may fit nowhere: only the first attempt asks for them.
                     mirrored = bool(rng.integers(2)) and shot.mirrors and trust == "context" and attempt == 0
-                    scale = 1.0 if attempt else float(rng.choice(self._scales))
+                    scale = 1.0 if attempt or variation is not None else float(rng.choice(self._scales))
                     pose = self._fitting(shot, good, rng, trust, region, mirrored, scale)
                 if pose is not None:
-                    return Placed(good, shot.crop, pose)
+                    varied = pose if variation is None else self._varied(shot, pose, good, variation, trust, region)
+                    return Placed(good, shot.crop, varied)
         return None
 
     def examples(self, defect: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -267,6 +271,33 @@ class Surroundings:
                 fine = self._matcher.refined_on(shot, near, good, 2)[0]
                 return reaching(shot.crop, fine, image_of(good).shape)
         return None
+
+    def _varied(
+        self,
+        shot: ShotCrop,
+        pose: Pose,
+        good: Sample,
+        variation: Variation,
+        trust: Trust,
+        allowed: np.ndarray | None,
+    ) -> Pose:
+        """The pose with a variation's size and turn, or half as far from the shot's, or as it is: the first for which
+        there is room and whose surroundings fit."""
+        shape, coarse = image_of(good).shape, self._matcher.planes(good, 0).shape
+        for share in (1.0, 0.5):
+            scale = 1.0 if any(shot.crop.spans) else variation.scale**share
+            turned = pose.degrees + share * float(np.clip(variation.degrees, -shot.turn, shot.turn))
+            tried = reaching(shot.crop, replace(pose, degrees=turned, scale=pose.scale * scale), shape)
+            cell = on_grid((tried.row, tried.column), shape, coarse)
+            room = has_room(shot.crop, tried, coarse, shape)
+            inside = all(0 <= at < n for at, n in zip(cell, room.shape, strict=True)) and room[cell]
+            if not inside or not _permitted(shot.crop, tried, allowed):
+                continue
+            if trust != "context" or not np.isfinite(shot.medium):
+                return tried
+            if self._matcher.fit_of(shot, tried, good, 1) <= shot.medium:
+                return tried
+        return pose
 
     def _near_own_place(self, shot: ShotCrop, found: np.ndarray) -> np.ndarray:
         """D with infinity away from the shot's own place and turn."""
