@@ -18,6 +18,7 @@ _LEAST_RING = 6.0
 _LIGHT = (0.6, 1.6)
 _SHADE = 24.0
 _FEWEST = 8
+_THINNEST = 4.0
 _RIM = 1.0
 """px around the mask that are taken along, so that what fades there is the defect's own edge."""
 
@@ -44,8 +45,8 @@ def paste(
         return result, mask
     moved = bending(variation, crop)
 
-    def laid(plane: np.ndarray) -> np.ndarray:
-        return onto(plane.astype(np.float32), pose, crop, top, left, size, moved)
+    def laid(plane: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+        return onto(plane.astype(np.float32), pose, crop, top, left, size, moved, interpolation)
 
     cover, known = laid(crop.mask), laid(np.ones(crop.mask.shape, np.float32)) > 0.99
     # Half covered; when shrunk, as little as a line of 1 px midway between two rows leaves to both, or it would break.
@@ -60,10 +61,11 @@ def paste(
     if crop.faint:
         fitted, rim = _shaded(crop.film, laid, here, inner, ring, contrast), 0.0
     else:
-        shot = _toned(laid(crop.image), variation.gamma)
+        # Linear interpolation would smooth the grain, and tell a pasted region from the rest.
+        shot = _toned(laid(crop.image, cv2.INTER_LANCZOS4), variation.gamma)
         fitted = _in_this_light(shot, here, ring, max(2.0, 0.25 * crop.extent * pose.scale))
         fitted = deepened(fitted, here, inner, contrast)
-        rim = _RIM + min(variation.margin * half_width(inner), 0.5 * (margin - 4 * feather))
+        rim = _RIM + min(variation.margin * max(half_width(inner), _THINNEST), 0.5 * (margin - 4 * feather))
     near = (away <= rim).astype(np.float32)
     alpha = np.array(cv2.GaussianBlur(near, (0, 0), feather) if feather > 0 else near, np.float32)
     alpha[~known & ~inner] = 0

@@ -44,10 +44,11 @@ def onto(
     left: int,
     size: tuple[int, int],
     moved: np.ndarray | None = None,
+    interpolation: int = cv2.INTER_LINEAR,
 ) -> np.ndarray:
     """A plane of the crop, (h, w) or (h, w, c) float32, resampled under the pose onto the rows top .. top + size[0] - 1
     and the columns left .. of the good image; 0 where the crop does not reach. moved (h, w, 2): how far each of its
-    pixels is moved before, px along rows and columns of the crop."""
+    pixels is moved before, px along rows and columns of the crop; interpolation: of OpenCV."""
     linear = pose.matrix()
     target = np.array([pose.column - left, pose.row - top])
     forward = np.column_stack([linear, target - linear @ crop.centre[::-1]])
@@ -55,9 +56,9 @@ def onto(
     if pose.scale < 0.8:
         plane = cv2.GaussianBlur(plane, (0, 0), 0.4 / pose.scale)
     if moved is None:
-        return cv2.warpAffine(plane, forward, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return cv2.warpAffine(plane, forward, size[::-1], flags=interpolation, borderMode=cv2.BORDER_CONSTANT)
     columns, rows = _sources(forward, size, moved)
-    return cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return cv2.remap(plane, columns, rows, interpolation, borderMode=cv2.BORDER_CONSTANT)
 
 
 def _sources(forward: np.ndarray, size: tuple[int, int], moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

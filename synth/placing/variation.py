@@ -2,7 +2,8 @@
 
 Strong copy-paste after TumorCP (Yang et al. 2021: size, turn, elastic bending, gamma, contrast) and CarveMix (Zhang et
 al. 2021: a random margin of the shot's own surroundings comes along, so that no seam marks the outline). CarveMix's
-negative margins, which cut into the defect, are left out: the label would not follow.
+negative margins, which cut into the defect, are left out, because the label would not follow, and so are those below
+0.3, where the seam still shows (docs/placement.md).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SIZE = (0.85, 1.2)
 _TURN = 5.0
 _DEPTH = (0.85, 1.15)
 _GAMMA = (0.85, 1.18)
-_MARGIN = (-0.5, 1.0)
+_MARGIN = (0.3, 1.0)
 _BEND = 0.5
 _STEEPEST = 0.2
 _WAVES_ALONG = 3.0
@@ -32,8 +33,8 @@ _HIGHEST, _LEAST = 0.01, 0.05
 class Variation:
     """severity: asked, 1 = as the shots. scale, contrast: of size and depth, severity in them. degrees: turned beyond
     the angle at which the surroundings fit. gamma: of the pixels. margin: width of the surroundings that come along, in
-    half widths of the defect, at most half of those by which the light is fitted. bend: deviation of the elastic field
-    as a share of the defect's width, and its seed."""
+    half widths of the defect (4 px at the least), at most half of those by which the light is fitted. bend: deviation
+    of the elastic field as a share of the defect's width, and its seed."""
 
     severity: float = 1.0
     scale: float = 1.0
@@ -59,7 +60,7 @@ def draw_variation(rng: np.random.Generator, severity: Range = (1.0, 1.0)) -> Va
         degrees=float(rng.uniform(-_TURN, _TURN)),
         contrast=_even_in_log(rng, _DEPTH) * asked,
         gamma=_even_in_log(rng, _GAMMA),
-        margin=max(0.0, float(rng.uniform(*_MARGIN))),
+        margin=float(rng.uniform(*_MARGIN)),
         bend=float(rng.uniform(0, _BEND)),
         bend_seed=int(rng.integers(2**31)),
     )
