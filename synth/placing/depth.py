@@ -47,9 +47,9 @@ def smoothed_within(plane: np.ndarray, region: np.ndarray, width: float) -> tupl
 
 
 def deepened(defect: np.ndarray, ground: np.ndarray, mask: np.ndarray, contrast: float) -> np.ndarray:
-    """The defect (h, w, 3) float with `contrast` times its depth below or above the `ground` (h, w, 3) that it lies on;
-    its grain stays as it is. mask (h, w) bool, not empty."""
-    if contrast == 1:
-        return defect
+    """The defect (h, w, 3) float with `contrast` times its difference to the `ground` (h, w, 3) that it lies on; below
+    1 it fades into it, above 1 only its depth grows, since more grain would be noise. mask (h, w) bool, not empty."""
+    if contrast <= 1:
+        return ground + contrast * (defect - ground)
     depth, _ = smoothed_within(defect - ground, mask, coarseness(half_width(mask)))
     return defect + (contrast - 1) * depth
