@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.stats import spearmanr
 
 from synth.errors import GeneratorError
 from synth.placing.paste import paste
 from synth.placing.surroundings import UNLIKE, Surroundings
-from synth.placing.variation import Variation
+from synth.placing.variation import Variation, draw_variation
 from synth.sample import Sample
 from synth.sources.procedural import read_procedural
 from tests.synth.placing.scenes import grain, marked
@@ -318,3 +319,23 @@ def test_a_defect_from_border_to_border_keeps_its_length_whatever_its_variation(
     one = known.place("pit", np.random.default_rng(0), variation=Variation(scale=0.7))
     mask = paste(one.good.image, one.crop, one.pose)[1]
     assert mask.any(axis=0).all()
+
+
+def test_what_is_asked_to_be_more_severe_changes_a_part_more(surroundings):
+    """By the slopes of the image, a response that knows nothing of masks."""
+
+    def slopes(image):
+        return ndimage.gaussian_gradient_magnitude(image.mean(axis=-1), 1.0)
+
+    asked = np.geomspace(0.3, 2.0, 4)
+    for defect in FEATURES:
+        correlations = []
+        for n in range(2):
+            responses = []
+            for severity in asked:
+                varied = draw_variation(np.random.default_rng(n), (severity, severity))
+                one = surroundings.place(defect, np.random.default_rng(n), variation=varied)
+                image, _ = paste(one.good.image, one.crop, one.pose, variation=varied)
+                responses.append(np.abs(slopes(image) - slopes(one.good.image)).sum())
+            correlations.append(spearmanr(asked, responses).statistic)
+        assert np.mean(correlations) >= 0.8
