@@ -62,9 +62,10 @@ class CopyAudit:
     @property
     def rate(self) -> tuple[float, float, float]:
         """Share of copies and its 95 % interval (Wilson 1927)."""
-        copies = int(self.flags.sum())
-        interval = stats.binomtest(copies, len(self.flags)).proportion_ci(method="wilson")
-        return copies / len(self.flags), float(interval.low), float(interval.high)
+        share, interval = share_with_interval(self.flags)
+        assert share is not None
+        assert interval is not None
+        return share, interval[0], interval[1]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ class Looks:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def share_with_interval(flags: np.ndarray) -> tuple[float | None, list[float] | None]:
+    """Share of flags (N,) bool that are set and its 95 % interval (Wilson 1927); None, None for no flags."""
+    if not len(flags):
+        return None, None
+    interval = stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(method="wilson")
+    return float(flags.mean()), [float(interval.low), float(interval.high)]
 
 
 def look_at(images: Iterable[Pair]) -> Looks:
@@ -95,7 +104,7 @@ def audit_copies(generated: Looks, shots: Looks) -> CopyAudit:
     """Compare every generated image with every shot. EvalError for fewer than four different shots or
     none generated."""
     groups = [[int(row.id) for row in group] for group in duplicate_groups(shots.rows)]
-    duplicates = [pair for group in groups for pair in combinations(group, 2)]
+    duplicates = {pair for group in groups for pair in combinations(sorted(group), 2)}
     different = len(shots) - len({second for _, second in duplicates})
     if different < _LEAST or not len(generated):
         raise EvalError(

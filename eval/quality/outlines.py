@@ -147,9 +147,7 @@ def compare(drawn: Iterable[Outline], shots: Iterable[Outline]) -> list[Tightnes
 def _of_type(drawn: Sequence[Outline], shots: Sequence[Outline]) -> Tightness:
     zoom = _zoom(drawn, shots)
     powers = {"width": 1, "area": 2, "length": 1}
-    ratios = {
-        name: _median(drawn, name) / (_median(shots, name) * zoom**power) for name, power in powers.items()
-    }
+    ratios = {name: _median(drawn, name) / (_median(shots, name) * zoom**power) for name, power in powers.items()}
     ours, theirs = (_edge(outlines) for outlines in (drawn, shots))
     apart = np.abs(ours - theirs)
     middle = slice(REACH - 1, REACH + 1)
