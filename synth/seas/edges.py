@@ -26,6 +26,8 @@ _UNKNOWN = 0.3
 _CLOSED = 8
 _SMOOTHED = 4.0
 _PASSES = 2
+_FAINT = 4.0
+"""Grey levels of change that show."""
 
 
 def edge_level(marks: Sequence[Mark]) -> float:
@@ -60,6 +62,46 @@ def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: floa
     tight = np.zeros_like(mask)
     tight[rows, columns] = kept if kept.any() else inner
     return tight
+
+
+def corrected(
+    mask: np.ndarray, before: np.ndarray, pasted: np.ndarray, after: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mask (H, W) bool of a pasted defect after it was drawn anew, and where nothing of it is left, (H, W) bool.
+
+    before, pasted, after (H, W, 3) uint8: the good image, with the paste, and with what was drawn. The outline moves by
+    RIM px at most, and only where the change from `before` crosses `level` of the mark's strength in one of the other
+    two images and lies beyond that by half in the other; pieces that showed and show no more are left out. What is
+    drawn as it was pasted keeps its mask."""
+    rows, columns = (slice(max(0, hit.min() - 8), hit.max() + 9) for hit in np.nonzero(mask))
+    inner = mask[rows, columns]
+    was, now = (
+        ndimage.gaussian_filter(np.abs(image[rows, columns].astype(np.float32) - before[rows, columns]).max(-1), _BLUR)
+        for image in (pasted, after)
+    )
+    share_was, share_now = (change / np.maximum(_strength(change, inner), _FAINT) for change in (was, now))
+    depth = ndimage.distance_transform_edt(np.pad(inner, 1, mode="edge"))[1:-1, 1:-1]
+    away = ndimage.distance_transform_edt(~inner)
+    lost = (depth <= RIM) & (share_was >= level) & (share_now < level / 2)
+    grown = (away <= RIM) & (share_was < level) & (share_now >= min(1.0, 1.5 * level)) & (now > 2 * was)
+    kept = (inner & ~lost) | (~inner & grown)
+    gone = _gone(mask, (rows, columns), was, now)
+    new = np.zeros_like(mask)
+    new[rows, columns] = kept
+    return new & ~gone, gone
+
+
+def _gone(mask: np.ndarray, area: tuple[slice, slice], was: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """The pixels (H, W) bool nearest to a piece of the mask that showed in `was`, and shows no more in `now`: changes
+    in grey levels in the area of the mask."""
+    pieces, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    numbers = np.arange(1, count + 1)
+    seen_was, seen_now = (ndimage.mean(change, pieces[area], numbers) for change in (was, now))
+    vanished = numbers[(seen_now < _FAINT) & (seen_was >= 2 * _FAINT)]
+    if not len(vanished):
+        return np.zeros_like(mask)
+    nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    return np.isin(pieces[tuple(nearest)], vanished)
 
 
 def _level_of(mark: Mark) -> float | None:
