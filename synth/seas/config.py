@@ -110,7 +110,9 @@ class LearningChoices(BaseModel):
     precision: Literal["fp32", "bf16"] = _field("fp32", "Arithmetic of fine-tuning and drawing; weights stay fp32.")
     gradient_checkpointing: bool = _field(False, "Recompute U-Net activations: about a third slower, far less memory.")
     updates_per_defect: int = _field(200, "Updates of U-Net and tokens for each defect type.", "updates", ge=1)
-    mask_updates_per_defect: int = _field(80, "Updates of the mask head for each defect type.", "updates", ge=1)
+    mask_updates_per_defect: int = _field(
+        80, "Updates of the mask head for each defect type, where masks are read off drawings.", "updates", ge=0
+    )
     windows_per_defect: int = _field(
         64, "Windows cut and encoded for each defect type before training, and as many good ones.", "windows", ge=1
     )

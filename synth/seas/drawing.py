@@ -35,11 +35,13 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasSettings
             lambda: build_sampler(dict(pipeline.scheduler.config), config.steps, config.final_sigma),
             _groups(ordered, begin),
             config.start_amplitude,
-            reader.watch,
+            reader.watch if any(start.read for start in starts) else None,
         )
     images, decoded = _decoded(pipeline.vae, latents)
     begun, _ = _decoded(pipeline.vae, begin)
-    probability = reader.probability(decoded).float().cpu().numpy()
+    probability: Sequence[np.ndarray | None] = [None] * len(starts)
+    if any(start.read for start in starts):
+        probability = list(reader.probability(decoded).float().cpu().numpy())
     drawn = [Drawn(*parts) for parts in zip(images, begun, probability, strict=True)]
     return [drawn[order.index(index)] for index in range(len(starts))]
 

@@ -17,7 +17,7 @@ from synth.seas.compose import with_disc
 from synth.seas.marks import Mark
 
 RIM = 2.0
-"""Depth in px to which a mask may be tightened; a tenth of a wide mark's width more."""
+"""Depth in px to which a mask may be tightened that was read off at full size; a tenth of a wide mark's width more."""
 _BLUR = 0.5
 _RING = (4, 10)
 _STANDS_OUT = 3.0
@@ -26,6 +26,7 @@ _UNKNOWN = 0.3
 _CLOSED = 8
 _SMOOTHED = 4.0
 _PASSES = 2
+_PATCH = 8
 _FAINT = 4.0
 """Grey levels of change that show."""
 
@@ -38,11 +39,11 @@ def edge_level(marks: Sequence[Mark]) -> float:
     return float(np.clip(np.median(levels), *_LEVELS)) if levels else _UNKNOWN
 
 
-def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: float) -> np.ndarray:
+def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: float, rim: float = RIM) -> np.ndarray:
     """A mask (H, W) bool without the rim where the change from `before` to `after`, (H, W, 3) uint8, is below `level`
     of the mark's strength there.
 
-    Only a rim of a few pixels can go: what lies deeper was drawn as part of the defect, whatever its shade. The mask
+    Only a rim of `rim` pixels can go: what lies deeper was drawn as part of the defect, whatever its shade. The mask
     itself where nothing would be left."""
     if not mask.any():
         return mask
@@ -54,7 +55,7 @@ def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: floa
     smooth = ndimage.gaussian_filter(change, np.clip(_BLUR * width / 4, _BLUR, 4 * _BLUR))
     kept = inner
     for _ in range(_PASSES):  # the strength of a loose mask is too low
-        kept = inner & ((smooth >= level * _strength(change, kept)) | (depth > RIM + width / 10))
+        kept = inner & ((smooth >= level * _strength(change, kept)) | (depth > rim + width / 10))
     closed = with_disc(ndimage.binary_closing, kept, min(width / 4, _CLOSED), "constant")
     kept = ndimage.binary_fill_holes(closed) & inner
     # Annotators draw smooth lines; the change's own outline frays where a mark is faint.
@@ -76,19 +77,25 @@ def corrected(
     rows, columns = (slice(max(0, hit.min() - 8), hit.max() + 9) for hit in np.nonzero(mask))
     inner = mask[rows, columns]
     was, now = (
-        ndimage.gaussian_filter(np.abs(image[rows, columns].astype(np.float32) - before[rows, columns]).max(-1), _BLUR)
+        ndimage.gaussian_filter(np.abs(image[rows, columns].astype(np.float32) - before[rows, columns]).max(-1), 1.0)
         for image in (pasted, after)
     )
     share_was, share_now = (change / np.maximum(_strength(change, inner), _FAINT) for change in (was, now))
     depth = ndimage.distance_transform_edt(np.pad(inner, 1, mode="edge"))[1:-1, 1:-1]
     away = ndimage.distance_transform_edt(~inner)
-    lost = (depth <= RIM) & (share_was >= level) & (share_now < level / 2)
-    grown = (away <= RIM) & (share_was < level) & (share_now >= min(1.0, 1.5 * level)) & (now > 2 * was)
-    kept = (inner & ~lost) | (~inner & grown)
+    lost = inner & (depth <= RIM) & (share_was >= level) & (share_now < level / 2)
+    grown = ~inner & (away <= RIM) & (share_was < level) & (share_now >= min(1.0, 1.5 * level)) & (now > 2 * was)
+    kept = (inner & ~_patches(lost)) | _patches(grown)
     gone = _gone(mask, (rows, columns), was, now)
     new = np.zeros_like(mask)
     new[rows, columns] = kept
     return new & ~gone, gone
+
+
+def _patches(mask: np.ndarray) -> np.ndarray:
+    """Without pieces of less than `_PATCH` px, which are grain: annotators draw smooth lines."""
+    pieces, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    return (np.bincount(pieces.ravel()) >= _PATCH)[pieces] & mask
 
 
 def _gone(mask: np.ndarray, area: tuple[slice, slice], was: np.ndarray, now: np.ndarray) -> np.ndarray:

@@ -22,9 +22,6 @@ from synth.seas.plan import Drawn, Plan, View
 from synth.seas.product import Product
 from synth.seas.window import cut
 
-LABELLED_BY_PASTE = 0.5
-"""Freedom up to which the label of a pasted defect stays its own."""
-
 
 @dataclass(frozen=True)
 class Found:
@@ -42,7 +39,7 @@ def finished(plan: Plan, windows: Sequence[Drawn], product: Product, config: Sea
     draft, scores = plan.draft, {"freedom": plan.freedom}
     if not plan.views:
         image, mask = draft.begin, draft.mask
-    elif draft.pasted is not None and plan.freedom <= LABELLED_BY_PASTE:
+    elif draft.keeps_label(plan.freedom):
         image, mask = _redrawn(plan, windows, product, config)
     else:
         image, mask, read = _read_off(plan, windows, product, config)
@@ -100,8 +97,9 @@ def _laid_in(
     before, begin, reach = plan.draft.before, plan.draft.begin, _reach(view, config)
     alpha = neighbourhood(mask, reach) * plan.permitted
     loose = _over(before, join(begin, drawn.image, drawn.begin, view.window, alpha, grey), alpha)
-    tight = tighten(mask, before, loose, level)
-    alpha = np.minimum(alpha, neighbourhood(tight, reach + RIM))
+    rim = RIM * max(1.0, view.window.side / len(drawn.image))
+    tight = tighten(mask, before, loose, level, rim)
+    alpha = np.minimum(alpha, neighbourhood(tight, reach + rim))
     return _over(before, join(begin, drawn.image, drawn.begin, view.window, alpha, grey), alpha), tight
 
 
@@ -117,12 +115,13 @@ def _reach(view: View, config: SeasConfig) -> float:
 
 def _found(plan: Plan, view: View, drawn: Drawn, config: SeasConfig) -> Found:
     """Read the defect off a drawn window."""
+    assert drawn.probability is not None
     free = np.ones(drawn.probability.shape, dtype=bool) if view.start.free is None else view.start.free > 0
     pasted = view.start.begin.astype(np.float32) - view.good
     change = visible_change(drawn.image + pasted, drawn.begin)
-    level = change_level(view.good, free)
+    asked = cut(plan.draft.mask, view.window, len(free)) if config.mask_mode == "request" else None
+    level = change_level(view.good, free, change, asked)
     if config.preserve_background:
-        asked = cut(plan.draft.mask, view.window, len(free)) if config.mask_mode == "request" else None
         sure = certainty(drawn.probability, change, level, asked)
         defect = true_mask(sure, config.mask_threshold, change, level, free)
     else:

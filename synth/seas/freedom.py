@@ -23,7 +23,9 @@ Freedom = float | dict[str, float]
 OTHERS = "default"
 AUTO = "auto"
 """The value of a recipe that leaves the choice to `synth.seas.choosing`, among these:"""
-CANDIDATES = (0.0, 0.3, 0.6)
+CANDIDATES = (0.0, 0.25, 0.5)
+LABELLED_BY_PASTE = 0.5
+"""Freedom up to which the label of a pasted defect stays its own; masks are read off drawings beyond it."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,14 @@ class FreedomChoice:
         return self.by_defect[defect]
 
     @property
-    def pastes_only(self) -> bool:
-        """Whether no sample of this product needs a model."""
-        return not any(self.by_defect.values())
+    def drawn(self) -> frozenset[str]:
+        """The defect types for which a model is needed."""
+        return frozenset(defect for defect, freedom in self.by_defect.items() if freedom > 0)
+
+    @property
+    def reads_masks(self) -> bool:
+        """Whether masks are read off drawings, so that the model has to learn that."""
+        return any(freedom > LABELLED_BY_PASTE for freedom in self.by_defect.values())
 
     @staticmethod
     def known(folder: Path, product: str) -> bool:

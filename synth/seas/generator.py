@@ -62,10 +62,11 @@ class SeasGenerator:
             require_material(own_shots, own_good_images)
             product = str(own_shots[0].product)
             choice = self._settled(product, [str(shot.defect) for shot in own_shots])
-            drawn = [shot for shot in own_shots if choice.of(str(shot.defect)) > 0]
+            drawn = [shot for shot in own_shots if shot.defect in choice.drawn]
             if drawn:
                 assert self._models is not None
-                self._models.fit(drawn, own_good_images, progress)
+                reads = choice.reads_masks or self._config.masks is not None
+                self._models.fit(drawn, own_good_images, reads, progress)
             self._products[product] = Product(own_shots, own_good_images, self._config.turn)
         self._choices = {}
 

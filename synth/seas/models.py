@@ -33,11 +33,14 @@ class Models:
         check_resolution(self._config, configs)
         check_length(self._config.product_tokens + self._config.defect_tokens, configs)
 
-    def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None) -> None:
-        """Fine-tune the model of one product; resumes where an interrupted call stopped."""
+    def fit(
+        self, shots: Sequence[Sample], good_images: Sequence[Sample], reads_masks: bool, progress: Progress | None
+    ) -> None:
+        """Fine-tune the model of one product, with its mask head if masks are read; resumes where an interrupted call
+        stopped."""
         base = load_base(self._config.base)
-        place = self._place(str(shots[0].product))
-        finetune(base, shots, good_images, self._config, place, self._seed, progress)
+        config = self._config if reads_masks else self._config.model_copy(update={"mask_updates_per_defect": 0})
+        finetune(base, shots, good_images, config, self._place(str(shots[0].product)), self._seed, progress)
         self._loaded = None
 
     def resolution(self, product: str) -> int:

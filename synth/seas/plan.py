@@ -17,7 +17,7 @@ from synth.placing.surroundings import Allowed
 from synth.sample import Sample
 from synth.seas.compose import neighbourhood
 from synth.seas.config import SeasConfig
-from synth.seas.freedom import steps_taken
+from synth.seas.freedom import LABELLED_BY_PASTE, steps_taken
 from synth.seas.placement import place
 from synth.seas.product import Product, whole_if_unknown
 from synth.seas.sketch import shaded
@@ -49,27 +49,32 @@ class Draft:
         """The image (H, W, 3) uint8 that drawing starts from."""
         return self.before if self.pasted is None else self.pasted
 
+    def keeps_label(self, freedom: float) -> bool:
+        """Whether the requested mask stays the label of what is drawn with this freedom."""
+        return self.pasted is not None and freedom <= LABELLED_BY_PASTE
+
 
 @dataclass(frozen=True)
 class Start:
     """One window to draw in: what to start from (r, r, 3) uint8, where it may change (r, r) float in [0, 1] (None:
-    everywhere), the defect type, the sample's own seed, and how many steps are taken."""
+    everywhere), the defect type, the sample's own seed, how many steps are taken, and whether the mask is read off."""
 
     begin: np.ndarray
     free: np.ndarray | None
     defect: str
     seed: int
     taken: int
+    read: bool = True
 
 
 @dataclass(frozen=True)
 class Drawn:
     """A drawn window: decoded image and decoded start (r, r, 3) float32, grey levels 0..255 but not clipped, and the
-    mask head's probability (r, r) float32."""
+    mask head's probability (r, r) float32, None where it was not asked for."""
 
     image: np.ndarray
     begin: np.ndarray
-    probability: np.ndarray
+    probability: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,8 @@ class Planner:
         if config.mask_mode == "request":
             free = neighbourhood(cut(draft.mask, window, resolution), max(4.0, 0.08 * resolution))
         good = begin if draft.pasted is None else cut(draft.before, window, resolution)
-        return View(window, good, Start(begin, free, request.defect, request.seed, taken))
+        read = not draft.keeps_label(taken / config.steps)
+        return View(window, good, Start(begin, free, request.defect, request.seed, taken, read))
 
     def _draft(self, product: Product, request: Request, freely: bool, rng: np.random.Generator) -> Draft | None:
         """A place on a good part; None where no surroundings fitted."""

@@ -62,7 +62,7 @@ def try_out(
     own = [shot for shot in shots if (shot.product, shot.defect) in tried]
     generator.fit(own, good_images, clock)
     whole = time.perf_counter() - clock.began
-    update, mask_update = clock.a_step("denoiser"), clock.a_step("mask")
+    update, mask_update = clock.a_step("denoiser"), clock.a_step("mask") if "mask" in clock.times else 0.0
     encoding = max(0.0, clock.times["denoiser"][0] - clock.times["encode windows"][0] - update) / WINDOWS
     a_type = config.updates_per_defect * update + config.mask_updates_per_defect * mask_update
     a_type += config.windows_per_defect * encoding
