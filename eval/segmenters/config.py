@@ -12,7 +12,14 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Field(128, description="Images are resized to this side, in px.", ge=32, multiple_of=32)
+    resolution: int = Field(
+        128, description="Images, or tiles, are resized to this side, in px.", ge=32, multiple_of=32
+    )
+    tile: int | None = Field(
+        None,
+        description="Side in px of the windows of an image that are learnt from and predicted by; none: whole images.",
+        ge=32,
+    )
     steps: int = Field(600, description="Optimiser steps.", ge=1)
     batch: int = Field(8, description="Images a step.", ge=2)
     synthetic_share: float = Field(

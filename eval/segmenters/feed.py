@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.injection import Groups, Injection
+from eval.segmenters.resizing import resize
+from eval.segmenters.tiles import cut, draw_corner, padded
 from synth.errors import EvalError
 from synth.sample import Sample
 
@@ -29,15 +30,14 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 class Pool:
-    """Samples resized to (r, r), images (N, r, r, 3) uint8 and masks (N, r, r) bool. A mask pixel is defect where at
-    least half of what lies under it is; a defect that would vanish by that rule keeps its most covered pixel."""
+    """Samples at the size that a segmenter sees them at: images (H, W, 3) uint8 and masks (H, W) bool, sides of
+    `resolution` without a tile. They take 4 bytes a pixel."""
 
-    def __init__(self, samples: Sequence[Sample], resolution: int) -> None:
+    def __init__(self, samples: Sequence[Sample], resolution: int, tile: int | None = None) -> None:
         if not samples:
             raise EvalError("there are no images to train on; give shots, synthetic samples or both")
-        pairs = [resize(sample, resolution) for sample in samples]
-        self.images = np.stack([image for image, _ in pairs])
-        self.masks = np.stack([mask for _, mask in pairs])
+        pairs = [resize(sample, resolution, tile) for sample in samples]
+        self.images, self.masks = [image for image, _ in pairs], [mask for _, mask in pairs]
         self.groups = Groups.of(samples)
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Feed:
     """The batches of a pool."""
 
     def __init__(self, pool: Pool, config: TrainingConfig) -> None:
-        self._pool, self._batch, self._seed = pool, config.batch, config.seed
+        self._pool, self._batch, self._seed, self._side = pool, config.batch, config.seed, config.resolution
         share, anneal = config.synthetic_share, config.anneal
         self._injection = Injection(pool.groups, config.batch, config.steps, config.seed, share, anneal)
         self._augment = augmentation()
@@ -70,8 +70,12 @@ class Feed:
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
     def _augmented(self, row: int, number: int) -> Batch:
-        self._augment.set_random_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
-        made = self._augment(image=self._pool.images[row], mask=self._pool.masks[row].astype(np.uint8))
+        seed = np.random.SeedSequence((self._seed, number))
+        image, mask = (padded(array[row], self._side) for array in (self._pool.images, self._pool.masks))
+        corner = draw_corner(mask, self._side, np.random.default_rng(seed))
+        self._augment.set_random_seed(int(seed.generate_state(1)[0]))
+        window = cut(mask, corner, self._side).astype(np.uint8)
+        made = self._augment(image=cut(image, corner, self._side), mask=window)
         return made["image"], made["mask"] > 0
 
 
@@ -90,14 +94,3 @@ def augmentation() -> albumentations.Compose:
             albumentations.GaussianBlur(sigma_limit=(0.3, 1.0), p=0.1),
         ]
     )
-
-
-def resize(sample: Sample, resolution: int) -> Batch:
-    """Image (r, r, 3) uint8 and mask (r, r) bool of a sample; no mask means good."""
-    if sample.image is None:
-        raise EvalError(f"{sample.id} has no image; a segmenter learns from images")
-    image = np.asarray(Image.fromarray(sample.image).resize((resolution,) * 2, Image.Resampling.BOX))
-    if sample.mask is None or not sample.mask.any():
-        return image, np.zeros(image.shape[:2], bool)
-    share = np.asarray(Image.fromarray(sample.mask.astype(np.float32)).resize(image.shape[:2], Image.Resampling.BOX))
-    return image, share >= min(0.5, float(share.max()))

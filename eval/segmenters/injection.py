@@ -14,11 +14,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 from synth.errors import EvalError
-from synth.sample import Sample
+from synth.sample import Provenance
+
+
+class Described(Protocol):
+    """What a sample says of itself without its pixels."""
+
+    @property
+    def product(self) -> str | None: ...
+    @property
+    def defect(self) -> str | None: ...
+    @property
+    def provenance(self) -> Provenance | None: ...
+
 
 _GOOD, _REAL, _SYNTHETIC = range(3)
 
@@ -32,8 +45,8 @@ class Groups:
     synthetic: list[np.ndarray]
 
     @classmethod
-    def of(cls, samples: Iterable[Sample]) -> Groups:
-        """The groups of samples by their position; synthetic ones are those that have a provenance."""
+    def of(cls, samples: Iterable[Described]) -> Groups:
+        """The groups of samples, or of a run's records, by position; those with a provenance are synthetic."""
         good: list[int] = []
         defective: dict[bool, dict[tuple[str, str], list[int]]] = {False: {}, True: {}}
         for index, sample in enumerate(samples):
@@ -47,8 +60,9 @@ class Groups:
 
 
 class Injection:
-    """The batches of a training: `share` of a batch is synthetic, less over the last `anneal` of all batches. Where that
-    is no whole number of places, it is met on average. EvalError where synthetic images find no place."""
+    """The batches of a training: `share` of a batch is synthetic, falling to nothing over the last `anneal` of all
+    batches. Where that is no whole number of places, it is met on average. EvalError where synthetic images find no
+    place."""
 
     def __init__(self, groups: Groups, batch: int, batches: int, seed: int, share: float, anneal: float) -> None:
         if not (len(groups.good_images) or groups.real or groups.synthetic):

@@ -1,5 +1,5 @@
-"""A U-Net (Ronneberger et al. 2015) whose encoder is EfficientNet-Lite0 and knows a million photographs; its decoder has
-few channels. With few shots the encoder learns at a tenth of the decoder's rate."""
+"""A U-Net (Ronneberger et al. 2015) whose encoder is EfficientNet-Lite0 and has seen ImageNet; its decoder has few
+channels. With few shots the encoder learns at a tenth of the decoder's rate."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from eval.segmenters.efficientnet_lite import STAGES, EfficientNetLite0
 from eval.segmenters.layers import conv, enlarge, expect_little
 
-_DECODER = (64, 32, 24, 16)
-"""Channels at 1/16, 1/8, 1/4 and 1/2."""
+_DECODER = (48, 32, 16)
+"""Channels at 1/8, 1/4 and 1/2."""
 
 
 class LiteUnet(nn.Module):

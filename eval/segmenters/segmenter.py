@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from eval.segmenters.config import TrainingConfig
-from eval.segmenters.feed import resize
 from eval.segmenters.registry import SEGMENTERS, configure
+from eval.segmenters.resizing import resize
 from eval.segmenters.start import begin
-from eval.segmenters.training import Trained, discard_checkpoints, new_network, probabilities, train
+from eval.segmenters.training import Trained, discard_checkpoints, new_network, predicted, train
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.atomic import replacing
@@ -60,8 +60,9 @@ class Segmenter:
     def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:
         """Probability of defect of every pixel, one float32 (H, W) a sample, at the image's own size."""
         self._known()
-        images = np.stack([resize(sample, self.config.resolution)[0] for sample in samples])
-        maps = probabilities(self._network, images)
+        side = self.config.resolution
+        images = [resize(sample, side, self.config.tile)[0] for sample in samples]
+        maps = predicted(self._network, images, side)
         return [_enlarged(found, sample) for found, sample in zip(maps, samples, strict=True)]
 
     def weights(self) -> dict[str, Tensor]:

@@ -28,10 +28,10 @@ def shipped(name: str, config: ConvolutionalConfig) -> Path:
 def begin(network: nn.Module, name: str, config: TrainingConfig) -> None:
     """Give the network its first weights where its config asks for them and the package has them."""
     if isinstance(config, LiteUnetConfig) and config.start == "imagenet":
-        from eval.segmenters.efficientnet_lite import imagenet_weights
+        from eval.segmenters.lite_unet import LiteUnet
 
-        assert isinstance(network.encoder, nn.Module)
-        network.encoder.load_state_dict(imagenet_weights())
+        assert isinstance(network, LiteUnet)
+        network.encoder.know_imagenet()
     if isinstance(config, ConvolutionalConfig) and config.start == "marks":
         path = shipped(name, config)
         if path.is_file():

@@ -15,6 +15,7 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from eval.metrics.overlap import iou
 from eval.segmenters.config import LiteUnetConfig, TrainingConfig
 from eval.segmenters.feed import Batch, Feed, Pool
 from eval.segmenters.losses import LOSSES
+from eval.segmenters.tiles import blended
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.sample import Sample
@@ -90,7 +92,7 @@ def train(
         raise EvalError("no validation image shows a defect; keep at least one of each type back")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
-    pool, judged = Pool(samples, config.resolution), Pool(judges, config.resolution)
+    pool, judged = (Pool(each, config.resolution, config.tile) for each in (samples, judges))
     training = _Training(network, config, judged, [str(sample.defect) for sample in judges])
     checkpoints = None
     if folder is not None:
@@ -123,8 +125,18 @@ def probabilities(network: nn.Module, images: np.ndarray) -> np.ndarray:
     return np.concatenate(maps)
 
 
-def best_threshold(maps: np.ndarray, masks: np.ndarray, types: Sequence[str]) -> tuple[float, float]:
-    """(threshold, mean IoU over types) of the best of THRESHOLDS; maps (N, r, r), masks (N, r, r) bool, N types. Of
+def predicted(network: nn.Module, images: Sequence[np.ndarray], side: int) -> list[np.ndarray]:
+    """Probability of defect of images uint8 (H, W, 3), each at its own size, float32 (H, W): of those larger or smaller
+    than (side, side) by tiles."""
+    if all(image.shape[:2] == (side, side) for image in images):
+        return list(probabilities(network, np.stack(images)))
+    return [blended(partial(probabilities, network), image, side) for image in images]
+
+
+def best_threshold(
+    maps: Sequence[np.ndarray], masks: Sequence[np.ndarray], types: Sequence[str]
+) -> tuple[float, float]:
+    """(threshold, mean IoU over types) of the best of THRESHOLDS; N maps (H, W), masks (H, W) bool and types. Of
     equally good ones the middle one, which is the least likely to be there by chance."""
     scores = []
     for threshold in THRESHOLDS:
@@ -172,7 +184,7 @@ class _Training:
         config = self._config
         self._descend(step, *batch)
         if self.looks(step + 1) and step + 1 >= _SETTLED * config.steps:
-            maps = probabilities(self._network, self._judged.images)
+            maps = predicted(self._network, self._judged.images, config.resolution)
             threshold, score = best_threshold(maps, self._judged.masks, self.types)
             if score > self.best.score:
                 weights = {key: value.detach().cpu().clone() for key, value in self._network.state_dict().items()}
@@ -219,8 +231,9 @@ def _fingerprint(network: nn.Module, config: TrainingConfig, pool: Pool, judged:
     for value in network.state_dict().values():
         digest.update(value.detach().float().cpu().contiguous().numpy())
     for images in (pool, judged):
-        digest.update(images.images.tobytes())
-        digest.update(images.masks.tobytes())
+        for array in (*images.images, *images.masks):
+            digest.update(repr(array.shape).encode())
+            digest.update(array.tobytes())
     return digest.hexdigest()
 
 

@@ -35,7 +35,7 @@ class Forecast:
         model = f", {self.model_mb:.0f} MB of it the model" if self.model_mb else ""
         disk = disk_mb + self.model_mb
         return (
-            f"about {_duration(self.minutes)} on this machine, by a short trial, if {USUAL_YIELD:.0%} of what is drawn "
+            f"about {duration(self.minutes)} on this machine, by a short trial, if {USUAL_YIELD:.0%} of what is drawn "
             f"passes{memory}; {disk:.0f} MB on disk{model}"
         )
 
@@ -91,7 +91,8 @@ def _peak_mb() -> float | None:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def _duration(minutes: float) -> str:
+def duration(minutes: float) -> str:
+    """For people, as in "90 minutes" or "2.5 hours"."""
     if minutes < 1.5:
         return "a minute"
     return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"

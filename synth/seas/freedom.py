@@ -23,7 +23,7 @@ Freedom = float | dict[str, float]
 OTHERS = "default"
 AUTO = "auto"
 """The value of a recipe that leaves the choice to `synth.seas.choosing`, among these:"""
-CANDIDATES = (0.0, 0.3, 0.6)
+CANDIDATES = (0.0, 0.25, 0.5)
 LABELLED_BY_PASTE = 0.5
 """Freedom up to which the label of a pasted defect stays its own; masks are read off drawings beyond it."""
 

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from eval import segmenters
 from eval.metrics import iou
-from eval.segmenters.feed import Feed, Pool, resize
+from eval.segmenters.feed import Feed, Pool
+from eval.segmenters.resizing import resize
 from eval.segmenters.segmenter import Segmenter
 from eval.segmenters.training import best_threshold, rate
 from synth.errors import EvalError

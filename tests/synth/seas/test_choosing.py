@@ -37,7 +37,7 @@ def test_types_that_gain_and_types_that_lose_are_chosen_apart() -> None:
     scores = np.full((len(CANDIDATES), 40), 0.4)
     scores[1:, :20] += 0.2
     scores[1:, 20:] -= 0.2
-    assert decide({"gains", "loses"}, ["gains"] * 20 + ["loses"] * 20, scores) == {"gains": 0.3, "loses": 0.0}
+    assert decide({"gains", "loses"}, ["gains"] * 20 + ["loses"] * 20, scores) == {"gains": CANDIDATES[1], "loses": 0.0}
 
 
 def test_a_type_without_unseen_shots_follows_the_others() -> None:
