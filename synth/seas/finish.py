@@ -3,7 +3,9 @@
 What was only pasted is taken as it is. What was drawn anew on a pasted defect is that paste and the difference
 decode(drawn) - decode(paste), so that what the VAE loses cancels and little drawing changes little. Its label is the
 pasted mask, corrected where the change disagrees, as long as at most half of the steps were taken; then, and for what
-was drawn freely, it is read off the drawing and tightened to the shots' own outlines.
+was drawn freely, it is read off the drawing and tightened to the shots' own outlines. Of a large and faint defect only
+the depth is taken, under the good image's own grain: a drawing loses grain, which on a stain would show as a smooth
+patch.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synth.generators import sample_of
+from synth.placing.depth import coarseness, half_width
+from synth.placing.faint import with_own_grain
 from synth.sample import Sample
 from synth.seas.compose import certainty, change_level, join, neighbourhood, to_image, true_mask, visible_change
 from synth.seas.config import SeasConfig
@@ -45,6 +49,8 @@ def finished(plan: Plan, windows: Sequence[Drawn], product: Product, config: Sea
     else:
         image, mask, read = _read_off(plan, windows, product, config)
         scores |= read
+    if plan.views and draft.faint:
+        image = grained(draft.before, image, mask)
     outer = merged_window(plan.views) if plan.views else None
     sample = sample_of(
         plan.request,
@@ -58,6 +64,19 @@ def finished(plan: Plan, windows: Sequence[Drawn], product: Product, config: Sea
     )
     asked = draft.mask if config.mask_mode == "request" else None
     return replace(sample, meta={"requested_mask": asked})
+
+
+def grained(before: np.ndarray, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The image (H, W, 3) uint8 with no more than the depth of its change from `before` under the mask (H, W) bool, and
+    some px around; `before` elsewhere."""
+    if not mask.any():
+        return image
+    margin = 4 * (1 + round(coarseness(half_width(mask))))
+    rows, columns = (slice(max(0, hit.min() - margin), hit.max() + margin + 1) for hit in np.nonzero(mask))
+    ground, drawn = (part[rows, columns].astype(np.float32) for part in (before, image))
+    result = before.copy()
+    result[rows, columns] = np.rint(np.clip(with_own_grain(ground, drawn, mask[rows, columns]), 0, 255))
+    return result
 
 
 def _redrawn(

@@ -31,13 +31,14 @@ _GOOD_IMAGES_TRIED = 5
 @dataclass(frozen=True)
 class Draft:
     """Where a request's defect goes: a good part, where the product is in it (H, W) bool if known, the requested mask
-    (H, W) bool, not empty, and the whole image with the defect pasted there: its label is then that mask. None of a
-    defect that is drawn freely."""
+    (H, W) bool, not empty, the whole image with the defect pasted there: its label is then that mask, None of a defect
+    that is drawn freely, and whether the shot's defect is large and faint."""
 
     good: Sample
     part: np.ndarray | None
     mask: np.ndarray
     pasted: np.ndarray | None = None
+    faint: bool = False
 
     @property
     def before(self) -> np.ndarray:
@@ -181,7 +182,8 @@ class Planner:
         if not (mask & legal).any():
             return None
         pasted = np.where(legal[..., None], pasted, placed.good.image)
-        return Draft(placed.good, part_of(placed.good), mask & legal, None if freely else pasted)
+        faint = placed.crop.faint
+        return Draft(placed.good, part_of(placed.good), mask & legal, None if freely else pasted, faint)
 
     def _outlined(self, product: Product, defect: str, freely: bool, rng: np.random.Generator) -> Draft:
         """A good part with an outline of the user's on it, or a new one; shaded like the shots' defects unless what
