@@ -130,7 +130,9 @@ def _start(first: int, last: int, size: int, origin: int | None, side: int, latt
     if origin is None:
         return start
     start = origin + lattice * round((start - origin) / lattice)
-    return start + lattice if last >= start + side else start - lattice if first < start else start
+    room = side // 16
+    short, late = start + side < min(size, last + 1 + room), start > max(0, first - room)
+    return start + lattice * short - lattice * late
 
 
 def _inner(corner: np.ndarray, side: int, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
