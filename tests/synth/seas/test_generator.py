@@ -15,13 +15,16 @@ from scipy import ndimage
 from synth.errors import GeneratorError
 from synth.generators import Request
 from synth.io.images import content_hash
+from synth.placing.crop import DefectCrop
 from synth.sample import Sample
+from synth.seas import finish
 from synth.seas import models as room
 from synth.seas import plan
 from synth.seas.base import MICRO, build_untrained
 from synth.seas.compose import neighbourhood
 from synth.seas.config import SeasConfig
 from synth.seas.edges import RIM
+from synth.seas.finish import grained
 from synth.seas.finetune import load_finetuned
 from synth.seas.freedom import choose
 from synth.seas.generator import SeasGenerator
@@ -253,3 +256,68 @@ def test_a_pastes_pixels_are_as_sharp_as_the_shots_whatever_the_vae_loses(folder
     sample = _open(folder, freedom=0).draw(REQUESTS[:1])[0]
     assert (sample.image[sample.mask] > 200).mean() > 0.8
     assert np.array_equal(sample.mask, sample.meta["requested_mask"])
+
+
+def _long(folder: Path, tmp_path: Path, **choices: object) -> SeasGenerator:
+    """Draws under a line of 240 px, on an image of 250 x 90."""
+    line = np.zeros((250, 90), dtype=np.uint8)
+    line[5:245, 40:43] = 255
+    (tmp_path / "dent").mkdir(exist_ok=True)
+    Image.fromarray(line).save(tmp_path / "dent" / "line.png")
+    return _open(folder, [_plate("g0", (250, 90))], masks=tmp_path, **choices)
+
+
+@pytest.mark.parametrize("freedom", [0.4, 0.8, 1.0])
+def test_a_long_defect_is_drawn_in_several_windows_of_the_images_own_px(
+    folder: Path, tmp_path: Path, freedom: float
+) -> None:
+    generator = _long(folder, tmp_path, freedom=freedom)
+    plan = generator._plan(REQUESTS[0])
+    assert len(plan.views) > 3
+    assert {view.window.side for view in plan.views} == {generator._models.resolution("plate")}
+    (sample,) = generator.draw(REQUESTS[:1])
+    near = ndimage.distance_transform_edt(~plan.draft.mask) <= 0.08 * plan.views[0].window.side + 8
+    assert np.array_equal(sample.image[~near], sample.provenance.start.image[~near])
+    changed = (sample.image != sample.provenance.start.image).any(axis=(1, 2))
+    assert all(part.any() for part in np.array_split(changed[5:245], 5))
+    assert all(part.any() for part in np.array_split(sample.mask[5:245], 5))
+    assert sample.provenance.window[2] >= 240
+
+
+def test_what_is_drawn_of_a_long_defect_does_not_depend_on_its_batch(folder: Path, tmp_path: Path) -> None:
+    generator = _long(folder, tmp_path)
+    together, alone = generator.draw(REQUESTS)[1], generator.draw(REQUESTS[1:2])[0]
+    assert np.abs(together.image.astype(int) - alone.image).max() <= 1
+    assert (together.mask != alone.mask).mean() < 0.001
+
+
+def test_windows_of_whole_squares_are_not_divided(folder: Path, tmp_path: Path) -> None:
+    generator = _long(folder, tmp_path, freedom=1, mask_mode="predict")
+    assert len(generator._plan(REQUESTS[0]).views) == 1
+
+
+def test_a_large_and_faint_defect_is_drawn_below_the_images_own_grain() -> None:
+    rng = np.random.default_rng(0)
+    before = np.rint(rng.normal(120, 8, (200, 200, 1)).repeat(3, 2)).astype(np.uint8)
+    rows, columns = np.indices((200, 200))
+    mask = np.hypot(rows - 100, columns - 90) < 50
+    smooth = np.where(mask[..., None], 108, before).astype(np.uint8)
+    found = grained(before, smooth, mask)
+    inner = ndimage.binary_erosion(mask, iterations=8)
+    far = ndimage.distance_transform_edt(~mask) > 8
+    assert found[inner].mean() == pytest.approx(108, abs=1.5)
+    assert found[inner].std() == pytest.approx(8, rel=0.1)
+    assert smooth[inner].std() < 1
+    assert np.array_equal(found[far], before[far])
+    assert np.array_equal(grained(before, before, np.zeros_like(mask)), before)
+
+
+def test_whether_a_defect_is_faint_is_planned_with_it_and_heeded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(finish, "grained", lambda before, image, mask: seen.append(mask.shape) or image)
+    for faint in (False, True):
+        monkeypatch.setattr(DefectCrop, "faint", property(lambda _crop, faint=faint: faint))
+        _open(folder).draw(REQUESTS[:2])
+    assert len(seen) == 2
