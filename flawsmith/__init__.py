@@ -21,8 +21,9 @@ from flawsmith._own import check_own
 if TYPE_CHECKING:
     import eval
     from eval.segmenters.dataset import InjectingSampler, TrainingData
+    from flawsmith.making import run
     from synth import __version__, dual
-    from synth.pipeline.runs import Run, run
+    from synth.pipeline.runs import Run
     from synth.recipe import load_recipe
     from synth.sample import Cloud, Provenance, Sample
     from synth.sources import read
@@ -54,7 +55,7 @@ _HOMES = {
     "TrainingData": "eval.segmenters.dataset",
     "load_recipe": "synth.recipe",
     "read": "synth.sources",
-    "run": "synth.pipeline.runs",
+    "run": "flawsmith.making",
     "write": "synth.writers",
 }
 

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from synth.placing.depth import thickness
+from synth.placing.faint import Film, film, is_faint
+
 MARGIN = 0.6
 """Width of the surroundings that count, in extents of the defect."""
 _CONTACTS = 24
@@ -56,6 +59,21 @@ class DefectCrop:
     def away(self) -> np.ndarray:
         """Distance in px of every pixel to the mask, (h, w) float32."""
         return cv2.distanceTransform((~self.mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+    @cached_property
+    def thickness(self) -> float:
+        """Typical width of the mask, px."""
+        return thickness(self.mask)
+
+    @cached_property
+    def faint(self) -> bool:
+        """Whether the defect is large and faint, as far as the crop shows its surroundings."""
+        return is_faint(self.image, self.mask, min(self.shape))
+
+    @cached_property
+    def film(self) -> Film:
+        """What it does to the surface, for one that is faint."""
+        return film(self.image, self.mask)
 
     @cached_property
     def outward(self) -> np.ndarray:
