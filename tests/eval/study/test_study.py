@@ -32,7 +32,7 @@ from synth.sources.listing import reopen
 from synth.split import Split
 from tests.synth.blobs import BLOBS, given, recipe_for, run_blobs, write_source
 
-TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 2, "validate_every": 2}
+TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 4, "validate_every": 2}
 STUDY = Study({"lfd": TINY}, ("real", "copy_paste", "ours_real", "noise_control"), 2)
 
 
