@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from eval.segmenters.feed import resize
 from eval.study.training_side import TrainingSide, as_training
@@ -93,8 +94,7 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
     """As many accepted samples of each product and defect type as the run has, from the training shots. EvalError where
     too few pass the run's checks, which compare with the good part: a repeated shot has none, and is right as it is."""
     recipe = side.run.recipe
-    config = Recipe.model_validate({"generator": {"kind": kind}}).generator
-    generator = GENERATORS[kind].open(config, Path(), recipe.seed)
+    generator = GENERATORS[kind].open(baseline_config(kind), Path(), recipe.seed)
     generator.fit(side.shots, side.good_images)
     wanted = Counter((record.product, str(record.defect)) for record in side.run.manifest)
     for (product, defect), quota in sorted(wanted.items()):
@@ -113,6 +113,11 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
                 f"{kind} had {accepted} of {quota} samples of {product}/{defect} accepted in "
                 f"{_MOST_ATTEMPTS * quota} attempts; leave this training set out, or loosen the run's checks"
             )
+
+
+def baseline_config(kind: str) -> Any:
+    """The generator block of a baseline as a training set uses it."""
+    return Recipe.model_validate({"generator": {"kind": kind}}).generator
 
 
 def resized(sample: Sample, resolution: int) -> Sample:
