@@ -26,7 +26,7 @@ _UNKNOWN = 0.3
 _CLOSED = 8
 _SMOOTHED = 4.0
 _PASSES = 2
-_PATCH = 8
+_PATCH, _GROWN = 8, 1.3
 _FAINT = 4.0
 """Grey levels of change that show."""
 
@@ -66,25 +66,27 @@ def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: floa
 
 
 def corrected(
-    mask: np.ndarray, before: np.ndarray, pasted: np.ndarray, after: np.ndarray, level: float
+    mask: np.ndarray, before: np.ndarray, pasted: np.ndarray, after: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The mask (H, W) bool of a pasted defect after it was drawn anew, and where nothing of it is left, (H, W) bool.
+    """The mask (H, W) bool, not empty, of a pasted defect after it was drawn anew, and where nothing of it is left, (H,
+    W) bool.
 
-    before, pasted, after (H, W, 3) uint8: the good image, with the paste, and with what was drawn. The outline moves by
-    RIM px at most, and only where the change from `before` crosses `level` of the mark's strength in one of the other
-    two images and lies beyond that by half in the other; pieces that showed and show no more are left out. What is
-    drawn as it was pasted keeps its mask."""
+    before, pasted, after (H, W, 3) uint8: the good image, with the paste, and with what was drawn. The paste's outline
+    lies at some share of its strength. The new one moves by RIM px at most: out to where the drawing is above that and
+    the paste was not, in where it is below half of that and of the paste. Pieces that showed and show no more are
+    left out. What is drawn as it was pasted keeps its mask."""
     rows, columns = (slice(max(0, hit.min() - 8), hit.max() + 9) for hit in np.nonzero(mask))
     inner = mask[rows, columns]
     was, now = (
         ndimage.gaussian_filter(np.abs(image[rows, columns].astype(np.float32) - before[rows, columns]).max(-1), 1.0)
         for image in (pasted, after)
     )
-    share_was, share_now = (change / np.maximum(_strength(change, inner), _FAINT) for change in (was, now))
+    strength = np.maximum(_strength(was, inner), _FAINT)
     depth = ndimage.distance_transform_edt(np.pad(inner, 1, mode="edge"))[1:-1, 1:-1]
     away = ndimage.distance_transform_edt(~inner)
-    lost = inner & (depth <= RIM) & (share_was >= level) & (share_now < level / 2)
-    grown = ~inner & (away <= RIM) & (share_was < level) & (share_now >= min(1.0, 1.5 * level)) & (now > 2 * was)
+    level = np.median((was / strength)[inner & (depth <= 1)]) * strength
+    lost = inner & (depth <= RIM) & (now < level / 2) & (was > 2 * now)
+    grown = ~inner & (away <= RIM) & (now >= level) & (now > np.maximum(_GROWN * was, was + _FAINT))
     kept = (inner & ~_patches(lost)) | _patches(grown)
     gone = _gone(mask, (rows, columns), was, now)
     new = np.zeros_like(mask)

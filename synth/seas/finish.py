@@ -70,7 +70,7 @@ def _redrawn(
     for view, drawn in zip(plan.views, windows, strict=True):
         alpha = neighbourhood(draft.mask, _reach(view, config)) * plan.permitted
         image = join(image, drawn.image, drawn.begin, view.window, alpha, product.grey)
-    mask, gone = corrected(draft.mask, draft.before, draft.begin, image, product.edge_level(plan.request.defect))
+    mask, gone = corrected(draft.mask, draft.before, draft.begin, image)
     return np.where(gone[..., None], draft.before, image), mask & plan.permitted
 
 
