@@ -76,7 +76,9 @@ class Injection:
         injected = bool(share and groups.real and groups.synthetic)
         if injected and self._good_places < 2:
             why = "there are no good images" if not self._good_places else f"a batch of {batch} has only one"
-            raise EvalError(f"synthetic images take places of good ones, and {why}; give good images and batches of 4")
+            raise EvalError(
+                f"synthetic images take places of good ones, and {why}; give good images and batches of at least 4"
+            )
         places = min(share * batch, self._good_places - 1) if injected else 0.0
         left = np.arange(batches, 0, -1) / batches
         falling = np.minimum(1.0, left / anneal) if anneal else np.ones(batches)

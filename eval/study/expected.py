@@ -108,7 +108,7 @@ def study_forecast(
 
 def _training(study: Study, name: str, shots: Sequence[Sample]) -> float:
     config = study.config(name, "real", 0)
-    samples = [resized(shot, config.resolution) for shot in shots]
+    samples = [resized(shot, config.resolution, config.tile) for shot in shots]
     return training_minutes(name, config, samples, samples)
 
 

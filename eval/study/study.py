@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -228,16 +229,19 @@ def read_material(
             f"no defect type of {run} has {least_images} test images, the most is {most}; list more in the split "
             "file or keep back more with source.test_fraction, and run the recipe again"
         )
-    resolutions = {study.config(name, "real", 0).resolution for name in study.segmenters}
-    if len(resolutions) > 1:
-        raise EvalError(f"segmenters have resolutions {sorted(resolutions)}; give all of them the same one")
-    resolution = resolutions.pop()
+    configs = [study.config(name, "real", 0) for name in study.segmenters]
+    for what in ("resolution", "tile"):
+        found = {getattr(config, what) for config in configs}
+        if len(found) > 1:
+            raise EvalError(f"segmenters have {what}s {sorted(map(str, found))}; give all of them the same one")
+    resolution, tile = configs[0].resolution, configs[0].tile
     real, synthetic = len(side.shots) + len(side.good_images), len(side.run.manifest)
-    check_memory(real, [synthetic * (name in SYNTHETIC) for name in study.training_sets], resolution, workers)
-    built = build_training_sets(side, study.training_sets, resolution, progress)
+    stored = resolution if tile is None else max(isqrt(s.image[..., 0].size) for s in side.shots if s.image is not None)
+    check_memory(real, [synthetic * (name in SYNTHETIC) for name in study.training_sets], stored, workers)
+    built = build_training_sets(side, study.training_sets, resolution, progress, tile)
     return Material(
         {training_set.name: training_set.samples for training_set in built},
-        [resized(reopen(sample), resolution) for sample in side.validation],
+        [resized(reopen(sample), resolution, tile) for sample in side.validation],
         side.test,
         side.validation_counts,
     )

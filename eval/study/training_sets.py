@@ -64,17 +64,18 @@ def check_training_sets(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def build_training_sets(
-    side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress
+    side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress, tile: int | None = None
 ) -> list[TrainingSet]:
-    """The training sets of these names. LeakError, naming both files, where a validation or test image is in one."""
+    """The training sets of these names, for segmenters of this resolution and tile. LeakError, naming both files, where
+    a validation or test image is in one."""
     real = [*side.shots, *side.good_images]
-    small = {sample.id: resized(reopen(sample), resolution) for sample in real}
+    small = {sample.id: resized(reopen(sample), resolution, tile) for sample in real}
     training_sets = []
     for done, name in enumerate(names):
         progress("building training sets", done, len(names))
         made = list(_made(side, name))
         kept = side.good_images if name == "ours" else real
-        samples = [small[sample.id] for sample in kept] + [resized(sample, resolution) for sample in made]
+        samples = [small[sample.id] for sample in kept] + [resized(sample, resolution, tile) for sample in made]
         training_sets.append(TrainingSet(name, samples, [_row(name, sample) for sample in made]))
     progress("building training sets", len(names), len(names))
     rows = [row for training_set in training_sets for row in training_set.made]
@@ -120,9 +121,10 @@ def baseline_config(kind: str) -> Any:
     return Recipe.model_validate({"generator": {"kind": kind}}).generator
 
 
-def resized(sample: Sample, resolution: int) -> Sample:
-    """The sample with image and mask of (resolution, resolution) px and nothing else but whether it is synthetic."""
-    image, mask = resize(sample, resolution)
+def resized(sample: Sample, resolution: int, tile: int | None = None) -> Sample:
+    """The sample with image and mask of (resolution, resolution) px, or as they are where segmenters cut tiles of them,
+    and nothing else but whether it is synthetic."""
+    image, mask = (sample.image, sample.mask) if tile is not None else resize(sample, resolution)
     made = sample.provenance
     origin = None if made is None else Provenance(made.generator, made.seed, made.index)
     return replace(sample, image=image, mask=mask, xyz=None, cloud=None, provenance=origin, meta={})

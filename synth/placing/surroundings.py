@@ -21,6 +21,7 @@ from synth.errors import GeneratorError
 from synth.parts import evenly, part_of
 from synth.placing.config import Trust
 from synth.placing.crop import DefectCrop
+from synth.placing.faint import is_faint
 from synth.placing.fit import around
 from synth.placing.levels import resized
 from synth.placing.matcher import Matcher, image_of, laid, on_grid
@@ -101,7 +102,8 @@ class Surroundings:
             if not own:
                 known = sorted({str(shot.defect) for shot in self._shots})
                 raise GeneratorError(f"no shot of {defect!r}; known types: {', '.join(known) or 'none'}")
-            self._crops[defect] = self._calibrated([self._matcher.cut(shot, self.turn_limit) for shot in own])
+            cut = [self._matcher.cut(shot, self.turn_limit) for shot in own]
+            self._crops[defect] = self._calibrated(_with_faint_ones(cut))
         return self._crops[defect]
 
     def _spread(self, defect: str) -> Spread:
@@ -348,6 +350,14 @@ class Surroundings:
             if _permitted(shot.crop, placed, allowed):
                 return reaching(shot.crop, placed, shape)
         return None
+
+
+def _with_faint_ones(shots: Sequence[ShotCrop]) -> list[ShotCrop]:
+    """The shots of one type, those that are large and faint known as such, if a third of them are."""
+    faint = [is_faint(shot.crop.image, shot.crop.mask, min(shot.crop.shape)) for shot in shots]
+    if 3 * sum(faint) < len(shots):
+        return list(shots)
+    return [replace(shot, crop=replace(shot.crop, faint=known)) for shot, known in zip(shots, faint, strict=True)]
 
 
 def _near_border(mask: np.ndarray) -> bool:

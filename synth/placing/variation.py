@@ -26,7 +26,7 @@ _MARGIN = (0.3, 1.0)
 _BEND = 0.5
 _STEEPEST = 0.2
 _WAVES_ALONG = 3.0
-_HIGHEST, _LEAST = 0.01, 0.05
+_HIGHEST, _LEAST = 0.006, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def bending(variation: Variation, crop: DefectCrop) -> np.ndarray | None:
 
     Smooth noise with waves of a third of the defect's extent, of two of its widths at the least; never so steep that
     a piece is stretched or pressed by more than about a fifth, or thin defects would lose their width, nor higher than
-    0.01 of the shot's shorter side, or the grain of large ones would run in waves. What the shot's border cuts off is
+    0.006 of the shot's shorter side, or the part's own lines would run in waves. What the shot's border cuts off is
     not moved across it."""
     wave = max(crop.extent / _WAVES_ALONG, 2 * crop.thickness, 4.0)
     steepest = _STEEPEST * wave / (2 * np.pi)

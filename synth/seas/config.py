@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from synth.placing.config import PLACEMENT, TURN, Trust, Turn
+from synth.placing.config import PLACEMENT, SEVERITY, TURN, Severity, Trust, Turn
 from synth.seas.freedom import CANDIDATES, OTHERS
 
 PARITY: dict[str, Any] = {
@@ -198,6 +198,7 @@ class SeasConfig(LearningChoices):
     final_sigma: Literal["zero", "sigma_min"] = _field("zero", "Noise level at which the solver ends.")
     placement: Trust = PLACEMENT
     turn: Turn = TURN
+    severity: Severity = SEVERITY
     legal_region: Path | None = _field(
         None, "Image that is white where defects may lie; stretched to each good image; none = the whole product."
     )

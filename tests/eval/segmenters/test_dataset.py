@@ -97,4 +97,4 @@ def test_the_page_s_snippet_runs(finished, monkeypatch, tmp_path):
     (tmp_path / "outputs/demo").symlink_to(finished.path)
     names: dict[str, object] = {}
     exec(snippet.replace("batches=300", "batches=3"), names)
-    assert float(names["loss"]) > 0
+    assert names["loss"].item() > 0

@@ -99,7 +99,7 @@ def test_other_seeds_give_other_batches_and_a_longer_training_starts_with_the_sa
 @pytest.mark.parametrize(
     ("samples", "batch", "message"),
     [
-        ([*REAL, *MADE], 8, "there are no good images; give good images and batches of 4"),
+        ([*REAL, *MADE], 8, "there are no good images; give good images and batches of at least 4"),
         ([*GOOD, *REAL, *MADE], 2, "a batch of 2 has only one; give"),
         ([], 8, "no images to train on"),
     ],

@@ -23,7 +23,7 @@ from synth.pipeline.runs import Run
 from synth.recipe import Recipe
 from tests.synth.blobs import BLOBS, recipe_for
 
-TINY = ["width=0.25", "resolution=32", "steps=3", "batch=2", "validate_every=3"]
+TINY = ["width=0.25", "resolution=32", "steps=3", "batch=4", "validate_every=3"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -6,6 +8,8 @@ from synth.placing.crop import DefectCrop, cut_crop
 from synth.placing.faint import film, is_faint, with_own_grain
 from synth.placing.paste import paste
 from synth.placing.pose import Pose
+from synth.placing.surroundings import Surroundings
+from synth.sample import Sample
 from tests.synth.placing.scenes import grain
 
 SHOT, GOOD = (171, 207), (183, 211)
@@ -42,7 +46,6 @@ def stain(radius: float = 32, depth: float = 40, own: float = 0) -> DefectCrop:
     ],
 )
 def test_what_is_large_and_faint_is_measured(crop, faint):
-    assert crop.faint is faint
     assert is_faint(crop.image, crop.mask, min(crop.shape)) is faint
 
 
@@ -56,8 +59,7 @@ def test_the_film_is_as_deep_as_the_stain():
 def test_a_faint_defect_leaves_the_good_images_own_grain_on_top():
     good = stained(disc(0, GOOD), 0, seed=3)
     for own_pixels in (False, True):
-        crop = stain()
-        crop.__dict__["faint"] = not own_pixels
+        crop = replace(stain(), faint=not own_pixels)
         image, mask = paste(good, crop, Pose(90, 105))
         inside = ndimage.binary_erosion(mask, iterations=4)
         fine = [plane - ndimage.gaussian_filter(plane, 4) for plane in (image[..., 0] * 1.0, good[..., 0] * 1.0)]
@@ -68,7 +70,7 @@ def test_a_faint_defect_leaves_the_good_images_own_grain_on_top():
 
 def test_away_from_a_faint_defect_every_bit_is_the_good_images():
     good = stained(disc(0, GOOD), 0, seed=3)
-    image, mask = paste(good, stain(), Pose(90, 105, 30, scale=1.1))
+    image, mask = paste(good, replace(stain(), faint=True), Pose(90, 105, 30, scale=1.1))
     away = ndimage.distance_transform_edt(~mask)
     assert np.array_equal(image[away > 5], good[away > 5])
     assert mask.sum() == pytest.approx(stain().mask.sum() * 1.21, rel=0.03)
@@ -92,3 +94,14 @@ def test_a_mask_without_surroundings_is_not_faint():
 
 def test_a_film_knows_the_level_of_its_surroundings():
     assert film(stained(disc(32), 40), disc(32)).level == pytest.approx(128, abs=8)
+
+
+@pytest.mark.parametrize(("depths", "expected"), [((40, 40, 110), 2), ((40, 110, 110, 110), 0)])
+def test_a_single_faint_shot_among_others_is_treated_as_they_are(depths, expected):
+    mask = disc(32)
+    shots = [
+        Sample(f"s{n}", stained(mask, depth, seed=n), mask, product="plate", defect="stain")
+        for n, depth in enumerate(depths)
+    ]
+    good = [Sample(f"g{n}", stained(mask, 0, seed=20 + n), product="plate") for n in range(4)]
+    assert sum(shot.crop.faint for shot in Surroundings(shots, good).crops("stain")) == expected

@@ -63,7 +63,7 @@ def test_pixels_and_mask_are_bent_together_and_keep_area_and_width(mask):
         image, bent = paste(good, crop, MIDDLE, feather=0, variation=Variation(bend=0.5, bend_seed=seed))
         assert (image[bent].mean(axis=-1) < 120).mean() > 0.9
         assert (image[~bent].mean(axis=-1) < 120).sum() < 0.25 * bent.sum()
-        assert (bent != straight).sum() > 0.05 * straight.sum()
+        assert (bent != straight).sum() > 0.03 * straight.sum()
         areas.append(bent.sum() / straight.sum())
         widths.append(thickness(bent) / thickness(straight))
     assert np.median(areas) == pytest.approx(1, abs=0.04)
@@ -79,11 +79,11 @@ def test_what_the_border_cuts_off_is_not_moved_across_it():
     assert moved[..., 1].any()
 
 
-def test_thin_defects_are_bent_gently_and_large_ones_by_a_hundredth_of_the_image():
+def test_thin_defects_are_bent_gently_and_large_ones_by_a_small_share_of_the_image():
     moved = {name: bending(Variation(bend=0.5), crop_of(mask)) for name, mask in (("line", LINE), ("dent", DENT))}
     slopes = {name: np.abs(np.gradient(field[..., 0], axis=(0, 1))).max() for name, field in moved.items()}
     assert max(slopes.values()) < 0.6
-    assert all(field.std() < 2 * 0.01 * min(SHOT) for field in moved.values())
+    assert all(field.std() < 2 * 0.006 * min(SHOT) for field in moved.values())
 
 
 def test_a_margin_brings_the_shots_own_surroundings_along_but_not_into_the_label():
