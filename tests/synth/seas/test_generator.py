@@ -15,7 +15,7 @@ from scipy import ndimage
 from synth.errors import GeneratorError
 from synth.generators import Request
 from synth.io.images import content_hash
-from synth.placing.crop import DefectCrop
+from synth.placing import surroundings
 from synth.sample import Sample
 from synth.seas import finish
 from synth.seas import models as room
@@ -318,6 +318,10 @@ def test_whether_a_defect_is_faint_is_planned_with_it_and_heeded(
     seen = []
     monkeypatch.setattr(finish, "grained", lambda before, image, mask: seen.append(mask.shape) or image)
     for faint in (False, True):
-        monkeypatch.setattr(DefectCrop, "faint", property(lambda _crop, faint=faint: faint))
+        monkeypatch.setattr(
+            surroundings,
+            "_with_faint_ones",
+            lambda shots, faint=faint: [replace(shot, crop=replace(shot.crop, faint=faint)) for shot in shots],
+        )
         _open(folder).draw(REQUESTS[:2])
     assert len(seen) == 2
