@@ -42,11 +42,11 @@ class Overlaps:
             total, share = values.new_zeros(values.shape[1], *shape), values.new_zeros(shape)
             for row, patch in members:
                 area = _area(patch, self.scale, values.shape[-1])
-                total[:, *area] += weight * values[row]
+                total[(..., *area)] += weight * values[row]
                 share[area] += weight
             for row, patch in members:
                 area = _area(patch, self.scale, values.shape[-1])
-                result[row] = total[:, *area] / share[area]
+                result[row] = total[(..., *area)] / share[area]
         return result
 
 
@@ -62,7 +62,7 @@ def noise_of(starts: Sequence[Start], shape: tuple[int, ...]) -> Tensor:
         if place.field not in fields:
             size = (shape[0], place.field.rows // scale, place.field.columns // scale)
             fields[place.field] = sample_noise([start.seed], size)[0]
-        rows.append(fields[place.field][:, *_area(place, scale, shape[-1])])
+        rows.append(fields[place.field][(..., *_area(place, scale, shape[-1]))])
     return torch.stack(rows)
 
 

@@ -62,8 +62,8 @@ class Draft:
 @dataclass(frozen=True)
 class Start:
     """One window to draw in: what to start from (r, r, 3) uint8, where it may change (r, r) float in [0, 1] (None:
-    everywhere), the defect type, the sample's own seed, how many steps are taken, whether the mask is read off, and where
-    the window lies among those of the same sample, None for a single one."""
+    everywhere), the defect type, the sample's own seed, how many steps are taken, whether the mask is read off, and
+    where the window lies among those of the same sample, None for a single one."""
 
     begin: np.ndarray
     free: np.ndarray | None

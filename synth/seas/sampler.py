@@ -35,8 +35,8 @@ class Step:
 @dataclass(frozen=True)
 class Group:
     """Drawings that take the last `taken` steps: what they start from and their noise, (b, C, h, w), and where they may
-    change, (b, 1, h, w) in [0, 1], None = everywhere; agreed: makes predictions (b, C, h, w) of windows that overlap the
-    same there, None where none do."""
+    change, (b, 1, h, w) in [0, 1], None = everywhere; agreed: makes predictions (b, C, h, w) of windows that overlap
+    the same there, None where none do."""
 
     taken: int
     begin: Tensor

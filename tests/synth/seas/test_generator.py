@@ -17,15 +17,14 @@ from synth.generators import Request
 from synth.io.images import content_hash
 from synth.placing import surroundings
 from synth.sample import Sample
-from synth.seas import finish
+from synth.seas import finish, plan
 from synth.seas import models as room
-from synth.seas import plan
 from synth.seas.base import MICRO, build_untrained
 from synth.seas.compose import neighbourhood
 from synth.seas.config import SeasConfig
 from synth.seas.edges import RIM
-from synth.seas.finish import grained
 from synth.seas.finetune import load_finetuned
+from synth.seas.finish import grained
 from synth.seas.freedom import choose
 from synth.seas.generator import SeasGenerator
 from synth.seas.plan import Drawn, Start
@@ -312,9 +311,7 @@ def test_a_large_and_faint_defect_is_drawn_below_the_images_own_grain() -> None:
     assert np.array_equal(grained(before, before, np.zeros_like(mask)), before)
 
 
-def test_whether_a_defect_is_faint_is_planned_with_it_and_heeded(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whether_a_defect_is_faint_is_planned_with_it_and_heeded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(finish, "grained", lambda before, image, mask: seen.append(mask.shape) or image)
     for faint in (False, True):

@@ -1,6 +1,7 @@
 """Long and thin defects: the windows along them, their blending, and drawing that agrees where they overlap."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ R = 64
 
 def _stroke(shape: tuple[int, int], points: list[tuple[int, int]], width: int) -> np.ndarray:
     mask = np.zeros(shape, bool)
-    for (r0, c0), (r1, c1) in zip(points, points[1:], strict=False):
+    for (r0, c0), (r1, c1) in pairwise(points):
         steps = max(abs(r1 - r0), abs(c1 - c0)) + 1
         rows, columns = np.linspace(r0, r1, steps).round(), np.linspace(c0, c1, steps).round()
         mask[rows.astype(int).clip(0, shape[0] - 1), columns.astype(int).clip(0, shape[1] - 1)] = True
@@ -119,9 +120,8 @@ def _same_where_they_overlap(latents: Tensor, starts: list[Start]) -> bool:
     canvas = torch.full((latents.shape[1], field.rows // 4, field.columns // 4), float("nan"))
     for values, start in zip(latents, starts, strict=False):
         if start.patch is not None:
-            area = canvas[
-                :, start.patch.row // 4 : start.patch.row // 4 + 16, start.patch.column // 4 : start.patch.column // 4 + 16
-            ]
+            row, column = start.patch.row // 4, start.patch.column // 4
+            area = canvas[:, row : row + 16, column : column + 16]
             known = ~area.isnan()
             if not torch.allclose(area[known], values[known], atol=1e-5):
                 return False
