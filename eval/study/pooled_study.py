@@ -28,6 +28,7 @@ from synth.generators import Progress
 from synth.io.json_text import json_text
 from synth.io.own import check_free
 from synth.io.sealed import read_sealed, write_sealed
+from synth.pipeline.preparation import types_learnt
 from synth.pipeline.runs import run
 from synth.sources import read_source
 from synth.split import NOT_DRAWN, make_split
@@ -114,7 +115,7 @@ def _all_alike(condition: Condition) -> bool:
     if recipe is None or second is None or recipe.seed != second.seed:
         return False
     request = recipe.request
-    split = make_split(read_source(recipe.source), recipe.source, recipe.seed, request.products, request.defects)
+    split = make_split(read_source(recipe.source), recipe.source, recipe.seed, request.products, types_learnt(recipe))
     return not any(one.reason == NOT_DRAWN.format(recipe.source.shots, 0) for one in split.dropped)
 
 

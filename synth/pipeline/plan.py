@@ -12,13 +12,14 @@ from synth.pipeline.preparation import asked
 from synth.pipeline.shards import Stream
 from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.seas.mixes import mixed_kinds
 from synth.suggest import did_you_mean
 
 
 def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] = ()) -> list[Stream]:
     """One stream for each (product, defect) that has shots, by name; for a generator that needs none, one for each
-    product among the good images and each of its types. RecipeError for a type that it does not
-    draw, SourceError where two streams would share ids or files."""
+    product among the good images and each of its types. Mixes of types come last. RecipeError for a type that it does
+    not draw, SourceError where two streams would share ids or files."""
     quota = recipe.request.per_defect
     attempts = math.ceil(quota * recipe.request.max_attempts)
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
@@ -31,6 +32,9 @@ def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] 
                 )
         types = [name for name in offered if asked(name, recipe.request.defects)]
         kinds = sorted({(str(good.product), name) for good in good_images for name in types})
+    else:
+        mixes = mixed_kinds(getattr(recipe.generator, "mixes", {}), kinds)
+        kinds = [kind for kind in (*kinds, *mixes) if asked(kind[1], recipe.request.defects)]
     _check_ids(kinds)
     return [Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed) for kind in kinds]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from synth.checks.duplicates import Duplicates, check_leaks
 from synth.checks.ledger import LedgerRow, build_ledger
@@ -26,6 +26,7 @@ from synth.pipeline.findings import (
 from synth.pipeline.scan_report import ScanReport
 from synth.recipe import Recipe
 from synth.sample import Sample
+from synth.seas.mixes import learnt
 from synth.sources import list_source, read_source
 from synth.sources.config import ProceduralSource
 from synth.sources.listing import Listing, samples
@@ -54,12 +55,13 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     seen = Seen(Path() if listing is None else listing.root, scans=ScanReport(MEASURED))
     read = read_source(recipe.source) if listing is None else _seen(samples(listing), seen)
     learns = GENERATORS[recipe.generator.kind].needs_shots
-    split = make_split(_counted(read, progress), recipe.source, recipe.seed, request.products, request.defects, learns)
+    wanted_types = types_learnt(recipe)
+    split = make_split(_counted(read, progress), recipe.source, recipe.seed, request.products, wanted_types, learns)
     check_names({(str(s.product), s.defect) for s in (*split.shots, *split.good_images, *split.test)})
     ledger = build_ledger(split.roles, split.hashes)
     duplicates = check_leaks(ledger, accept=getattr(recipe.source, "duplicates", "error") == "warn")
     if learns:
-        shots = [s for s in split.shots if asked(s.product, request.products) and asked(s.defect, request.defects)]
+        shots = [s for s in split.shots if asked(s.product, request.products) and asked(s.defect, wanted_types)]
         products = {s.product for s in shots}
         good_images = [good for good in split.good_images if good.product in products]
     else:
@@ -146,6 +148,13 @@ def _counted(samples: Iterable[Sample], progress: Progress) -> Iterator[Sample]:
 def asked(name: str | None, wanted: str | Sequence[str]) -> bool:
     """Whether a name is among those wanted, "all" or a list."""
     return wanted == "all" or any(same_name(name or "", other) for other in wanted)
+
+
+def types_learnt(recipe: Recipe) -> Literal["all"] | Sequence[str]:
+    """The defect types whose shots take part: those asked for, and those that a mix asked for is made of."""
+    wanted = recipe.request.defects
+    mixes = getattr(recipe.generator, "mixes", {})
+    return learnt(mixes, wanted) if mixes else wanted
 
 
 def silent(stage: str, done: int, total: int) -> None:

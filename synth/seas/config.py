@@ -10,10 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.placing.config import PLACEMENT, SEVERITY, TURN, Severity, Trust, Turn
 from synth.seas.freedom import CANDIDATES, OTHERS
+from synth.seas.mixes import LEAST
 
 PARITY: dict[str, Any] = {
     "precision": "fp32",
@@ -183,6 +184,11 @@ class SeasConfig(LearningChoices):
         "up to this; 1 = drawn freely. Also by defect type, with a default: {crack: 0.3, default: 0}; or auto: chosen "
         "by what helps a small segmenter on shots that it has not seen, which takes minutes.",
     )
+    mixes: dict[str, dict[str, Share]] = _field(
+        {},
+        "New defect types between those of the shots: by the name of each, weights of two or more types that sum to 1, "
+        "such as {crack_hole: {crack: 0.5, hole: 0.5}}; always drawn, with a freedom of 0.5 at least.",
+    )
     checkpoint_every: int = _field(100, "Updates between two checkpoints.", "updates", ge=1)
     draw_batch: int = _field(8, "Samples drawn together; part of what makes a draw repeatable.", "samples", ge=1)
     steps: int = _field(25, "DPM-Solver++ steps.", "steps", ge=2)
@@ -211,6 +217,16 @@ class SeasConfig(LearningChoices):
     def _lay_parity_under(cls, data: Any) -> Any:
         return {**PARITY, **data} if isinstance(data, dict) and data.get("parity") is True else data
 
+    @field_validator("mixes")
+    @classmethod
+    def _mixes_are_whole(cls, mixes: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for name, weights in mixes.items():
+            if len(weights) < 2 or not all(weights.values()) or abs(sum(weights.values()) - 1) > 1e-6:
+                raise ValueError(f"{name} needs weights above 0 of two or more defect types, which sum to 1")
+            if name == OTHERS or not name.strip():
+                raise ValueError(f"{name!r} cannot name a defect type")
+        return mixes
+
     @model_validator(mode="after")
     def _whole_windows_are_drawn_freely(self) -> SeasConfig:
         whole = self.mask_mode == "predict" or not self.preserve_background
@@ -226,9 +242,10 @@ class SeasConfig(LearningChoices):
     @property
     def limits(self) -> tuple[float, ...]:
         """The values of `freedom`, whichever types they are for; of `auto` all that there may be."""
+        mixed = (LEAST,) if self.mixes else ()
         if isinstance(self.freedom, str):
-            return CANDIDATES
-        return tuple(self.freedom.values()) if isinstance(self.freedom, dict) else (float(self.freedom),)
+            return CANDIDATES + mixed
+        return (*(self.freedom.values() if isinstance(self.freedom, dict) else (float(self.freedom),)), *mixed)
 
     @property
     def draws_strips(self) -> bool:

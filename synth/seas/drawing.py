@@ -14,10 +14,11 @@ from torch.nn import functional
 from synth.seas.config import SeasSettings
 from synth.seas.features import UnetFeatures, decoder_features, finish_decoding, tapped_features
 from synth.seas.finetune import Finetuned
+from synth.seas.mixed_text import text_of
+from synth.seas.mixes import weights_of
 from synth.seas.overlaps import Overlaps, noise_of
 from synth.seas.plan import Drawn, Start
 from synth.seas.pool import encode
-from synth.seas.prompts import token_ids
 from synth.seas.sampler import Group, Step, build_sampler, draw_latents, guided
 
 
@@ -28,7 +29,7 @@ def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasSettings
     ordered = [starts[index] for index in order]
     pipeline = model.pipeline
     groups = _groups(ordered, _latents(pipeline.vae, [start.begin for start in ordered]))
-    texts = _text(model, [model.tokens.defective(start.defect) for start in ordered])
+    texts = text_of(model, [weights_of(config.mixes, start.defect, model.tokens.defects) for start in ordered])
     with tapped_features(pipeline.unet) as features:
         reader = MaskReader(model, features, config.mask_steps)
         latents = draw_latents(
@@ -85,13 +86,6 @@ def _latents(vae: AutoencoderKL, images: Sequence[np.ndarray]) -> Tensor:
     """Scaled mean latents (B, C, h, w) float32 on the VAE's device."""
     mean = encode(vae, np.stack(images))[:, 0]
     return (mean * vae.config.scaling_factor).to(vae.device)
-
-
-def _text(model: Finetuned, prompts: Sequence[str]) -> Tensor:
-    """Embeddings of the empty prompt and of each prompt, (1 + B, L, D)."""
-    encoder = model.pipeline.text_encoder
-    ids = token_ids(model.pipeline.tokenizer, ["", *prompts]).to(encoder.device)
-    return encoder(ids)[0]
 
 
 def _unet(model: Finetuned) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

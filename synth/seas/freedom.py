@@ -84,9 +84,12 @@ def largest(freedom: Freedom, defect: str) -> float:
     return next(named, freedom[OTHERS])
 
 
-def steps_taken(limit: float, steps: int, rng: np.random.Generator) -> int:
-    """How many of all `steps` a sample takes, by the largest freedom of its type; taken / steps is its own freedom."""
-    own = limit * rng.uniform()  # drawn in either case: what follows from the generator is then the same
+def steps_taken(limit: float, steps: int, rng: np.random.Generator, least: float = 0.0) -> int:
+    """How many of all `steps` a sample takes, by the least and the largest freedom of its type; taken / steps is its
+    own freedom."""
+    own = (
+        least + (limit - least) * rng.uniform()
+    )  # drawn in either case: what follows from the generator is then the same
     return steps if limit == 1 else round(own * steps)
 
 

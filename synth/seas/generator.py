@@ -21,6 +21,7 @@ from synth.seas.config import SeasConfig
 from synth.seas.finish import finished
 from synth.seas.freedom import OTHERS, FreedomChoice, choose
 from synth.seas.material import require_material
+from synth.seas.mixes import check_mixes, largest_of_mix, mixed_shots, mixed_types, parts_of, weights_of
 from synth.seas.plan import Drawn, Plan, Planner
 from synth.seas.product import Product
 from synth.seas.words import check_name, check_words
@@ -49,13 +50,15 @@ class SeasGenerator:
         more tokens than the base reads, and for masks or a legal region that leave no place."""
         check_words(self._config.words, names)
         for name in self._config.freedom if isinstance(self._config.freedom, dict) else ():
-            if name != OTHERS:
+            if name != OTHERS and parts_of(self._config.mixes, name) is None:
                 check_name("generator.freedom", name, names)
+        check_mixes(self._config.mixes, self._config.freedom, shots, names)
         if self._models is not None:
             self._models.check()
         for own_shots, own_good_images in _by_product(shots, good_images):
             require_material(own_shots, own_good_images)
-            self._planner.check(sorted({str(shot.defect) for shot in own_shots}), own_good_images)
+            every = [*own_shots, *mixed_shots(self._config.mixes, own_shots)]
+            self._planner.check(sorted({str(shot.defect) for shot in every}), own_good_images)
 
     def fit(self, shots: Sequence[Sample], good_images: Sequence[Sample], progress: Progress | None = None) -> None:
         """Fine-tune one model for each product of which something is drawn, on the shots of those types; resumes where
@@ -64,12 +67,14 @@ class SeasGenerator:
             require_material(own_shots, own_good_images)
             product = str(own_shots[0].product)
             choice = self._settled(product, [str(shot.defect) for shot in own_shots])
-            drawn = [shot for shot in own_shots if shot.defect in choice.drawn]
+            mixed = mixed_types(self._config.mixes, own_shots)
+            drawn = [shot for shot in own_shots if shot.defect in choice.drawn | mixed]
             if drawn:
                 assert self._models is not None
-                reads = choice.reads_masks or self._config.masks is not None
+                reads = choice.reads_masks or bool(mixed) or self._config.masks is not None
                 self._models.fit(drawn, own_good_images, reads, progress)
-            self._products[product] = Product(own_shots, own_good_images, self._config.turn)
+            every = [*own_shots, *mixed_shots(self._config.mixes, own_shots)]
+            self._products[product] = Product(every, own_good_images, self._config.turn)
         self._choices = {}
 
     def surroundings(self, product: str) -> Surroundings | None:
@@ -93,12 +98,20 @@ class SeasGenerator:
     def _plan(self, request: Request) -> Plan | None:
         """Everything about a sample but its pixels; None where no place was found."""
         product = self._product(request.product)
-        limit = self._choice(request.product).of(request.defect)
+        limit = self._limit(request)
         resolution = 0
         if limit > 0:
             assert self._models is not None
             resolution = self._models.resolution(request.product)
         return self._planner.plan(product, request, limit, resolution)
+
+    def _limit(self, request: Request) -> float:
+        """The largest freedom of what is asked for."""
+        config, choice = self._config, self._choice(request.product)
+        if parts_of(config.mixes, request.defect) is None:
+            return choice.of(request.defect)
+        weights = weights_of(config.mixes, request.defect, choice.by_defect)
+        return largest_of_mix(config.freedom, choice, request.defect, weights)
 
     def _drawn(self, plans: Sequence[Plan]) -> list[Drawn]:
         """All windows of these plans, a few plans at a time where they have several windows each."""

@@ -19,6 +19,7 @@ from synth.sample import Sample
 from synth.seas.compose import neighbourhood
 from synth.seas.config import SeasConfig
 from synth.seas.freedom import LABELLED_BY_PASTE, steps_taken
+from synth.seas.mixes import LEAST, parts_of
 from synth.seas.placement import place
 from synth.seas.product import Product, whole_if_unknown
 from synth.seas.sketch import shaded
@@ -135,7 +136,8 @@ class Planner:
         """Everything about a sample but its pixels; None where no place was found. limit: the largest freedom of its
         type; resolution: of the windows, px. GeneratorError where the user's masks or region leave no place."""
         config, rng = self._config, np.random.default_rng(request.seed)
-        taken = steps_taken(limit, config.steps, rng)
+        least = 0.0 if parts_of(config.mixes, request.defect) is None else LEAST
+        taken = steps_taken(limit, config.steps, rng, least)
         if config.masks is not None:
             taken = max(1, round(limit * config.steps))  # what lies under them is no shot's
         draft = self._draft(product, request, taken == config.steps, rng)

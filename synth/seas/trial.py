@@ -12,6 +12,7 @@ from synth.seas.choosing import seconds_of_choosing
 from synth.seas.config import SeasConfig
 from synth.seas.freedom import CANDIDATES, largest
 from synth.seas.generator import SeasGenerator
+from synth.seas.mixes import mixed_types
 
 UPDATES, WINDOWS = 3, 8
 """Updates of each stage and windows in a trial."""
@@ -54,11 +55,16 @@ def try_out(
     generator = SeasGenerator(config.model_copy(update=counts), folder, seed)
     clock = _Stopwatch()
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
-    drawn = [kind for kind in kinds if largest(freedom, kind[1]) > 0]
+    mixed = {
+        (product, defect)
+        for product in {product for product, _ in kinds}
+        for defect in mixed_types(config.mixes, [shot for shot in shots if shot.product == product])
+    }
+    drawn = [kind for kind in kinds if largest(freedom, kind[1]) > 0 or kind in mixed]
     if not drawn:
         generator.fit(shots, good_images, clock)
         return generator, time.perf_counter() - clock.began
-    tried = {kinds[0], drawn[0]}  # the forecast draws samples of the first kind
+    tried = {kinds[0], drawn[0], *mixed}  # the forecast draws samples of the first kind
     own = [shot for shot in shots if (shot.product, shot.defect) in tried]
     generator.fit(own, good_images, clock)
     whole = time.perf_counter() - clock.began
