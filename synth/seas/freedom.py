@@ -87,9 +87,8 @@ def largest(freedom: Freedom, defect: str) -> float:
 def steps_taken(limit: float, steps: int, rng: np.random.Generator, least: float = 0.0) -> int:
     """How many of all `steps` a sample takes, by the least and the largest freedom of its type; taken / steps is its
     own freedom."""
-    own = (
-        least + (limit - least) * rng.uniform()
-    )  # drawn in either case: what follows from the generator is then the same
+    share = rng.uniform()  # drawn in either case: what follows from the generator is then the same
+    own = least + (limit - least) * share
     return steps if limit == 1 else round(own * steps)
 
 

@@ -151,14 +151,18 @@ def _window_pair(
     elsewhere = window_anywhere(plain.shape, side, rng)
     mask = shot.mask if config.mask_labels == "any" else shot.mask.astype(np.float32)
     covered = np.clip(cut(mask, window, config.resolution).astype(np.float32), 0, 1)
-    image, covered = _turned([cut(shot.image, window, config.resolution), covered], config, rng)
+    # Which way a defect runs is not asked for: those that are longer than a window stay as they lie.
+    image, covered = _turned([cut(shot.image, window, config.resolution), covered], config, rng, half=bool(strip))
     (beside,) = _turned([cut(plain, elsewhere, config.resolution)], config, rng)
     # rounded down, but for rounding errors: only a cell that the defect covers entirely counts as one
     return image, (255 * covered + 1e-3).astype(np.uint8), beside
 
 
-def _turned(arrays: Sequence[np.ndarray], config: SeasSettings, rng: np.random.Generator) -> list[np.ndarray]:
-    """The same quarter turn and mirroring for every array, drawn whether or not they are switched on."""
+def _turned(
+    arrays: Sequence[np.ndarray], config: SeasSettings, rng: np.random.Generator, half: bool = False
+) -> list[np.ndarray]:
+    """The same quarter or half turn and mirroring for every array, drawn whether or not they are switched on."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    turns -= turns % 2 if half else 0
     turned = [np.rot90(a, turns) if config.rotate else a for a in arrays]
     return [np.ascontiguousarray(a[:, ::-1] if mirror and config.flip else a) for a in turned]
