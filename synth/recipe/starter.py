@@ -23,6 +23,9 @@ from synth.sources import list_tree
 BUNDLED = {"mvtec_3d": "rgbd", "eyecandies": "rgbd", "clouds": "parts"}
 """Kind of source with geometry -> the bundled recipe from which its starter has everything but the source."""
 
+OTHERWISE = {"freedom": "To draw as well, with a model that learns from the shots for some minutes first: freedom: 0.3"}
+"""Key -> what a starter says below its value of another one."""
+
 
 def write_starter(folder: Path, to: Path) -> Path:
     """Write a recipe for what is in the folder to a new file. Raises RecipeError where that file exists already, and
@@ -48,7 +51,7 @@ def starter(root: Path, kind: str, to: Path) -> str:
         "",
         *_line("seed", Recipe.model_fields["seed"], {}, indent=""),
     ]
-    blocks: dict[str, dict[str, Any]] = {"generator": {"kind": "copy_paste"}}
+    blocks: dict[str, dict[str, Any]] = {"generator": {"kind": "seas", "freedom": 0}}
     if kind in BUNDLED:
         blocks = yaml.safe_load(bundled_recipes()[BUNDLED[kind]].read_text(encoding="utf-8"))
     blocks["source"] = {"kind": kind, "root": str(root)}
@@ -57,8 +60,9 @@ def starter(root: Path, kind: str, to: Path) -> str:
         schema = schema_of(info.annotation, values)
         assert schema is not None
         lines += ["", *_comment(info.description, ""), f"{name}:"]
-        for key, below in schema.model_fields.items():
-            lines += _line(key, below, values)
+        for key in sorted(schema.model_fields, key=lambda key: key not in values):
+            lines += _line(key, schema.model_fields[key], values)
+            lines += [f"  ## {OTHERWISE[key]}"] if key in OTHERWISE and key in values else []
     return "\n".join(lines) + "\n"
 
 

@@ -23,6 +23,7 @@ _SMALL_HOLE = 0.1
 _SPECK = 0.05
 _MIN_CHANGE = 4.0
 _SLACK = 2.0
+_REDRAWN = 0.8
 _CLOSED = (2, 8)
 _DETAIL = 3.0
 _GRAIN = 4.0
@@ -42,11 +43,16 @@ def visible_change(drawn: np.ndarray, good: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter(np.abs(drawn - good).max(axis=-1), 1.0)
 
 
-def change_level(good: np.ndarray, free: np.ndarray) -> float:
+def change_level(good: np.ndarray, free: np.ndarray, change: np.ndarray, asked: np.ndarray | None) -> float:
     """The change that shows on this surface, grey levels: 4, or half the standard deviation of the good part's grain
-    where it was free to change. good (r, r, 3) uint8, free (r, r) bool."""
+    where it was free to change; and, as drawing gives the surface other grain, no less than most of it changed around a
+    requested mask. good (r, r, 3) uint8; free, asked (r, r) bool; change (r, r)."""
     grain = good.astype(np.float32) - ndimage.gaussian_filter(good.astype(np.float32), (3, 3, 0))
-    return max(_MIN_CHANGE, 0.5 * float(grain[free].std())) if free.any() else _MIN_CHANGE
+    level = max(_MIN_CHANGE, 0.5 * float(grain[free].std())) if free.any() else _MIN_CHANGE
+    if asked is None or not asked.any():
+        return level
+    beside = free & (ndimage.distance_transform_edt(~asked) > _SLACK)
+    return max(level, float(np.quantile(change[beside], _REDRAWN))) if beside.any() else level
 
 
 def certainty(probability: np.ndarray, change: np.ndarray, level: float, asked: np.ndarray | None) -> np.ndarray:

@@ -8,11 +8,12 @@ published code's choices, which `parity: true` lays under whatever the recipe sa
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from synth.placing.config import PLACEMENT, TURN, Trust, Turn
+from synth.placing.config import PLACEMENT, SEVERITY, TURN, Severity, Trust, Turn
+from synth.seas.freedom import CANDIDATES, OTHERS
 
 PARITY: dict[str, Any] = {
     "precision": "fp32",
@@ -46,8 +47,7 @@ PARITY: dict[str, Any] = {
     "mask_mode": "predict",
     "mask_threshold": 0.2,
     "mask_steps": 3,
-    "strength": 1.0,
-    "sketch": 0.0,
+    "freedom": 1.0,
     "placement": "anywhere",
     "final_sigma": "sigma_min",
 }
@@ -74,6 +74,19 @@ FULL_SIZE = 300_000_000
 """Parameters from which a U-Net counts as full-size; Stable Diffusion 1.x has 860 million."""
 
 
+FREEDOM = 0.3
+
+
+def _complete(freedom: Any) -> Any:
+    if isinstance(freedom, dict) and OTHERS not in freedom:
+        raise ValueError(f"freedom by defect type needs a value for the others: add {OTHERS}, such as {OTHERS}: 0")
+    return freedom
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Freedom = Annotated[Literal["auto"] | Share | dict[str, Share], AfterValidator(_complete)]
+
+
 def _field(default: Any, help_text: str, unit: str = "", **limits: Any) -> Any:
     return Field(default, description=help_text, json_schema_extra={"unit": unit} if unit else None, **limits)
 
@@ -97,7 +110,9 @@ class LearningChoices(BaseModel):
     precision: Literal["fp32", "bf16"] = _field("fp32", "Arithmetic of fine-tuning and drawing; weights stay fp32.")
     gradient_checkpointing: bool = _field(False, "Recompute U-Net activations: about a third slower, far less memory.")
     updates_per_defect: int = _field(200, "Updates of U-Net and tokens for each defect type.", "updates", ge=1)
-    mask_updates_per_defect: int = _field(80, "Updates of the mask head for each defect type.", "updates", ge=1)
+    mask_updates_per_defect: int = _field(
+        80, "Updates of the mask head for each defect type, where masks are read off drawings.", "updates", ge=0
+    )
     windows_per_defect: int = _field(
         64, "Windows cut and encoded for each defect type before training, and as many good ones.", "windows", ge=1
     )
@@ -161,6 +176,13 @@ class SeasConfig(LearningChoices):
     """SeaS: one fine-tuned Stable Diffusion a product, for all its defect types."""
 
     kind: Literal["seas"] = "seas"
+    freedom: Freedom = _field(
+        FREEDOM,
+        "How far samples leave the shots' own pixels: 0 = pasted where their surroundings fit, without a model and in "
+        "about a minute; between = pasted, then drawn anew from that share of the steps on, each sample its own share "
+        "up to this; 1 = drawn freely. Also by defect type, with a default: {crack: 0.3, default: 0}; or auto: chosen "
+        "by what helps a small segmenter on shots that it has not seen, which takes minutes.",
+    )
     checkpoint_every: int = _field(100, "Updates between two checkpoints.", "updates", ge=1)
     draw_batch: int = _field(8, "Samples drawn together; part of what makes a draw repeatable.", "samples", ge=1)
     steps: int = _field(25, "DPM-Solver++ steps.", "steps", ge=2)
@@ -173,21 +195,10 @@ class SeasConfig(LearningChoices):
     feather: float = _field(
         0.02, "Width over which a drawing fades into the good image.", "share of the window", ge=0, le=0.5
     )
-    strength: float | None = _field(
-        None,
-        "Share of the steps that are taken; 1 = from pure noise; none = 0.7, 1 for masks that are read off.",
-        gt=0,
-        le=1,
-    )
-    sketch: float = _field(
-        1.0, "Weight of a rough defect laid into the start where a mask is asked for; 0 = none.", ge=0, le=1
-    )
-    sketch_noise: float = _field(
-        0.5, "Noise over a sketch at most, as a multiple of how strongly the sketch stands out.", gt=0
-    )
     final_sigma: Literal["zero", "sigma_min"] = _field("zero", "Noise level at which the solver ends.")
     placement: Trust = PLACEMENT
     turn: Turn = TURN
+    severity: Severity = SEVERITY
     legal_region: Path | None = _field(
         None, "Image that is white where defects may lie; stretched to each good image; none = the whole product."
     )
@@ -200,12 +211,30 @@ class SeasConfig(LearningChoices):
     def _lay_parity_under(cls, data: Any) -> Any:
         return {**PARITY, **data} if isinstance(data, dict) and data.get("parity") is True else data
 
+    @model_validator(mode="after")
+    def _whole_windows_are_drawn_freely(self) -> SeasConfig:
+        whole = self.mask_mode == "predict" or not self.preserve_background
+        if whole and self.freedom != 1:
+            raise ValueError(
+                "mask_mode: predict and preserve_background: false draw whole windows, which nothing is pasted in: "
+                "set freedom: 1"
+            )
+        if self.masks is not None and 0 in self.limits:
+            raise ValueError("nothing can be pasted under masks of yours: set freedom above 0")
+        return self
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """The values of `freedom`, whichever types they are for; of `auto` all that there may be."""
+        if isinstance(self.freedom, str):
+            return CANDIDATES
+        return tuple(self.freedom.values()) if isinstance(self.freedom, dict) else (float(self.freedom),)
+
     def resolved(self, unet_parameters: int, resolution: int) -> SeasSettings:
         """Every open choice made, for a U-Net of this size and the base's own resolution."""
         table = LORA if self.unet_mode == "lora" else FULL_BASE if unet_parameters >= FULL_SIZE else SMALL_BASE
-        strength = 1.0 if self.mask_mode == "predict" else 0.7
         chosen = {name: value for name, value in self.model_dump().items() if value is not None}
-        return SeasSettings.model_validate({**table, "resolution": resolution, "strength": strength, **chosen})
+        return SeasSettings.model_validate({**table, "resolution": resolution, **chosen})
 
 
 class SeasSettings(SeasConfig):
@@ -218,4 +247,3 @@ class SeasSettings(SeasConfig):
     ema_decay: float
     noise_focus: float
     weight_defect: float
-    strength: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -14,75 +14,36 @@ from torch.nn import functional
 from synth.seas.config import SeasSettings
 from synth.seas.features import UnetFeatures, decoder_features, finish_decoding, tapped_features
 from synth.seas.finetune import Finetuned
+from synth.seas.plan import Drawn, Start
 from synth.seas.pool import encode
 from synth.seas.prompts import token_ids
-from synth.seas.sampler import (
-    Kept,
-    Step,
-    Wait,
-    build_sampler,
-    draw_latents,
-    first_step,
-    first_steps,
-    guided,
-    noised_start,
-    sample_noise,
-    sketch_amplitude,
-)
-
-
-@dataclass(frozen=True)
-class Start:
-    """One window to draw in: the good part (r, r, 3) uint8, what to start from (the same, or with a sketch in it),
-    where it may change (r, r) float in [0, 1] (None: everywhere), the defect type and the sample's own seed."""
-
-    good: np.ndarray
-    sketched: np.ndarray
-    free: np.ndarray | None
-    defect: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A drawn window: decoded image and decoded good part (r, r, 3) float32, grey levels 0..255 but not clipped, and
-    the mask head's probability (r, r) float32."""
-
-    image: np.ndarray
-    good: np.ndarray
-    probability: np.ndarray
+from synth.seas.sampler import Group, Step, build_sampler, draw_latents, guided, sample_noise
 
 
 @torch.inference_mode()
 def draw_windows(model: Finetuned, starts: Sequence[Start], config: SeasSettings) -> list[Drawn]:
     """Draw all windows as one batch. The model must be on its device, its U-Net in the precision to draw in."""
+    order = sorted(range(len(starts)), key=lambda index: -starts[index].taken)
+    ordered = [starts[index] for index in order]
     pipeline = model.pipeline
-    device = pipeline.vae.device
-    good = begin = _latents(pipeline.vae, [start.good for start in starts])
-    sketched = any(start.sketched is not start.good for start in starts)
-    if sketched:
-        begin = _latents(pipeline.vae, [start.sketched for start in starts])
-    noise = sample_noise([start.seed for start in starts], tuple(good.shape[1:])).to(device)
-    solver = build_sampler(dict(pipeline.scheduler.config), config.steps, config.final_sigma)
-    first = first_step(config.steps, config.strength)
-    turns = first_steps(solver, first, sketch_amplitude(begin, good), config.sketch_noise)
-    texts = _text(model, [model.tokens.defective(start.defect) for start in starts])
+    begin = _latents(pipeline.vae, [start.begin for start in ordered])
+    texts = _text(model, [model.tokens.defective(start.defect) for start in ordered])
     with tapped_features(pipeline.unet) as features:
         reader = MaskReader(model, features, config.mask_steps)
         latents = draw_latents(
             guided(_unet(model), texts[1:], texts[:1], config.guidance),
-            solver,
-            noised_start(begin, noise, solver, first, config.start_amplitude),
-            noise,
-            first,
-            _kept(good, [start.free for start in starts]),
-            Wait(begin, turns) if sketched else None,
-            reader.watch,
+            lambda: build_sampler(dict(pipeline.scheduler.config), config.steps, config.final_sigma),
+            _groups(ordered, begin),
+            config.start_amplitude,
+            reader.watch if any(start.read for start in starts) else None,
         )
     images, decoded = _decoded(pipeline.vae, latents)
-    good_images, _ = _decoded(pipeline.vae, good)
-    probability = reader.probability(decoded).float().cpu().numpy()
-    return [Drawn(*parts) for parts in zip(images, good_images, probability, strict=True)]
+    begun, _ = _decoded(pipeline.vae, begin)
+    probability: Sequence[np.ndarray | None] = [None] * len(starts)
+    if any(start.read for start in starts):
+        probability = list(reader.probability(decoded).float().cpu().numpy())
+    drawn = [Drawn(*parts) for parts in zip(images, begun, probability, strict=True)]
+    return [drawn[order.index(index)] for index in range(len(starts))]
 
 
 class MaskReader:
@@ -107,9 +68,16 @@ class MaskReader:
         self._seen.append((low, mid, decoder_features(self._model.pipeline.vae, step.noisy) if noisy else None))
 
     def probability(self, finished: Sequence[Tensor]) -> Tensor:
-        """Mean probability of defect (B, r, r), given the decoder features of the finished latents."""
-        read = [self._model.mask_head(low, mid, own or finished).probability for low, mid, own in self._seen]
-        return torch.stack(read).mean(dim=0)
+        """Mean probability of defect (B, r, r), given the decoder features of the finished latents. Those that came
+        later are the last ones, and are averaged over fewer steps."""
+        total, steps = torch.zeros(()), torch.zeros(len(finished[0]), 1, 1)
+        for low, mid, own in self._seen:
+            there = own or [level[: len(low)] for level in finished]
+            read = self._model.mask_head(low, mid, there).probability
+            late = len(finished[0]) - len(read)
+            total = total.to(read.device) + functional.pad(read, (0, 0, 0, 0, 0, late))
+            steps[: len(read)] += 1
+        return total / steps.to(total.device)
 
 
 def _latents(vae: AutoencoderKL, images: Sequence[np.ndarray]) -> Tensor:
@@ -134,13 +102,25 @@ def _unet(model: Finetuned) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return call
 
 
-def _kept(good: Tensor, free: Sequence[np.ndarray | None]) -> Kept | None:
+def _groups(starts: Sequence[Start], begin: Tensor) -> list[Group]:
+    """The windows, in the order of their steps, and their latents (B, C, h, w), by how many steps they take."""
+    noise = sample_noise([start.seed for start in starts], tuple(begin.shape[1:])).to(begin.device)
+    free = _free(begin, [start.free for start in starts])
+    groups, first = [], 0
+    for taken, alike in groupby(starts, key=lambda start: start.taken):
+        rows = slice(first, first + len(list(alike)))
+        groups.append(Group(taken, begin[rows], noise[rows], None if free is None else free[rows]))
+        first = rows.stop
+    return groups
+
+
+def _free(begin: Tensor, free: Sequence[np.ndarray | None]) -> Tensor | None:
     """A latent cell is as free as the freest pixel under it; None when everything is free everywhere."""
     if all(f is None for f in free):
         return None
     everywhere = np.ones(next(f.shape for f in free if f is not None), dtype=np.float32)
-    maps = torch.from_numpy(np.stack([everywhere if f is None else f for f in free]))[:, None].to(good.device)
-    return Kept(good, functional.adaptive_max_pool2d(maps, good.shape[-2:]))
+    maps = torch.from_numpy(np.stack([everywhere if f is None else f for f in free]))[:, None].to(begin.device)
+    return functional.adaptive_max_pool2d(maps, begin.shape[-2:])
 
 
 def _decoded(vae: AutoencoderKL, latents: Tensor) -> tuple[np.ndarray, list[Tensor]]:

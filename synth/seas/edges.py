@@ -17,7 +17,7 @@ from synth.seas.compose import with_disc
 from synth.seas.marks import Mark
 
 RIM = 2.0
-"""Depth in px to which a mask may be tightened; a tenth of a wide mark's width more."""
+"""Depth in px to which a mask may be tightened that was read off at full size; a tenth of a wide mark's width more."""
 _BLUR = 0.5
 _RING = (4, 10)
 _STANDS_OUT = 3.0
@@ -26,6 +26,9 @@ _UNKNOWN = 0.3
 _CLOSED = 8
 _SMOOTHED = 4.0
 _PASSES = 2
+_PATCH, _GROWN = 8, 1.3
+_FAINT = 4.0
+"""Grey levels of change that show."""
 
 
 def edge_level(marks: Sequence[Mark]) -> float:
@@ -36,11 +39,11 @@ def edge_level(marks: Sequence[Mark]) -> float:
     return float(np.clip(np.median(levels), *_LEVELS)) if levels else _UNKNOWN
 
 
-def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: float) -> np.ndarray:
+def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: float, rim: float = RIM) -> np.ndarray:
     """A mask (H, W) bool without the rim where the change from `before` to `after`, (H, W, 3) uint8, is below `level`
     of the mark's strength there.
 
-    Only a rim of a few pixels can go: what lies deeper was drawn as part of the defect, whatever its shade. The mask
+    Only a rim of `rim` pixels can go: what lies deeper was drawn as part of the defect, whatever its shade. The mask
     itself where nothing would be left."""
     if not mask.any():
         return mask
@@ -52,7 +55,7 @@ def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: floa
     smooth = ndimage.gaussian_filter(change, np.clip(_BLUR * width / 4, _BLUR, 4 * _BLUR))
     kept = inner
     for _ in range(_PASSES):  # the strength of a loose mask is too low
-        kept = inner & ((smooth >= level * _strength(change, kept)) | (depth > RIM + width / 10))
+        kept = inner & ((smooth >= level * _strength(change, kept)) | (depth > rim + width / 10))
     closed = with_disc(ndimage.binary_closing, kept, min(width / 4, _CLOSED), "constant")
     kept = ndimage.binary_fill_holes(closed) & inner
     # Annotators draw smooth lines; the change's own outline frays where a mark is faint.
@@ -60,6 +63,54 @@ def tighten(mask: np.ndarray, before: np.ndarray, after: np.ndarray, level: floa
     tight = np.zeros_like(mask)
     tight[rows, columns] = kept if kept.any() else inner
     return tight
+
+
+def corrected(
+    mask: np.ndarray, before: np.ndarray, pasted: np.ndarray, after: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mask (H, W) bool, not empty, of a pasted defect after it was drawn anew, and where nothing of it is left, (H,
+    W) bool.
+
+    before, pasted, after (H, W, 3) uint8: the good image, with the paste, and with what was drawn. The paste's outline
+    lies at some share of its strength. The new one moves by RIM px at most: out to where the drawing is above that and
+    the paste was not, in where it is below half of that and of the paste. Pieces that showed and show no more are
+    left out. What is drawn as it was pasted keeps its mask."""
+    rows, columns = (slice(max(0, hit.min() - 8), hit.max() + 9) for hit in np.nonzero(mask))
+    inner = mask[rows, columns]
+    was, now = (
+        ndimage.gaussian_filter(np.abs(image[rows, columns].astype(np.float32) - before[rows, columns]).max(-1), 1.0)
+        for image in (pasted, after)
+    )
+    strength = np.maximum(_strength(was, inner), _FAINT)
+    depth = ndimage.distance_transform_edt(np.pad(inner, 1, mode="edge"))[1:-1, 1:-1]
+    away = ndimage.distance_transform_edt(~inner)
+    level = np.median((was / strength)[inner & (depth <= 1)]) * strength
+    lost = inner & (depth <= RIM) & (now < level / 2) & (was > 2 * now)
+    grown = ~inner & (away <= RIM) & (now >= level) & (now > np.maximum(_GROWN * was, was + _FAINT))
+    kept = (inner & ~_patches(lost)) | _patches(grown)
+    gone = _gone(mask, (rows, columns), was, now)
+    new = np.zeros_like(mask)
+    new[rows, columns] = kept
+    return new & ~gone, gone
+
+
+def _patches(mask: np.ndarray) -> np.ndarray:
+    """Without pieces of less than `_PATCH` px, which are grain: annotators draw smooth lines."""
+    pieces, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    return (np.bincount(pieces.ravel()) >= _PATCH)[pieces] & mask
+
+
+def _gone(mask: np.ndarray, area: tuple[slice, slice], was: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """The pixels (H, W) bool nearest to a piece of the mask that showed in `was`, and shows no more in `now`: changes
+    in grey levels in the area of the mask."""
+    pieces, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    numbers = np.arange(1, count + 1)
+    seen_was, seen_now = (ndimage.mean(change, pieces[area], numbers) for change in (was, now))
+    vanished = numbers[(seen_now < _FAINT) & (seen_was >= 2 * _FAINT)]
+    if not len(vanished):
+        return np.zeros_like(mask)
+    nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    return np.isin(pieces[tuple(nearest)], vanished)
 
 
 def _level_of(mark: Mark) -> float | None:

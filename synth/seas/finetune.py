@@ -48,10 +48,10 @@ from synth.seas.config import LearningChoices, SeasConfig, SeasSettings
 from synth.seas.denoiser import train_denoiser
 from synth.seas.mask_head import MaskHead
 from synth.seas.mask_training import build_mask_head, train_mask_head
+from synth.seas.material import require_material
 from synth.seas.pool import WindowPool, build_pool
 from synth.seas.prompts import UnbalancedPrompts, add_tokens
 from synth.seas.updates import Training
-from synth.sources.listing import has_image
 from synth.training.checkpoint import read_state, write_state
 
 RECORD = "seas.json"
@@ -211,24 +211,6 @@ def _content(sample: Sample) -> str:
 def _public(config: Mapping[str, Any]) -> dict[str, Any]:
     """Without the entries that name the folder and list defaults in an order that changes from process to process."""
     return {name: value for name, value in config.items() if not name.startswith("_")}
-
-
-def require_material(shots: Sequence[Sample], good_images: Sequence[Sample]) -> None:
-    if not shots or not good_images:
-        raise GeneratorError(
-            f"fine-tuning needs shots and good images; it got {len(shots)} shots and {len(good_images)} good images"
-        )
-    products = {sample.product for sample in (*shots, *good_images)}
-    if len(products) > 1:
-        raise GeneratorError(f"one model is one product's; it got {sorted(map(str, products))}")
-    for sample in (*shots, *good_images):
-        if not has_image(sample):
-            raise GeneratorError(f"{sample.id} has no image")
-    for shot in shots:
-        if shot.defect is None:
-            raise GeneratorError(f"shot {shot.id} names no defect type; good parts belong to the good images")
-        if shot.mask is None or not shot.mask.any():
-            raise GeneratorError(f"shot {shot.id} has no defect pixel in its mask: correct the mask or leave it out")
 
 
 def _require_even(settings: SeasSettings, accelerator: Accelerator) -> None:

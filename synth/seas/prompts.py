@@ -9,8 +9,7 @@ so that none is the beginning of another, and the table from defect type to name
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from transformers import AddedToken, CLIPTextModel, CLIPTokenizer
 from synth.errors import GeneratorError
 from synth.io.names import same_name
 from synth.seas.base_configs import BaseConfigs
-from synth.suggest import did_you_mean
+from synth.seas.words import words_of
 
 LEADING = 2  # BOS and `a` stand before the product's tokens
 
@@ -124,16 +123,6 @@ def add_tokens(
     return first
 
 
-def check_words(words: Mapping[str, str], names: Collection[str]) -> None:
-    """GeneratorError for words of a product or defect type that is none of `names`, and for those without a letter."""
-    for name, text in words.items():
-        if not any(same_name(name, known) for known in names):
-            meant = did_you_mean(name, sorted(names))
-            raise GeneratorError(f"generator.words: there is no product or defect type {name!r}; {meant}")
-        if not _words(text):
-            raise GeneratorError(f"generator.words: {name} is {text!r}: give words of letters, a to z")
-
-
 def check_length(tokens: int, base: BaseConfigs) -> None:
     """GeneratorError where a prompt with this many new tokens is longer than the base's text encoder reads."""
     longest = int(base.text_encoder["max_position_embeddings"])
@@ -172,12 +161,8 @@ def verify(tokenizer: CLIPTokenizer, prompts: UnbalancedPrompts) -> None:
 
 
 def _knows(tokenizer: CLIPTokenizer, label: str) -> bool:
-    words = _words(label)
+    words = words_of(label)
     return bool(words) and all(len(_piece(tokenizer, word)) == 1 for word in words)
-
-
-def _words(label: str) -> list[str]:
-    return re.findall(r"[a-z]+", label.lower())
 
 
 def _piece(tokenizer: CLIPTokenizer, text: str) -> list[int]:
@@ -186,7 +171,7 @@ def _piece(tokenizer: CLIPTokenizer, text: str) -> list[int]:
 
 def _mean_row(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, text: str) -> torch.Tensor:
     """Mean embedding of the words' pieces, (dim,)."""
-    ids = _piece(tokenizer, " ".join(_words(text)))
+    ids = _piece(tokenizer, " ".join(words_of(text)))
     if not ids:
         raise GeneratorError(f"cannot start a token from {text!r}: give words of letters")
     return text_encoder.get_input_embeddings().weight[ids].detach().mean(0)

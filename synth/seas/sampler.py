@@ -1,12 +1,11 @@
-"""Drawing latents with DPM-Solver++ (Lu et al. 2022, multistep, order 2), from the noised latents of good parts.
+"""Drawing latents with DPM-Solver++ (Lu et al. 2022, multistep, order 2), from noised latents of what is there.
 
-Start at full strength (SeaS):   x_T = a z + sqrt(1 - a^2) eps,                   a = start amplitude
-Start at strength s < 1:         x_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps,     after leaving out (1 - s) of the steps
-Start from a sketch:             the same, at the first later step with  sigma_t / alpha_t <= k a;  a: sketch amplitude
-Good part kept, after each step: x  <- m x + (1 - m) (alpha_t z_good + sigma_t eps),   m = 0 where the good part stays
+Start with all steps (SeaS):     x_T = a z + sqrt(1 - a^2) eps,                   a = start amplitude
+Start with the last n steps:     x_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps      before step steps - n
+Surroundings kept, each step:    x  <- m x + (1 - m) (alpha_t z + sigma_t eps),   m = 0 where z stays
 
-z is the latent of the good part, or of the good part with a sketch; eps belongs to the sample alone, so no sample
-depends on its batch mates. All functions take tensors; the U-Net is any callable, so tests can hand in a formula.
+z is the latent of the good part, with or without a pasted defect; eps belongs to the sample alone, so no sample depends
+on its batch mates. All functions take tensors; the U-Net is any callable, so tests can hand in a formula.
 """
 
 from __future__ import annotations
@@ -34,20 +33,14 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Keeps drawings to a place: latents of the good parts (B, C, h, w) and m (B, 1, h, w) in [0, 1], 1 = free."""
+class Group:
+    """Drawings that take the last `taken` steps: what they start from and their noise, (b, C, h, w), and where they may
+    change, (b, 1, h, w) in [0, 1], None = everywhere."""
 
-    good: Tensor
-    free: Tensor
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Keeps drawings at their noised start until their own turn: latents to start from (B, C, h, w) and the index of
-    each one's first step (B,) int."""
-
+    taken: int
     begin: Tensor
-    until: Tensor
+    noise: Tensor
+    free: Tensor | None = None
 
 
 def build_sampler(
@@ -66,28 +59,6 @@ def sample_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def first_step(steps: int, strength: float) -> int:
-    """How many steps are left out at this strength; at least one is taken."""
-    return min(steps - 1, steps - round(steps * strength))
-
-
-def sketch_amplitude(sketched: Tensor, good: Tensor) -> Tensor:
-    """How strongly a sketch stands out, (B,): sqrt(sum d^4 / sum d^2) over cells, d the root mean square over channels
-    of sketched - good (B, C, h, w). A sketch of one strength on any number of cells has just that strength; 0 for none.
-    """
-    squared = (sketched - good).square().mean(1).flatten(1)
-    return (squared.square().sum(1) / squared.sum(1).clamp(min=1e-12)).sqrt()
-
-
-def first_steps(solver: DPMSolverMultistepScheduler, first: int, amplitude: Tensor, noise: float) -> Tensor:
-    """Each drawing's first step, (B,) int: from `first` on, the one at which the noise, relative to the signal, has
-    fallen to `noise` times the sketch's amplitude; two steps are taken at least. `first` where there is no sketch."""
-    ratios = solver.sigmas[: len(solver.timesteps)].to(amplitude)
-    passed = (ratios[None] > noise * amplitude[:, None]).sum(1)
-    own = passed.clamp(first, max(first, len(ratios) - 2))
-    return torch.where(amplitude > 0, own, torch.full_like(own, first))
-
-
 def noised_start(
     latents: Tensor, noise: Tensor, solver: DPMSolverMultistepScheduler, first: int, amplitude: float
 ) -> Tensor:
@@ -101,14 +72,14 @@ def noised_start(
 def guided(unet: Callable[..., Tensor], text: Tensor, empty: Tensor, scale: float) -> Predict:
     """Classifier-free guidance (Ho & Salimans 2022): e_empty + scale (e_text - e_empty).
 
-    unet(x, t, text) -> output; text (B, L, D), empty (1, L, D). The second half of its batch has the prompt; at scale 1
-    the empty half is left out."""
+    unet(x, t, text) -> output; text (B, L, D), of which the first are used where x has fewer rows, empty (1, L, D). The
+    second half of its batch has the prompt; at scale 1 the empty half is left out."""
     if scale == 1:
-        return lambda x, t: unet(x, t, text)
-    both = torch.cat([empty.expand_as(text), text])
+        return lambda x, t: unet(x, t, text[: len(x)])
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        plain, prompted = unet(torch.cat([x, x]), t, both).chunk(2)
+        own = text[: len(x)]
+        plain, prompted = unet(torch.cat([x, x]), t, torch.cat([empty.expand_as(own), own])).chunk(2)
         return plain + scale * (prompted - plain)
 
     return predict
@@ -116,31 +87,44 @@ def guided(unet: Callable[..., Tensor], text: Tensor, empty: Tensor, scale: floa
 
 def draw_latents(
     predict: Predict,
-    solver: DPMSolverMultistepScheduler,
-    start: Tensor,
-    noise: Tensor,
-    first: int = 0,
-    kept: Kept | None = None,
-    wait: Wait | None = None,
+    solver: Callable[[], DPMSolverMultistepScheduler],
+    groups: Sequence[Group],
+    amplitude: float,
     watch: Callable[[Step], None] | None = None,
 ) -> Tensor:
-    """Denoise `start` (B, C, h, w) from step `first` to the end; `noise` is the eps it was made with.
+    """Denoise the groups, those that take most steps first, and give their latents in that order, (B, C, h, w).
 
-    watch is called after each U-Net pass, before the update."""
-    x = start
-    solver.set_begin_index(first)
-    timesteps = solver.timesteps[first:].to(x.device)
-    for index, timestep in enumerate(timesteps, start=first):
-        prediction = predict(x, timestep)
+    All groups that have begun go through the U-Net together, each with a solver of its own. solver: makes a fresh one;
+    amplitude: of what there is in the start with all steps; watch is called after each U-Net pass, before the
+    update."""
+    runs: list[_Run] = []
+    timesteps = solver().timesteps.to(groups[0].begin.device)
+    for index in range(len(timesteps) - groups[0].taken, len(timesteps)):
+        runs += [_Run(g, solver(), index, amplitude) for g in groups if len(timesteps) - g.taken == index]
+        x = torch.cat([run.x for run in runs])
+        prediction = predict(x, timesteps[index])
         if watch is not None:
-            watch(Step(len(solver.timesteps) - 1 - index, timestep, x, prediction))
-        x = solver.step(prediction, timestep, x).prev_sample
-        alpha, sigma = _level(solver, index + 1)
-        if kept is not None:
-            x = kept.free * x + (1 - kept.free) * (alpha * kept.good + sigma * noise)
-        if wait is not None:
-            x = torch.where((wait.until > index)[:, None, None, None], alpha * wait.begin + sigma * noise, x)
-    return x
+            watch(Step(len(timesteps) - 1 - index, timesteps[index], x, prediction))
+        for run, part in zip(runs, prediction.split([len(run.x) for run in runs]), strict=True):
+            run.advance(part, timesteps[index], index)
+    return torch.cat([run.x for run in runs])
+
+
+class _Run:
+    """A group under way: its noisy latents x and its solver, which keeps state."""
+
+    def __init__(self, group: Group, solver: DPMSolverMultistepScheduler, first: int, amplitude: float) -> None:
+        self._group, self._solver = group, solver
+        solver.set_begin_index(first)
+        self.x = noised_start(group.begin, group.noise, solver, first, amplitude)
+
+    def advance(self, prediction: Tensor, timestep: Tensor, index: int) -> None:
+        """One step, after which the surroundings are what they were."""
+        group = self._group
+        self.x = self._solver.step(prediction, timestep, self.x).prev_sample
+        if group.free is not None:
+            alpha, sigma = _level(self._solver, index + 1)
+            self.x = group.free * self.x + (1 - group.free) * (alpha * group.begin + sigma * group.noise)
 
 
 def _level(solver: DPMSolverMultistepScheduler, index: int) -> tuple[float, float]:

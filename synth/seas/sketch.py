@@ -1,47 +1,36 @@
-"""A rough defect to start from: the shot's own pixels under the mark's warp, fitted to the light where they land.
+"""A rough defect to start from where nothing can be pasted, under masks of the user's: the shade that the shots'
+defects have against their surroundings, by depth below the outline.
 
-The generator noises the sketch and draws it anew, so its details need not be right; its shade, colour and grain give
-a small base model the idea that few updates could not teach it. Marks without pixels (drawn outlines, users' masks)
-get the shade that the shots' defects have against their surroundings, by depth below the outline.
+The generator noises it and draws it anew, so its details need not be right; its shade, colour and grain give a small
+base model the idea that few updates could not teach it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
 
 from synth.seas.marks import Mark
-from synth.seas.placement import Placement, Warp
-from synth.seas.window import Window, cut
 
 _DEPTHS = 5
 
 
-def sketch(
-    good: np.ndarray,
-    product: np.ndarray,
-    placement: Placement,
-    marks: Sequence[Mark],
-    window: Window,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """The window patch `good` (r, r, 3) uint8 with a rough defect under the requested mask; same shape and dtype.
-
-    product (H, W) bool is where the part is in the whole image; marks: the shots' marks of the type, for the shade
-    where the placement's own mark has no pixels."""
-    side = good.shape[0]
-    mask = cut(placement.mask, window, side)
-    base = good.astype(np.float32)
-    if placement.mark is not None and placement.mark.image is not None and placement.warp is not None:
-        drawn = _transplant(base, cut(product, window, side), mask, placement.mark, placement.warp, window)
-    else:
-        drawn = _shaded(base, mask, marks[int(rng.integers(len(marks)))], rng)
-    weight = ndimage.gaussian_filter(mask.astype(np.float32), 0.7)[..., None]
-    weight = np.maximum(weight, 0.8 * mask[..., None])
-    return np.rint(np.clip(base + weight * (drawn - base), 0, 255)).astype(np.uint8)
+def shaded(good: np.ndarray, mask: np.ndarray, style: Mark, rng: np.random.Generator) -> np.ndarray:
+    """A new image (H, W, 3) uint8: the good one with the style's shade by depth under the mask (H, W) bool, not empty,
+    and soft grain of half its strength. The mark must have pixels."""
+    rows, columns = (slice(max(0, hit.min() - 4), hit.max() + 5) for hit in np.nonzero(mask))
+    inner = mask[rows, columns]
+    profile, grain = shade_profile(style)
+    noise = ndimage.gaussian_filter(rng.normal(size=inner.shape), 2.0)
+    noise *= 0.5 * grain / max(noise.std(), 1e-6)
+    change = profile[_depth_level(inner)] + noise[..., None]
+    soft = ndimage.gaussian_filter(inner.astype(np.float32), 0.7)
+    weight = np.maximum(soft, 0.8 * inner)[..., None]
+    result = good.copy()
+    result[rows, columns] = np.rint(np.clip(good[rows, columns] + weight * change, 0, 255))
+    return result
 
 
 def shade_profile(mark: Mark) -> tuple[np.ndarray, float]:
@@ -56,39 +45,6 @@ def shade_profile(mark: Mark) -> tuple[np.ndarray, float]:
     steps = [inside[level == k].mean(axis=0) if (level == k).any() else overall for k in range(_DEPTHS)]
     profile = np.stack(steps)
     return profile, float((inside - profile[level]).std())
-
-
-def _transplant(
-    base: np.ndarray, product: np.ndarray, mask: np.ndarray, mark: Mark, warp: Warp, window: Window
-) -> np.ndarray:
-    """The mark's pixels in the window, (r, r, 3) float: the shot's deviation from its own surroundings, scaled by the
-    ratio of light, on top of the good part smoothed as coarsely as those surroundings. What is not product, such as
-    the table behind it, takes no part in either."""
-    assert mark.image is not None
-    side = base.shape[0]
-    pitch = window.side / side
-    cells = np.mgrid[0:side, 0:side] + 0.5
-    pixels = np.stack([cells[0] * pitch + window.top, cells[1] * pitch + window.left], axis=-1) - 0.5
-    points = np.moveaxis(warp.source(pixels), -1, 0)
-    colours = mark.image.astype(np.float32)
-    outside = _around(mark)
-    shrink = pitch / warp.enlargement
-    if shrink > 1:
-        colours = ndimage.gaussian_filter(colours, (0.5 * (shrink - 1), 0.5 * (shrink - 1), 0))
-    shot, around = (_sampled(plane, points) for plane in (colours, outside))
-    within = _sampled(ndimage.binary_dilation(mark.outline)[..., None].astype(np.float32), points)
-    smooth, _ = _blurred_within(base, product, 0.15 * _reach(mask))
-    light = float(smooth[mask].mean() / max(around[mask].mean(), 1.0))
-    defect = smooth + np.clip(light, 0.5, 2.0) * (shot - around)
-    return base + within * (defect - base)
-
-
-def _shaded(base: np.ndarray, mask: np.ndarray, style: Mark, rng: np.random.Generator) -> np.ndarray:
-    """The good part with the style's shade by depth, and soft grain of half its strength; (r, r, 3) float."""
-    profile, grain = shade_profile(style)
-    noise = ndimage.gaussian_filter(rng.normal(size=base.shape[:2]), 2.0)
-    noise *= 0.5 * grain / max(noise.std(), 1e-6)
-    return base + profile[_depth_level(mask)] + noise[..., None]
 
 
 def _depth_level(outline: np.ndarray) -> np.ndarray:
@@ -127,9 +83,3 @@ def _blurred_within(image: np.ndarray, region: np.ndarray, width: float) -> tupl
     """Mean of the region's pixels around each place, (h, w, 3), and the share that they have there, (h, w, 1)."""
     weight = _blurred(region[..., None].astype(np.float32), width) + 1e-6
     return _blurred(image * region[..., None], width) / weight, weight
-
-
-def _sampled(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Linear look-up of (h, w, 3) at points (2, r, r)."""
-    planes = [ndimage.map_coordinates(image[..., c], points, order=1, mode="nearest") for c in range(image.shape[2])]
-    return np.stack(planes, axis=-1)

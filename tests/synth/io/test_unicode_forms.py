@@ -11,7 +11,7 @@ from synth.io.names import composed, same_name
 from synth.io.user_masks import list_masks
 from synth.pipeline.preparation import prepare, silent
 from synth.recipe import load_recipe
-from synth.seas.prompts import check_words
+from synth.seas.words import check_words
 from synth.sources import list_tree
 from tests.synth.trees import blob, folder_tree, save, write_split
 

@@ -109,8 +109,14 @@ def test_change_is_measured_in_grey_levels_and_rough_surfaces_ask_for_more_of_it
     assert visible_change(drawn, good).max() == pytest.approx(20, abs=0.1)
     free = np.ones((30, 30), dtype=bool)
     rough = np.random.default_rng(0).normal(128, 30, (30, 30, 3)).clip(0, 255).astype(np.uint8)
-    assert change_level(good.astype(np.uint8), free) == 4
-    assert change_level(rough, free) > 10
+    still, nowhere = np.zeros(free.shape), np.zeros(free.shape, dtype=bool)
+    assert change_level(good.astype(np.uint8), free, still, nowhere) == 4
+    assert change_level(rough, free, still, nowhere) > 10
+    redrawn = np.full(free.shape, 7.0)
+    assert change_level(good.astype(np.uint8), free, redrawn, None) == 4
+    asked = np.zeros(free.shape, dtype=bool)
+    asked[tuple(np.argwhere(free)[0])] = True
+    assert change_level(good.astype(np.uint8), free, redrawn, asked) == 7
 
 
 @pytest.mark.parametrize("window", [Window(3, 5, 20), Window(-8, 40, 30), Window(-20, -10, 90)])

@@ -34,13 +34,6 @@ def test_open_choices_follow_the_size_of_the_base_and_named_ones_stay(mode, para
     assert left_open <= {"legal_region", "masks", "turn"}  # no files; and what placement reads off the good images
 
 
-@pytest.mark.parametrize(
-    ("choices", "strength"), [({}, 0.7), ({"mask_mode": "predict"}, 1.0), ({"strength": 0.4}, 0.4)]
-)
-def test_the_strength_follows_the_mask_mode_where_none_is_named(choices, strength):
-    assert SeasConfig(**choices).resolved(1000, 64).strength == strength
-
-
 def test_every_field_is_explained():
     for name, field in SeasConfig.model_fields.items():
         assert name == "kind" or (field.description or "").endswith("."), name

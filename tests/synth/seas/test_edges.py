@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from synth.seas.edges import edge_level, tighten
+from synth.seas.edges import corrected, edge_level, tighten
 from synth.seas.marks import Mark, describe
 
 
@@ -102,3 +102,41 @@ def test_the_images_border_is_no_outline() -> None:
     tight = tighten(mask, before, after, 0.5)
     assert tight[0, 20:40].all()
     assert not tight[11].any()
+
+
+def _disc(radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """A dark disc on grey, (61, 47, 3) uint8, with an edge of about two pixels, and its mask."""
+    away = np.hypot(*(np.mgrid[:61, :47] - np.array([30, 22])[:, None, None])) - radius
+    image = 120 - 60 * np.clip(0.5 - away / 2, 0, 1)
+    return np.repeat(np.rint(image)[..., None], 3, axis=2).astype(np.uint8), away <= 0
+
+
+GOOD_DISC = np.full((61, 47, 3), 120, np.uint8)
+
+
+def test_what_is_drawn_as_it_was_pasted_keeps_its_mask() -> None:
+    pasted, mask = _disc(9)
+    kept, gone = corrected(mask, GOOD_DISC, pasted, pasted)
+    assert np.array_equal(kept, mask)
+    assert not gone.any()
+
+
+@pytest.mark.parametrize("radius", [6.8, 10.5])
+def test_a_pasted_label_follows_an_outline_that_drawing_moved_a_little(radius: float) -> None:
+    pasted, mask = _disc(9)
+    after, wanted = _disc(radius)
+    kept, _ = corrected(mask, GOOD_DISC, pasted, after)
+    assert (kept ^ wanted).sum() < 0.5 * (mask ^ wanted).sum()
+
+
+def test_pieces_that_drawing_wiped_out_are_no_defect_and_those_beside_them_stay() -> None:
+    pasted, mask = _disc(9)
+    pasted[50:56, 35:42], mask[50:56, 35:42] = 60, True
+    after, left = _disc(9)
+    kept, gone = corrected(mask, GOOD_DISC, pasted, after)
+    assert np.array_equal(kept, left)
+    assert gone[50:56, 35:42].all()
+    assert not gone[left].any()
+    nothing, everywhere = corrected(mask, GOOD_DISC, pasted, GOOD_DISC)
+    assert not nothing.any()
+    assert everywhere.all()

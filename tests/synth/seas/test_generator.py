@@ -1,6 +1,9 @@
 """The generator as a whole, on a fine-tuned model of a few thousand parameters."""
 
-from collections.abc import Iterator
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +16,17 @@ from synth.errors import GeneratorError
 from synth.generators import Request
 from synth.io.images import content_hash
 from synth.sample import Sample
-from synth.seas import generator as room
+from synth.seas import models as room
+from synth.seas import plan
 from synth.seas.base import MICRO, build_untrained
 from synth.seas.compose import neighbourhood
 from synth.seas.config import SeasConfig
 from synth.seas.edges import RIM
+from synth.seas.finetune import load_finetuned
+from synth.seas.freedom import choose
 from synth.seas.generator import SeasGenerator
+from synth.seas.plan import Drawn, Start
+from synth.seas.product import Product
 
 SETTINGS = {
     "updates_per_defect": 1,
@@ -28,6 +36,7 @@ SETTINGS = {
     "steps": 4,
     "draw_batch": 3,
     "mask_threshold": 0.2,
+    "freedom": 0.8,
 }
 REQUESTS = [Request("plate", "dent", index) for index in range(3)]
 
@@ -59,8 +68,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _open(folder: Path, good_images: list[Sample] = GOOD_IMAGES, **choices: object) -> SeasGenerator:
     """A fitted generator with other drawing choices; the model is taken as it lies on disk."""
-    generator = SeasGenerator(SeasConfig(**(SETTINGS | choices)), folder, 0)
-    generator._products["plate"] = room.Product(SHOTS, good_images)
+    config = SeasConfig(**(SETTINGS | choices))
+    generator = SeasGenerator(config, folder, 0)
+    generator._products["plate"] = Product(SHOTS, good_images)
+    generator._choices["plate"] = choose(config.freedom, ["dent"])
     return generator
 
 
@@ -87,13 +98,13 @@ def test_a_sample_names_its_request_its_start_and_has_the_starts_size(drawn: lis
         assert np.array_equal(sample.provenance.start.image, start.image)
         assert sample.provenance.start.file == start.meta["file"]
         assert sample.provenance.seed == request.seed
-        assert 0 <= sample.provenance.scores["confidence"] <= 1
+        assert 0 <= sample.provenance.scores["freedom"] <= 0.8
         assert sample.meta["requested_mask"].any()
 
 
 @pytest.mark.parametrize("mode", ["request", "predict"])
 def test_away_from_the_mask_every_bit_is_the_good_parts(folder: Path, mode: str) -> None:
-    samples = _open(folder, mask_mode=mode).draw(REQUESTS)
+    samples = _open(folder, mask_mode=mode, freedom=1).draw(REQUESTS)
     assert any(sample.mask.any() for sample in samples)
     for sample in samples:
         reach = max(3.0, 0.02 * sample.provenance.window[2]) + RIM
@@ -151,7 +162,7 @@ def test_a_legal_region_is_not_taken_for_the_part(folder: Path, tmp_path: Path) 
     Image.fromarray(region).save(tmp_path / "region.png")
     requests = [Request("plate", "dent", index) for index in range(24)]
     everywhere, limited = (
-        np.median([plan.draft.placement.mask.mean() for plan in map(generator._plan, requests)])
+        np.median([plan.draft.mask.sum() for plan in map(generator._plan, requests)])
         for generator in (_open(folder), _open(folder, legal_region=tmp_path / "region.png"))
     )
     assert limited > 0.6 * everywhere
@@ -171,22 +182,11 @@ def test_a_users_masks_are_drawn_under(folder: Path, tmp_path: Path) -> None:
 
 
 def test_parity_draws_the_whole_square_from_noise_and_takes_the_mask_as_read(folder: Path) -> None:
-    parity = {k: v for k, v in SETTINGS.items() if k not in ("steps",)} | {"steps": 5, "guidance": 2.0}
-    generator = SeasGenerator(SeasConfig(parity=True, **parity), folder, 0)
-    generator._products["plate"] = room.Product(SHOTS, GOOD_IMAGES)
-    sample = generator.draw(REQUESTS[:1])[0]
+    parity = {k: v for k, v in SETTINGS.items() if k not in ("steps",)} | {"steps": 5, "guidance": 2.0, "freedom": 1}
+    sample = _open(folder, parity=True, **parity).draw(REQUESTS[:1])[0]
     assert sample.meta["requested_mask"] is None
     assert sample.provenance.window[2] == min(sample.image.shape[:2])
     assert (sample.image != sample.provenance.start.image).mean() > 0.3
-
-
-def test_the_start_holds_as_much_of_the_shots_defect_as_the_sketch_weight_says(folder: Path) -> None:
-    starts = [_open(folder, sketch=weight)._plan(REQUESTS[0]).start for weight in (0.0, 0.5, 1.0)]
-    shares = [start.sketched.astype(float) - start.good for start in starts]
-    assert not shares[0].any()
-    assert np.abs(shares[2]).max() > 50
-    assert np.abs(2 * shares[1] - shares[2]).max() <= 2
-    assert not shares[2][starts[2].free == 0].any()
 
 
 def test_what_was_never_learnt_is_named(folder: Path) -> None:
@@ -196,3 +196,60 @@ def test_what_was_never_learnt_is_named(folder: Path) -> None:
         _open(folder).draw([replace(REQUESTS[0], defect="hole")])
     with pytest.raises(GeneratorError, match="there is no file"):
         SeasGenerator(SeasConfig(legal_region=folder / "absent.png"), folder, 0)
+
+
+def test_without_freedom_the_shots_own_pixels_are_pasted_and_no_model_is_imported(tmp_path: Path) -> None:
+    script = (
+        "import sys, pickle; from pathlib import Path\n"
+        "from synth.seas.config import SeasConfig; from synth.seas.generator import SeasGenerator\n"
+        "shots, good_images, requests = pickle.load(sys.stdin.buffer)\n"
+        "generator = SeasGenerator(SeasConfig(freedom=0, base='absent'), Path(sys.argv[1]), 0)\n"
+        "generator.check(shots, good_images, {'plate', 'dent'}); generator.fit(shots, good_images)\n"
+        "heavy = {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
+        "samples = generator.draw(requests); heavy |= {'torch', 'diffusers'} & set(sys.modules)\n"
+        "assert not heavy, heavy; assert all(s.mask.any() for s in samples)\n"
+        "assert {s.provenance.scores['freedom'] for s in samples} == {0.0}\n"
+    )
+    given = pickle.dumps((SHOTS, GOOD_IMAGES, REQUESTS))
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], input=given, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_types_without_freedom_are_pasted_beside_drawn_ones_and_no_model_learns_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "load_base", lambda _name: build_untrained(MICRO))
+    holes = [replace(_plate(f"h{i}", (37, 53), "hole")) for i in range(3)]
+    config = SeasConfig(**(SETTINGS | {"freedom": {"dent": 0.5, "default": 0}}))
+    generator = SeasGenerator(config, tmp_path, 0)
+    generator.fit([*SHOTS, *holes], GOOD_IMAGES)
+    assert list(load_finetuned(tmp_path / "plate").tokens.defects) == ["dent"]
+    requests = [Request("plate", defect, index) for index in range(3) for defect in ("dent", "hole")]
+    samples = generator.draw(requests)
+    assert {s.provenance.scores["freedom"] for s in samples if s.defect == "hole"} == {0.0}
+    assert {s.provenance.scores["freedom"] for s in samples if s.defect == "dent"} - {0.0}
+    wrong = SeasGenerator(SeasConfig(freedom={"dnt": 0.3, "default": 0}), tmp_path, 0)
+    with pytest.raises(GeneratorError, match=r"generator\.freedom: there is no .* 'dnt'"):
+        wrong.check(SHOTS, GOOD_IMAGES, {"plate", "dent"})
+
+
+def test_what_the_vae_loses_of_a_paste_is_not_lost_where_drawing_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lossy(_models: room.Models, _product: str, starts: Sequence[Start]) -> list[Drawn]:
+        decoded = [ndimage.gaussian_filter(start.begin.astype(np.float32), (3, 3, 0)) for start in starts]
+        return [Drawn(image, image, None) for image in decoded]
+
+    pasted = _open(folder, freedom=1e-6).draw(REQUESTS)
+    monkeypatch.setattr(plan, "steps_taken", lambda _limit, _steps, rng: (rng.uniform(), 2)[1])
+    monkeypatch.setattr(room.Models, "draw", lossy)
+    for before, after in zip(pasted, _open(folder, freedom=0.5).draw(REQUESTS), strict=True):
+        assert (before.provenance.scores["freedom"], after.provenance.scores["freedom"]) == (0, 0.5)
+        assert np.array_equal(before.mask, after.mask)
+        assert np.array_equal(before.image, after.image)
+
+
+def test_a_pastes_pixels_are_as_sharp_as_the_shots_whatever_the_vae_loses(folder: Path) -> None:
+    sample = _open(folder, freedom=0).draw(REQUESTS[:1])[0]
+    assert (sample.image[sample.mask] > 200).mean() > 0.8
+    assert np.array_equal(sample.mask, sample.meta["requested_mask"])

@@ -1,26 +1,15 @@
 """The sampler: start noise, solver and what is kept, checked with U-Nets that are formulas."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from synth.seas.base import build_scheduler
-from synth.seas.sampler import (
-    Kept,
-    Predict,
-    Step,
-    Wait,
-    build_sampler,
-    draw_latents,
-    first_step,
-    first_steps,
-    guided,
-    noised_start,
-    sample_noise,
-    sketch_amplitude,
-)
+from synth.seas.sampler import Group, Predict, Step, build_sampler, draw_latents, guided, noised_start, sample_noise
 
 KINDS = ["epsilon", "v_prediction"]
 SHAPE = (4, 6, 5)
@@ -28,6 +17,10 @@ SHAPE = (4, 6, 5)
 
 def _config(kind: str) -> dict[str, Any]:
     return dict(build_scheduler(kind).config)
+
+
+def _solver(kind: str, steps: int) -> Callable[[], DPMSolverMultistepScheduler]:
+    return lambda: build_sampler(_config(kind), steps, "zero")
 
 
 def _knows(clean: Tensor, kind: str) -> Predict:
@@ -71,27 +64,19 @@ def test_the_timesteps_are_the_published_ones_and_the_last_noise_level_is_a_choi
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("strength", [1.0, 0.5, 0.01])
-def test_a_perfect_prediction_leads_to_the_clean_latents(kind: str, strength: float) -> None:
+@pytest.mark.parametrize("taken", [8, 4, 1])
+def test_a_perfect_prediction_leads_to_the_clean_latents(kind: str, taken: int) -> None:
     clean, noise = torch.randn((2, *SHAPE)), sample_noise([3, 4], SHAPE)
-    solver, first = build_sampler(_config(kind), 8, "zero"), first_step(8, strength)
-    start = noised_start(torch.zeros_like(clean), noise, solver, first, 0.07)
-    assert torch.allclose(draw_latents(_knows(clean, kind), solver, start, noise, first), clean, atol=1e-4)
-
-
-@pytest.mark.parametrize(("strength", "taken"), [(1.0, 25), (0.7, 18), (0.0001, 1)])
-def test_strength_is_the_share_of_steps_taken(strength: float, taken: int) -> None:
-    assert 25 - first_step(25, strength) == taken
+    group = Group(taken, torch.zeros_like(clean), noise)
+    assert torch.allclose(draw_latents(_knows(clean, kind), _solver(kind, 8), [group], 0.07), clean, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fixed_place_ends_as_the_good_part_and_a_free_one_as_drawn(kind: str) -> None:
+def test_a_fixed_place_ends_as_it_began_and_a_free_one_as_drawn(kind: str) -> None:
     clean, good, noise = torch.randn((2, *SHAPE)), torch.randn((2, *SHAPE)), sample_noise([3, 4], SHAPE)
     free = torch.zeros((2, 1, 6, 5))
     free[:, :, 2:4, 1:3] = 1
-    solver = build_sampler(_config(kind), 8, "zero")
-    start = noised_start(good, noise, solver, 2, 0.07)
-    result = draw_latents(_knows(clean, kind), solver, start, noise, 2, Kept(good, free))
+    result = draw_latents(_knows(clean, kind), _solver(kind, 8), [Group(6, good, noise, free)], 0.07)
     assert torch.equal(result * (1 - free), good * (1 - free))
     assert torch.allclose(result * free, clean * free, atol=1e-4)
 
@@ -110,47 +95,28 @@ def test_guidance_extrapolates_from_the_empty_prompt_and_needs_one_pass_less_at_
 
     text, empty, x = torch.full((2, 3, 4), 5.0), torch.full((1, 3, 4), 1.0), torch.zeros((2, *SHAPE))
     assert torch.all(guided(unet, text, empty, 3.0)(x, torch.tensor(9)) == 1 + 3 * (5 - 1))
+    assert torch.all(guided(unet, text, empty, 3.0)(x[:1], torch.tensor(9)) == 1 + 3 * (5 - 1))
     assert torch.all(guided(unet, text, empty, 1)(x, torch.tensor(9)) == 5)
-    assert seen == [4, 2]
+    assert seen == [4, 2, 2]
 
 
 def test_the_watcher_sees_every_step_and_how_many_are_left() -> None:
     steps: list[Step] = []
     clean, noise = torch.zeros((1, *SHAPE)), sample_noise([0], SHAPE)
-    draw_latents(
-        _knows(clean, "epsilon"), build_sampler(_config("epsilon"), 6, "zero"), noise, noise, 2, watch=steps.append
-    )
+    draw_latents(_knows(clean, "epsilon"), _solver("epsilon", 6), [Group(4, clean, noise)], 0.07, steps.append)
     assert [step.remaining for step in steps] == [3, 2, 1, 0]
-    assert torch.equal(steps[0].noisy, noise)
-
-
-def test_the_amplitude_of_a_sketch_is_its_strength_wherever_and_however_large_it_is() -> None:
-    good = torch.randn((4, *SHAPE))
-    sketched = good.clone()
-    sketched[0, :, 2, 2] += 0.5
-    sketched[1, :, 1:5, 0:4] -= 0.5
-    sketched[2, 0, 3, 3] += 1.0
-    assert torch.allclose(sketch_amplitude(sketched, good), torch.tensor([0.5, 0.5, 0.5, 0.0]), atol=1e-5)
-
-
-def test_a_faint_sketch_is_noised_less_and_two_steps_are_always_taken() -> None:
-    solver = build_sampler(_config("epsilon"), 25, "zero")
-    starts = first_steps(solver, 5, torch.tensor([0.0, 1e-3, 1.0, 4.0, 1e3]), noise=0.5).tolist()
-    assert starts[0] == starts[4] == 5
-    assert starts[1] == 23
-    assert 5 < starts[3] < starts[2] < 23
-    for start, amplitude in zip(starts[2:4], (1.0, 4.0), strict=True):
-        assert float(solver.sigmas[start]) <= 0.5 * amplitude < float(solver.sigmas[start - 1])
+    first = noised_start(clean, noise, _solver("epsilon", 6)(), 2, 0.07)
+    assert torch.equal(steps[0].noisy, first)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_drawing_that_waits_starts_from_its_own_noised_sketch(kind: str) -> None:
-    sketch, noise, seen = torch.randn((2, *SHAPE)), sample_noise([3, 4], SHAPE), []
-    solver = build_sampler(_config(kind), 8, "zero")
-    start = noised_start(sketch, noise, solver, 1, 0.07)
-    wait = Wait(sketch, torch.tensor([1, 5]))
-    draw_latents(_knows(0 * sketch, kind), solver, start, noise, 1, wait=wait, watch=seen.append)
-    own = noised_start(sketch, noise, solver, 5, 0.07)
-    assert torch.allclose(seen[4].noisy[1], own[1], atol=1e-6)
-    assert not torch.allclose(seen[4].noisy[0], own[0], atol=0.1)
-    assert not torch.allclose(seen[5].noisy[1], noised_start(sketch, noise, solver, 6, 0.07)[1], atol=0.1)
+def test_groups_that_join_later_are_drawn_as_they_would_be_alone(kind: str) -> None:
+    pull = torch.randn(SHAPE)
+
+    def predict(x: Tensor, t: Tensor) -> Tensor:
+        return 0.3 * x + 0.1 * pull * float(t) / 1000
+
+    groups = [Group(taken, torch.randn((n, *SHAPE)), torch.randn((n, *SHAPE))) for taken, n in ((8, 2), (5, 1), (1, 3))]
+    together = draw_latents(predict, _solver(kind, 8), groups, 0.07)
+    alone = [draw_latents(predict, _solver(kind, 8), [group], 0.07) for group in groups]
+    assert torch.equal(together, torch.cat(alone))
