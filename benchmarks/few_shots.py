@@ -1,4 +1,5 @@
 """A split file with few shots of each type, evenly taken from another's, for the case of a user with ten bad parts.
+A recipe's source.shots draws them at random instead.
 
 python benchmarks/few_shots.py dev_split.json few_split.json --shots 4 --test-of DATASET/split.json
 """

@@ -1,7 +1,8 @@
-"""docs/results.md from finished verdicts: their tables and plots, the commands, and what the trainings cost. What
-stands above the marked line of an existing page is written by hand, and kept.
+"""docs/results.md from finished verdicts and studies: their tables and plots, the commands, and what the trainings
+cost. What stands above the marked line of an existing page is written by hand, and kept.
 
 python benchmarks/results.py outputs/magnetic_tile-verdict "flawsmith eval verdict outputs/magnetic_tile"
+python benchmarks/results.py outputs/helps-study "flawsmith eval study helps.yaml"
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ HEAD = "# Does it help?\n\n"
 
 
 def section(folder: Path, command: str, images: Path) -> str:
-    """One verdict: the command, the plot, the tables, the cost."""
-    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    """One verdict or study: the command, the plot, the tables, the cost."""
+    kind = "verdict" if (folder / "verdict.json").exists() else "study"
+    found = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
     plot = images / f"{folder.name}.svg"
     images.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / "verdict.svg", plot)
-    cost = verdict["training"]
+    shutil.copyfile(folder / f"{kind}.svg", plot)
+    cost = found["training"]
     waiting = 100 * cost["data_wait_fraction"]
     took = f"{cost['trainings']} trainings took {cost['minutes']:.0f} minutes"
     busy = f"{cost['cpu_cores']:.1f} CPU cores on average"
+    shown = "gain of every training set over real shots" if kind == "verdict" else "gains by condition, and pooled"
     parts = [
         f"## {folder.name}",
         f"```\n{command}\n```",
-        f"![gain of every training set over real shots](images/{plot.name})",
-        (folder / "verdict.md").read_text(encoding="utf-8").strip(),
+        f"![{shown}](images/{plot.name})",
+        (folder / f"{kind}.md").read_text(encoding="utf-8").strip(),
         f"{took} on {busy}; none waited more than {waiting:.1f} % of its time for images.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -37,13 +40,15 @@ def section(folder: Path, command: str, images: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pairs", nargs="+", metavar="FOLDER COMMAND", help="a verdict's folder and how it was made")
+    parser.add_argument(
+        "pairs", nargs="+", metavar="FOLDER COMMAND", help="the folder of a verdict or study, and how it was made"
+    )
     parser.add_argument("--to", type=Path, default=Path("docs/results.md"))
     args = parser.parse_args()
     if len(args.pairs) % 2:
-        parser.error("give a folder and a command for each verdict")
-    verdicts = zip(args.pairs[::2], args.pairs[1::2], strict=True)
-    sections = [section(Path(folder), command, args.to.parent / "images") for folder, command in verdicts]
+        parser.error("give a folder and a command for each verdict or study")
+    made = zip(args.pairs[::2], args.pairs[1::2], strict=True)
+    sections = [section(Path(folder), command, args.to.parent / "images") for folder, command in made]
     above = args.to.read_text(encoding="utf-8").partition(MARK)[0] if args.to.exists() else HEAD
     args.to.write_text("\n".join([above + MARK, *sections]), encoding="utf-8")
 

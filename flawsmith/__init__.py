@@ -4,6 +4,7 @@
     run = flawsmith.run(recipe, out="outputs/demo")        # run.samples(), run.manifest, run.path
     samples = flawsmith.read("some/folder")                # an iterator of Sample
     flawsmith.write(samples, "out", format="parquet")      # any samples, not only a run's
+    data = flawsmith.TrainingData("outputs/demo")          # a torch Dataset: docs/training.md
     sample = flawsmith.dual.DualSynthesizer("dent").draw(good_sample, seed=7)
 
 Each name is imported on its first use, so that `import flawsmith` costs nothing. Measuring is in the package `eval`,
@@ -19,24 +20,42 @@ from flawsmith._own import check_own
 
 if TYPE_CHECKING:
     import eval
+    from eval.segmenters.dataset import InjectingSampler, TrainingData
+    from flawsmith.making import run
     from synth import __version__, dual
-    from synth.pipeline.runs import Run, run
+    from synth.pipeline.runs import Run
     from synth.recipe import load_recipe
     from synth.sample import Cloud, Provenance, Sample
     from synth.sources import read
     from synth.writers import write
 
-__all__ = ["Cloud", "Provenance", "Run", "Sample", "__version__", "dual", "eval", "load_recipe", "read", "run", "write"]
+__all__ = [
+    "Cloud",
+    "InjectingSampler",
+    "Provenance",
+    "Run",
+    "Sample",
+    "TrainingData",
+    "__version__",
+    "dual",
+    "eval",
+    "load_recipe",
+    "read",
+    "run",
+    "write",
+]
 
 _HOMES = {
     "__version__": "synth",
     "Cloud": "synth.sample",
+    "InjectingSampler": "eval.segmenters.dataset",
     "Provenance": "synth.sample",
     "Run": "synth.pipeline.runs",
     "Sample": "synth.sample",
+    "TrainingData": "eval.segmenters.dataset",
     "load_recipe": "synth.recipe",
     "read": "synth.sources",
-    "run": "synth.pipeline.runs",
+    "run": "flawsmith.making",
     "write": "synth.writers",
 }
 
@@ -45,8 +64,9 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'flawsmith' has no attribute {name!r}")
     check_own("synth")
-    if name == "eval":
+    if name == "eval" or _HOMES.get(name, "").startswith("eval."):
         check_own("eval")
+    if name == "eval":
         return import_module("eval")
     return import_module("synth.dual") if name == "dual" else getattr(import_module(_HOMES[name]), name)
 

@@ -65,6 +65,24 @@ class Generator(Protocol):
         """One candidate a request, in order; all requests of one call name the same product."""
 
 
+class Judge(Protocol):
+    """Says what helps a segmenter; what is chosen by trials is chosen by it. `synth` has none: the caller gives one."""
+
+    def scores(
+        self,
+        shots: Sequence[Sample],
+        good_images: Sequence[Sample],
+        unseen: Sequence[Sample],
+        candidates: Sequence[Sequence[Sample]],
+        progress: Progress,
+    ) -> np.ndarray:
+        """(candidates, unseen), higher is better: how well a segmenter that has learnt from shots, good images and the
+        synthetic samples of a candidate finds the defect of each unseen shot."""
+
+    def seconds(self, shots: Sequence[Sample], good_images: Sequence[Sample]) -> float:
+        """About how long a candidate takes on this machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """What a generator says of itself before it is built.
@@ -74,26 +92,40 @@ class Declaration:
     theirs; otherwise they are its config's `types`. trains: what it learns depends on all defect types at once, so that
     none can be added later. unmeasured: scores of `synth.checks.mask.SCORES` that say nothing
     of what it draws. trial: of a generator that takes long to fit, "module:name" of a callable (its config, shots, good
-    images, a folder, the run's seed) -> (a generator fitted a little, the seconds that fitting it wholly takes)."""
+    images, a folder, the run's seed, a `Judge` or None) -> (a generator fitted a little, the seconds that fitting it
+    wholly takes).
+    choose: of one with open choices, "module:name" of a callable (its config, shots, good images, folder, the run's
+    seed, a `Judge` or None, progress) that makes them in its folder before it is fitted."""
 
     build: str
     needs_shots: bool = True
     trains: bool = False
     unmeasured: frozenset[str] = frozenset()
     trial: str | None = None
+    choose: str | None = None
 
     def open(self, config: Any, folder: Path, seed: int) -> Generator:
         """The generator, not fitted yet."""
-        module, _, name = self.build.partition(":")
-        made: Generator = getattr(import_module(module), name)(config, folder, seed)
+        made: Generator = imported(self.build)(config, folder, seed)
         return made
+
+
+def imported(place: str) -> Any:
+    """What stands at "module:name"."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 # Their masks are exact by construction and their heights fall off towards the rim, often below the noise.
 _EXACT = frozenset({"tight", "unchanged"})
 
 GENERATORS: dict[str, Declaration] = {
-    "seas": Declaration("synth.seas.generator:SeasGenerator", trains=True, trial="synth.seas.trial:try_out"),
+    "seas": Declaration(
+        "synth.seas.generator:SeasGenerator",
+        trains=True,
+        trial="synth.seas.trial:try_out",
+        choose="synth.seas.choosing:choose_freedom",
+    ),
     "dual": Declaration("synth.dual.generator:DualGenerator", needs_shots=False, unmeasured=_EXACT),
     "dual_preset": Declaration("synth.dual.presets.generator:PresetGenerator", needs_shots=False, unmeasured=_EXACT),
     "cutpaste": Declaration("synth.baselines.cutpaste:generator"),

@@ -3,17 +3,18 @@ thresholds on validation shots and measures on test images.
 
 A sample that the source marks "test" stays test and one marked "train" is a shot or a good image, except where a defect
 type has no training images at all, as in MVTec AD: then the first third of its test images, sorted by id and at least
-one, are its shots (the protocol of SeaS). Of the shots of a type some become validation shots (`keep_for_validation`).
-What a split file lists stays where it is listed.
+one, are its shots (the protocol of SeaS). source.shots draws so many of each type and leaves the others out
+(`not_drawn`); of the shots of a type some become validation shots (`keep_for_validation`). What a split file lists
+stays where it is listed, or is left out.
 
-What is kept, for testing or validation, is drawn type by type from the ids and the seed alone, so that a new type or a
-new image leaves the other types as they were.
+What is drawn, to learn from, for testing or for validation, is drawn type by type from the ids and the seed alone, so
+that a new type or a new image leaves the other types as they were.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -40,6 +41,9 @@ CLOSED = ("validation", "test")
 LEAST_SHOTS_TO_KEEP_ONE = 4
 """Different shots of a type below which none is kept for validation: each is worth more to learn from."""
 
+BLANK = "its mask is blank: nothing to learn from"
+NOT_DRAWN = "not among the shots drawn: source.shots={} of each defect type, source.shots_draw={}"
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -48,7 +52,7 @@ class Dropped:
     id: str
     file: str | None
     product: str
-    defect: str
+    defect: str | None
     reason: str
 
 
@@ -90,6 +94,9 @@ def make_split(
     lost = {sample.id for sample in read if sample.id in blank and roles[sample.id] != "test"}
     kept = [sample for sample in read if sample.id not in lost]
     rows = [ledger_row(roles[sample.id], sample, hashes[sample.id]) for sample in kept]
+    left = not_drawn(rows, source.shots, source.shots_draw)
+    kept = [sample for sample in kept if sample.id not in left]
+    rows = [row for row in rows if row.id not in left]
     fraction = source.validation_fraction if learns else 0.0
     validation = keep_for_validation(rows, fraction, seed, getattr(source, "min_shots", 1))
     files = {row.file for row in rows if row.id in validation and row.file is not None}
@@ -98,7 +105,8 @@ def make_split(
     for sample in kept:
         role = "validation" if sample.id in validation else roles[sample.id]
         parts[role].append(reopen(sample) if role == "shot" else sample)
-    dropped = [_dropped(sample) for sample in read if sample.id in lost]
+    reasons = dict.fromkeys(left, NOT_DRAWN.format(source.shots, source.shots_draw)) | dict.fromkeys(lost, BLANK)
+    dropped = [_dropped(sample, reasons[sample.id]) for sample in read if sample.id in reasons]
     split = Split(parts["shot"], parts["good"], parts["test"], dropped, hashes, parts["validation"])
     if learns:
         _check_enough(split, read, source, products, defects)
@@ -158,6 +166,36 @@ def roles_of(kinds: Sequence[tuple[Kind, str]], listed: bool = False) -> list[st
             for index in measured[: max(1, len(measured) // 3)]:
                 roles[index] = "shot"
     return roles
+
+
+def not_drawn(rows: Sequence[LedgerRow], shots: int | None, draw: int) -> set[str]:
+    """Ids of the `rows`, each with its role, that are left out where `shots` of each defect type are drawn: the shots
+    beyond them and the good windows of their files. Nothing where `shots` is None.
+
+    Images are counted, and drawn, with all their copies; draws of fewer shots are parts of those of more."""
+    if shots is None:
+        return set()
+    learnt = [row for row in rows if row.role == "shot"]
+    left: set[str] = set()
+    for product, defect in {(row.product, row.defect) for row in learnt}:
+        images = _different([row for row in learnt if (row.product, row.defect) == (product, defect)])
+        ranks = {image[0].id: _rank(draw, f"shots/{product}/{defect}", image[0].id) for image in images}
+        order = sorted(images, key=lambda image: ranks[image[0].id])
+        left |= {row.id for image in order[shots:] for row in image}
+    files = {row.file for row in learnt if row.id in left} - {row.file for row in learnt if row.id not in left}
+    return left | {row.id for row in rows if row.role == "good" and row.file is not None and row.file in files}
+
+
+def drawn_note(source: SourceConfig, drawn: Iterable[Kind], left: Iterable[Kind]) -> tuple[str, ...]:
+    """How many shots take part, as a sentence, from the kinds of those that do and of those left out; nothing where the
+    recipe takes all."""
+    if source.shots is None:
+        return ()
+    taken = Counter(drawn)
+    found = taken + Counter(kind for kind in left if kind in taken)
+    counts = [f"{taken[kind]} of {found[kind]} of {kind[0]}/{kind[1]}" for kind in sorted(taken, key=str)]
+    told = f"shots drawn (source.shots={source.shots}, source.shots_draw={source.shots_draw}): {', '.join(counts)}"
+    return (f"{told}; the others play no role",)
 
 
 def keep_for_validation(rows: Sequence[LedgerRow], fraction: float, seed: int, least: int) -> set[str]:
@@ -237,9 +275,8 @@ def _follow_files(samples: Sequence[Sample], roles: list[str]) -> None:
                 roles[index] = "good" if first == "shot" and samples[index].defect is None else first
 
 
-def _dropped(sample: Sample) -> Dropped:
-    file, reason = sample.meta.get("file"), "its mask is blank: nothing to learn from"
-    return Dropped(sample.id, file, str(sample.product), str(sample.defect), reason)
+def _dropped(sample: Sample, reason: str) -> Dropped:
+    return Dropped(sample.id, sample.meta.get("file"), str(sample.product), sample.defect, reason)
 
 
 def _check_enough(
@@ -259,7 +296,7 @@ def _check_enough(
             raise SourceError(
                 f"{here} has no good images of {product} to draw defects onto; put 20 or more into a folder good"
             )
-    _check_shots(here, split, sorted(asked, key=str), getattr(source, "min_shots", 1))
+    _check_shots(here, split, sorted(asked, key=str), source)
 
 
 def _asked(name: str, wanted: Wanted) -> bool:
@@ -277,15 +314,19 @@ def _check_known(here: str, what: str, wanted: Wanted, known: Collection[str]) -
             raise SourceError(f"{here} has no {what} {name!r}; {did_you_mean(name, sorted(known))}")
 
 
-def _check_shots(here: str, split: Split, kinds: Sequence[Kind], least: int) -> None:
+def _check_shots(here: str, split: Split, kinds: Sequence[Kind], source: SourceConfig) -> None:
+    least = getattr(source, "min_shots", 1)
     for product, defect in kinds:
         found = [s for s in split.shots if (s.product, s.defect) == (product, defect)]
         if len(found) >= least:
             continue
-        names = [d.file or d.id for d in split.dropped if (d.product, d.defect) == (product, defect)]
+        dropped = [d for d in split.dropped if (d.product, d.defect) == (product, defect)]
+        names = [d.file or d.id for d in dropped if d.reason == BLANK]
         lost = f" (blank masks: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
         example = f", {found[0].meta.get('file', found[0].id)}," if found else ""
         remedy = "or accept fewer with source.min_shots" if found else "or name the types to make in request.defects"
+        if len(dropped) > len(names):
+            remedy = f"raise source.shots={source.shots}, {remedy}"
         raise SourceError(
             f"{here}: {product}/{defect} has {len(found)} shot{'s' * (len(found) != 1)}{example} to learn from{lost}, "
             f"wanted at least {least}; add images with masks, {remedy}"

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import flawsmith
+from eval.segmenters.dataset import InjectingSampler, TrainingData
 from synth.pipeline.runs import Run, run
 from synth.recipe import load_recipe
 from synth.sample import Cloud, Provenance, Sample
@@ -14,9 +15,11 @@ from synth.writers import write
 
 NAMES = {
     "Cloud": Cloud,
+    "InjectingSampler": InjectingSampler,
     "Provenance": Provenance,
     "Run": Run,
     "Sample": Sample,
+    "TrainingData": TrainingData,
     "load_recipe": load_recipe,
     "read": read,
     "run": run,

@@ -7,7 +7,7 @@ and NaN, with a warning.
 
 from __future__ import annotations
 
-from eval.metrics.bootstrap import Interval, bootstrap, paired_gain
+from eval.metrics.bootstrap import Interval, Paired, bootstrap, paired_gain, pooled_difference, pooled_gain
 from eval.metrics.histogram import ScoreHistogram, logit
 from eval.metrics.overlap import best_dice, best_iou, dice, iou
 from eval.metrics.ranking import auroc, average_precision, f1_max
@@ -17,6 +17,7 @@ from eval.metrics.size import SIZE_BINS, size_bin
 __all__ = [
     "SIZE_BINS",
     "Interval",
+    "Paired",
     "ScoreHistogram",
     "area_under",
     "aupro",
@@ -30,6 +31,8 @@ __all__ = [
     "iou",
     "logit",
     "paired_gain",
+    "pooled_difference",
+    "pooled_gain",
     "pro_curve",
     "size_bin",
 ]

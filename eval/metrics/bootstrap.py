@@ -5,7 +5,8 @@ weight. A percentile interval of n values is too narrow for small n; each stratu
 sqrt(n / (n - 1)) t_{n-1} / z (the expanded percentile interval, Hesterberg 2015, "What teachers should know about the
 bootstrap", 4.4). Three trainings are too few to resample: their spread enters as a t-distributed term, with the degrees
 of freedom of Welch (1947) where two training sets are compared. What differs by image and training at once counts in
-both parts, so where trainings agree the interval errs on the wide side.
+both parts, so where trainings agree the interval errs on the wide side. `pooled_gain` does the same over several draws
+of the shots and several data sets.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     deviations = _image_deviations(table.mean(0), groups, level, repeats, rng)
     if len(table) > 1:
-        deviations += _seed_variance([_means(table, groups)], repeats, rng)
+        means = _means(table, groups)
+        deviations += _t_term([(float(means.var(ddof=1)) / means.size, means.size - 1)], repeats, rng)
     return _interval(float(_means(table, groups).mean()), deviations, level, table.shape[1])
 
 
@@ -77,20 +79,93 @@ def paired_gain(
         raise EvalError(
             f"training sets are {ours.shape} and {base.shape}, wanted (trainings, images) on the same images"
         )
-    if min(len(ours), len(base)) < 2:
-        raise EvalError(
-            f"training sets have {len(ours)} and {len(base)} trainings; seed variance needs 2 or more of each"
-        )
-    groups = _groups(ours.shape[1], strata)
+    names = ["all"] * ours.shape[1] if strata is None else list(strata)
+    return pooled_gain([Paired(ours[None], base[None], names)], level, seed, repeats)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two training sets under one condition (a data set and a number of shots), measured on the same N images: ours
+    (D, S, N) and base (D, T, N) of D draws of the shots, S and T trainings each; strata: N defect types; images: the
+    name of the set of test images, which conditions may share, in the same order."""
+
+    ours: np.ndarray
+    base: np.ndarray
+    strata: Sequence[str]
+    images: str = ""
+
+
+def pooled_gain(conditions: Sequence[Paired], level: float = 0.95, seed: int = 0, repeats: int = REPEATS) -> Interval:
+    """How much higher `ours` lies than `base`, the mean over conditions c of the mean over types k of the mean over
+    their images i:
+
+        G = mean_c mean_k mean_i g_ci,  g_ci = mean_d g_cdi,  g_cdi = mean_s ours_cdsi - mean_t base_cdti
+
+    Its error has two parts, which are added as independent draws. *Images*: i is resampled within each type as
+    `bootstrap` does it; conditions with the same test images resample them together. *Learning*: of a condition the
+    draws are the independent units, with the seeds of their trainings nested in them. From M_d, the mean over the
+    conditions with the same images and D draws (draw d of few shots is a part of draw d of more) of mean_k mean_i
+    g_cdi, comes the variance s^2(M_d) / D with D - 1 degrees of freedom; with one draw, s^2 / S + s^2 / T of the
+    trainings' means. Their weighted sum enters as a t-distributed term whose degrees of freedom are Satterthwaite's,
+    (sum v)^2 / sum(v^2 / f). What differs by image and draw at once counts in both parts: it errs on the wide side.
+
+    EvalError for fewer than two images of a type, and for one draw with one training: nothing shows how much the
+    next would differ."""
+    groups = [_groups(one.ours.shape[2], one.strata) for one in conditions]
+    share = 1 / len(conditions)
     rng = np.random.default_rng(seed)
-    deviations = _image_deviations(ours.mean(0) - base.mean(0), groups, level, repeats, rng)
-    means = [_means(ours, groups), _means(base, groups)]
-    return _interval(
-        float(means[0].mean() - means[1].mean()),
-        deviations + _seed_variance(means, repeats, rng),
-        level,
-        ours.shape[1],
-    )
+    by_images: dict[str, list[int]] = {}
+    for number, one in enumerate(conditions):
+        by_images.setdefault(one.images, []).append(number)
+    deviations, images = np.zeros(repeats), 0
+    for numbers in by_images.values():
+        gains = [conditions[n].ours.mean((0, 1)) - conditions[n].base.mean((0, 1)) for n in numbers]
+        deviations += _image_deviations(share * np.sum(gains, 0), groups[numbers[0]], level, repeats, rng)
+        images += gains[0].size
+    means = [
+        (_means(one.ours, own), _means(one.base, own), one.images) for one, own in zip(conditions, groups, strict=True)
+    ]
+    value, variances = _learning(means)
+    return _interval(value, deviations + _t_term(variances, repeats, rng), level, images)
+
+
+def pooled_difference(conditions: Sequence[tuple[np.ndarray, np.ndarray, str]], level: float = 0.95) -> Interval:
+    """The same of a figure that a training has once for all images, such as the average precision of their pixels:
+    ours (D, S), base (D, T) and the name of the test images of each condition. Images are not resampled: the
+    interval is about other draws and trainings, on these images."""
+    value, variances = _learning(conditions)
+    variance, freedom = _satterthwaite(variances)
+    reach = float(np.sqrt(variance) * stats.t.ppf((1 + level) / 2, freedom)) if variance else 0.0
+    return Interval(value, value - reach, value + reach, level, 0)
+
+
+def _learning(conditions: Sequence[tuple[np.ndarray, np.ndarray, str]]) -> tuple[float, list[tuple[float, int]]]:
+    """The mean gain over conditions, and the variances that come from other draws or trainings, with their degrees of
+    freedom; of each condition the trainings' means (D, S) and (D, T), and the name of its images."""
+    share = 1 / len(conditions)
+    value = share * sum(float(ours.mean() - base.mean()) for ours, base, _ in conditions)
+    draws: dict[tuple[str, int], np.ndarray] = {}
+    variances = []
+    for ours, base, images in conditions:
+        if len(ours) > 1:
+            own = share * (ours.mean(1) - base.mean(1))
+            draws[images, len(ours)] = draws.get((images, len(ours)), 0) + own
+        elif min(ours.size, base.size) < 2:
+            raise EvalError(
+                f"training sets have {ours.size} and {base.size} trainings; seed variance needs 2 or more of each"
+            )
+        else:
+            variances += [(share**2 * float(one.var(ddof=1)) / one.size, one.size - 1) for one in (ours, base)]
+    variances += [(float(own.var(ddof=1)) / own.size, own.size - 1) for own in draws.values()]
+    return value, variances
+
+
+def _satterthwaite(variances: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """The sum of independent variances, each with its degrees of freedom, and the degrees of freedom of it."""
+    total = sum(variance for variance, _ in variances)
+    if not total:
+        return 0.0, 1.0
+    return total, total**2 / sum(variance**2 / freedom for variance, freedom in variances)
 
 
 def _groups(images: int, strata: Sequence[str] | None) -> list[np.ndarray]:
@@ -108,8 +183,8 @@ def _groups(images: int, strata: Sequence[str] | None) -> list[np.ndarray]:
 
 
 def _means(table: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean over strata of the mean in each, for every training: (S,)."""
-    return np.mean([table[:, group].mean(1) for group in groups], axis=0)
+    """Mean over strata of the mean in each, for every training: (..., N) -> (...)."""
+    return np.asarray(np.mean([table[..., group].mean(-1) for group in groups], axis=0))
 
 
 def _image_deviations(
@@ -129,15 +204,10 @@ def _widening(n: int, level: float) -> float:
     return float(np.sqrt(n / (n - 1)) * stats.t.ppf(tail, n - 1) / stats.norm.ppf(tail))
 
 
-def _seed_variance(training_sets: Sequence[np.ndarray], repeats: int, rng: np.random.Generator) -> np.ndarray:
-    """The error of the training sets' means (S,) that comes from having trained S times only; (repeats,)."""
-    variances = np.array([training_set.var(ddof=1) / training_set.size for training_set in training_sets])
-    if not variances.any():
-        return np.zeros(repeats)
-    freedom = variances.sum() ** 2 / sum(
-        v**2 / (training_set.size - 1) for v, training_set in zip(variances, training_sets, strict=True)
-    )
-    return np.sqrt(variances.sum()) * rng.standard_t(freedom, repeats)
+def _t_term(variances: Sequence[tuple[float, int]], repeats: int, rng: np.random.Generator) -> np.ndarray:
+    """The error of a mean whose independent parts have these variances and degrees of freedom; (repeats,)."""
+    variance, freedom = _satterthwaite(variances)
+    return np.sqrt(variance) * rng.standard_t(freedom, repeats) if variance else np.zeros(repeats)
 
 
 def _interval(value: float, deviations: np.ndarray, level: float, images: int) -> Interval:

@@ -5,16 +5,17 @@ contrast, 1 = unrelated):
 
 - whole: the fine structure of both images at 64 x 64, laid on each other in the best of the eight ways and the best
   shift. Finds a shot that was saved again, mirrored, turned, moved or resized.
-- defect: the defect on its own surroundings and the mask's shape, at 32 x 32, centred on the defect and scaled by its
-  spread, in the best of 48 turns and reflections. Finds a defect that was cut out of a shot and pasted elsewhere.
+- defect: what is seen inside the masks, aligned to a fraction of a pixel (`eval.quality.alignment`). Finds a defect
+  that was cut out of a shot and pasted elsewhere, turned, mirrored, scaled and lit otherwise.
 
-What is suspiciously near is learnt from real data alone: how near different shots come to each other. An image is
-flagged when it is nearer to a shot than half of what all but the nearest fiftieth of the shots keep from the others.
+What is suspiciously near is learnt from real data alone: how near different shots come to each other. A whole image is
+flagged when it is nearer to a shot than half of what all but the nearest fiftieth of the shots keep from the others, a
+defect when it is nearer than half of the shots are, where they are nearer than unlike ones of any kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -22,6 +23,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, stats
 
+from eval.quality.alignment import Frame, frame_of, likest, turned
 from synth.checks.duplicates import duplicate_groups
 from synth.checks.ledger import LedgerRow
 from synth.errors import EvalError
@@ -31,9 +33,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""
 
 _WHOLE = 64
-_DEFECT = 32
-_STEPS = 24
-_SPREADS = 5.0
+_SAME = 0.15, 0.05
+"""Distance of two defects that counts as a copy's at most, and at least where shots resemble each other."""
 _QUANTILE = 0.02
 _SHARE = 0.5
 _LEAST = 4
@@ -61,22 +62,31 @@ class CopyAudit:
     @property
     def rate(self) -> tuple[float, float, float]:
         """Share of copies and its 95 % interval (Wilson 1927)."""
-        copies = int(self.flags.sum())
-        interval = stats.binomtest(copies, len(self.flags)).proportion_ci(method="wilson")
-        return copies / len(self.flags), float(interval.low), float(interval.high)
+        share, interval = share_with_interval(self.flags)
+        assert share is not None
+        assert interval is not None
+        return share, interval[0], interval[1]
 
 
 @dataclass(frozen=True)
 class Looks:
-    """What is compared of N images: `whole_image` (N, 64, 64) and `defect_alone` (N, 2, 32, 32) of each, and the hashes
-    by which an image saved twice is found."""
+    """What is compared of N images: `whole_image` (N, 64, 64) and the frame of the defect of each, and the hashes by
+    which an image saved twice is found."""
 
     whole: np.ndarray
-    defect: np.ndarray
+    defect: list[Frame]
     rows: list[LedgerRow]
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def share_with_interval(flags: np.ndarray) -> tuple[float | None, list[float] | None]:
+    """Share of flags (N,) bool that are set and its 95 % interval (Wilson 1927); None, None for no flags."""
+    if not len(flags):
+        return None, None
+    interval = stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(method="wilson")
+    return float(flags.mean()), [float(interval.low), float(interval.high)]
 
 
 def look_at(images: Iterable[Pair]) -> Looks:
@@ -84,43 +94,59 @@ def look_at(images: Iterable[Pair]) -> Looks:
     whole, defect, rows = [], [], []
     for number, (image, mask) in enumerate(images):
         whole.append(whole_image(image))
-        defect.append(defect_alone(image, mask))
+        defect.append(frame_of(image, mask))
         hashes = content_hash(image), perceptual_hash(image).tobytes()
         rows.append(LedgerRow(str(number), None, "shot", "", None, *hashes))
-    if not rows:
-        return Looks(np.empty((0, _WHOLE, _WHOLE)), np.empty((0, 2, _DEFECT, _DEFECT)), [])
-    return Looks(np.stack(whole), np.stack(defect), rows)
+    return Looks(np.stack(whole) if whole else np.empty((0, _WHOLE, _WHOLE)), defect, rows)
 
 
 def audit_copies(generated: Looks, shots: Looks) -> CopyAudit:
     """Compare every generated image with every shot. EvalError for fewer than four different shots or
     none generated."""
     groups = [[int(row.id) for row in group] for group in duplicate_groups(shots.rows)]
-    duplicates = [pair for group in groups for pair in combinations(group, 2)]
+    duplicates = {pair for group in groups for pair in combinations(sorted(group), 2)}
     different = len(shots) - len({second for _, second in duplicates})
     if different < _LEAST or not len(generated):
         raise EvalError(
             f"there are {len(generated)} generated images and {different} different shots; the audit needs at least "
             f"one and {_LEAST}: it learns from the shots how much two real ones differ"
         )
-    found: list[np.ndarray | float] = []
-    for theirs, ours, distance in (
-        (shots.whole, generated.whole, whole_distances),
-        (shots.defect, generated.defect, defect_distances),
-    ):
-        between = distance(theirs, theirs)
-        np.fill_diagonal(between, np.inf)
-        for pair in duplicates:
-            between[pair] = between[pair[::-1]] = np.inf
-        real = between.min(1)
-        across = distance(ours, theirs)
-        found += [across.argmin(1), across.min(1), _SHARE * float(np.quantile(real, _QUANTILE)), real]
-    return CopyAudit(*found)  # type: ignore[arg-type]
+    between = whole_distances(shots.whole, shots.whole)
+    np.fill_diagonal(between, np.inf)
+    for pair in duplicates:
+        between[pair] = between[pair[::-1]] = np.inf
+    whole_real = between.min(1)
+    across = whole_distances(generated.whole, shots.whole)
+    defect_real = np.array([_nearest(shots.defect, number, duplicates) for number in range(len(shots))])
+    likeness = [likest(frame, shots.defect) for frame in generated.defect]
+    return CopyAudit(
+        across.argmin(1),
+        across.min(1),
+        _SHARE * float(np.quantile(whole_real, _QUANTILE)),
+        whole_real,
+        np.array([index for index, _ in likeness]),
+        1 - np.array([similarity for _, similarity in likeness]),
+        float(np.clip(np.median(defect_real), *_SAME[::-1])),
+        defect_real,
+    )
+
+
+def _nearest(shots: Sequence[Frame], number: int, duplicates: Collection[tuple[int, int]]) -> float:
+    """Distance of a shot's defect to the nearest of the others that are not the same image."""
+    others = [
+        other
+        for index, other in enumerate(shots)
+        if index != number and (min(index, number), max(index, number)) not in duplicates
+    ]
+    return 1 - likest(shots[number], others)[1]
 
 
 def near_duplicates(generated: Looks, limit: float) -> list[tuple[int, int]]:
-    """Pairs of generated images whose defects are nearer to each other than the audit's limit for defects."""
-    near = defect_distances(generated.defect, generated.defect) < limit
+    """Pairs of generated images whose defects are nearer to each other than `limit`, seen coarsely."""
+    mine = np.stack([frame.vectors for frame in generated.defect])
+    near = np.zeros((len(mine), len(mine)), bool)
+    for row, frame in zip(near, generated.defect, strict=True):
+        row[:] = 1 - np.einsum("wpc,npc->nwp", turned(frame), mine, optimize=True).min(2).max(1) < limit
     first, second = np.nonzero(np.triu(near, 1))
     return list(zip(first.tolist(), second.tolist(), strict=True))
 
@@ -141,45 +167,8 @@ def whole_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return result
 
 
-def defect_alone(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The defect in its own frame: contrast against its surroundings and shape of the mask, (2, 32, 32) float32, each
-    of unit length. The frame is centred on the mask and five times its spread (root mean square radius) wide."""
-    if not mask.any():
-        raise EvalError("a mask is empty: there is no defect to look for; leave good images out")
-    rows, columns = np.nonzero(mask)
-    centre = np.array([rows.mean(), columns.mean()])
-    spread = np.sqrt(rows.var() + columns.var())
-    side = max(_SPREADS * spread, 6.0)
-    grid = ((np.arange(_DEFECT) + 0.5) / _DEFECT - 0.5) * side
-    places = np.stack(np.meshgrid(grid + centre[0], grid + centre[1], indexing="ij"))
-    blur = max(0.0, side / _DEFECT - 1) / 2
-    grey = ndimage.gaussian_filter(image.mean(-1, dtype=np.float32), blur)
-    level = np.median(grey[ndimage.binary_dilation(mask, iterations=4) & ~mask]) if not mask.all() else grey.mean()
-    soft = ndimage.gaussian_filter(mask.astype(np.float32), max(blur, 0.7))
-    values, shape = (ndimage.map_coordinates(plane, places, order=1, mode="constant") for plane in (grey - level, soft))
-    return np.stack([_unit(values * shape, centred=False), _unit(shape, centred=False)])
-
-
-def defect_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """1 - the largest, over 24 turns and their mirror images, of the smaller of two correlations: of what the defects
-    look like and of their outlines; x (n, 2, 32, 32), y (m, 2, 32, 32) -> (n, m)."""
-    best = np.full((len(x), len(y)), -1.0)
-    for mirrored in (y, y[..., ::-1]):
-        for step in range(_STEPS):
-            turned = ndimage.rotate(mirrored, 360 * step / _STEPS, axes=(2, 3), reshape=False, order=1)
-            appearance, outline = (
-                x[:, part].reshape(len(x), -1) @ _units(turned[:, part].reshape(len(y), -1)).T for part in (0, 1)
-            )
-            np.maximum(best, np.minimum(np.abs(appearance), outline), out=best)
-    return 1 - best
-
-
-def _unit(values: np.ndarray, centred: bool = True) -> np.ndarray:
-    """Of unit length, and of zero mean where centred; zeros where there is no structure."""
-    values = values - values.mean() if centred else values
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Of zero mean and unit length; zeros where there is no structure."""
+    values = values - values.mean()
     length = float(np.linalg.norm(values))
     return (values / length if length > 1e-6 else np.zeros_like(values)).astype(np.float32)
-
-
-def _units(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)

@@ -18,11 +18,13 @@ import numpy as np
 from eval.features import FeatureNetwork, create, embed
 from eval.features.network import BATCH
 from eval.metrics.bootstrap import Interval
-from eval.quality.copies import CopyAudit, Looks, Pair, audit_copies, look_at, near_duplicates
+from eval.quality.copies import CopyAudit, Looks, Pair, audit_copies, look_at, near_duplicates, share_with_interval
 from eval.quality.distances import frechet_distance, kid
 from eval.quality.diversity import intra_cluster_diversity, standardised
 from eval.quality.faithfulness import Faithfulness, faithfulness
 from eval.quality.manifold import precision_recall
+from eval.quality.outlines import FAR, Outline, Tightness, compare, outline_of
+from eval.quality.told import Told, told_of
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.pipeline.real import read_real
@@ -42,13 +44,15 @@ class Quality:
     generated: int
     shots: int
     figures: dict[str, float | Interval]
+    masks: list[Tightness]
+    on_foreground: float | None
     copies: dict[str, Any]
     near_duplicates: list[tuple[str, str]]
     warnings: list[str]
 
     def to_json(self) -> dict[str, Any]:
         figures = {name: v.to_json() if isinstance(v, Interval) else v for name, v in self.figures.items()}
-        return {**vars(self), "figures": figures}
+        return {**vars(self), "figures": figures, "masks": [one.to_json() for one in self.masks]}
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -57,9 +61,10 @@ class Quality:
         """For people, line by line."""
         lines = [f"{self.generated} generated images against {self.shots} shots"]
         lines += [f"  {name:<44} {v if isinstance(v, Interval) else f'{v:.3f}'}" for name, v in self.figures.items()]
-        low, high = (f"{100 * value:.1f}" for value in self.copies["interval"])
-        lines.append(f"  copies of shots: {100 * self.copies['rate']:.1f} % [{low}, {high}]")
-        lines += [f"    {flag['id']} repeats {flag['shot']} ({flag['how']})" for flag in self.copies["flags"][:10]]
+        lines += ["  drawn masks over the shots', medians by type:", *(f"    {one}" for one in self.masks)]
+        if self.on_foreground is not None:
+            lines.append(f"  on the foreground: {_percent(self.on_foreground)} (at least half of the mask)")
+        lines += _copy_lines(self.copies)
         lines.append(f"  near-duplicates among the generated: {len(self.near_duplicates)} pairs")
         return [*lines, *(f"  note: {warning}" for warning in self.warnings)]
 
@@ -80,6 +85,7 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     progress("measuring quality", 1, 3)
     figures |= _named(faithfulness(run.samples(), _good_images(run)))
     progress("measuring quality", 2, 3)
+    told = told_of(run.manifest)
     audit = audit_copies(generated.looks, real.looks)
     duplicates = near_duplicates(generated.looks, audit.defect_limit)
     pairs = [(generated.ids[i], generated.ids[j]) for i, j in duplicates]
@@ -87,21 +93,31 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     made, shots = len(generated.ids), len(real.ids)
     if min(made, shots) < SMALL:
         warned.append(f"{made} generated images and {shots} shots are few: mind the intervals")
-    return Quality(str(path), made, shots, figures, _copies(audit, generated.ids, real.ids), pairs, warned)
+    masks = compare(generated.outlines, real.outlines)
+    warned += [
+        f"{one.product}/{one.defect}: the median {' and '.join(one.far_off)} off the shots' by more than {FAR:.0%}"
+        for one in masks
+        if one.far_off
+    ]
+    copies = _copies(audit, told, generated.ids, real.ids)
+    return Quality(str(path), made, shots, figures, masks, told.on_foreground, copies, pairs, warned)
 
 
 @dataclass(frozen=True)
 class Described:
-    """What is compared of N images: feature vectors (N, D) by where they look, "whole" or "in mask", and looks."""
+    """What is compared of N images: feature vectors (N, D) by where they look, "whole" or "in mask", looks and
+    outlines."""
 
     ids: list[str]
     features: dict[str, np.ndarray]
     looks: Looks
+    outlines: list[Outline]
 
 
 def describe(samples: Iterable[Sample], network: FeatureNetwork) -> Described:
     """Describe images with their masks, BATCH at a time: none is kept."""
     ids: list[str] = []
+    outlines: list[Outline] = []
     features: dict[str, list[np.ndarray]] = {"whole": [], "in mask": []}
 
     def pairs() -> Iterator[Pair]:
@@ -112,10 +128,11 @@ def describe(samples: Iterable[Sample], network: FeatureNetwork) -> Described:
             features["whole"].append(embed(network, images))
             features["in mask"].append(embed(network, images, masks))
             ids.extend(sample.id for sample in batch)
+            outlines.extend(map(outline_of, batch))
             yield from shown
 
     looks = look_at(pairs())
-    return Described(ids, {where: np.concatenate(found) for where, found in features.items() if found}, looks)
+    return Described(ids, {where: np.concatenate(found) for where, found in features.items() if found}, looks, outlines)
 
 
 def distances_and_diversity(
@@ -152,10 +169,13 @@ def _named(kept: Faithfulness | None) -> dict[str, float | Interval]:
     }
 
 
-def _copies(audit: CopyAudit, samples: Sequence[str], shots: Sequence[str]) -> dict[str, Any]:
-    rate, low, high = audit.rate
+def _copies(audit: CopyAudit, told: Told, samples: Sequence[str], shots: Sequence[str]) -> dict[str, Any]:
+    """The audit by what the run says of its samples: of those that place the shots' own pixels, how many are found by
+    their pixels; of the drawn ones, which are copies. rate: of the drawn; None where there are none."""
+    pasted = np.array(told.pasted)
+    rate, interval = share_with_interval(audit.flags[~pasted])
     flags = []
-    for index in np.flatnonzero(audit.flags).tolist():
+    for index in np.flatnonzero(audit.flags & ~pasted).tolist():
         whole = bool(audit.whole[index] < audit.whole_limit)
         nearest = int((audit.whole_nearest if whole else audit.defect_nearest)[index])
         flags.append(
@@ -163,7 +183,7 @@ def _copies(audit: CopyAudit, samples: Sequence[str], shots: Sequence[str]) -> d
                 "id": samples[index],
                 "shot": shots[nearest],
                 "how": "the whole image" if whole else "the defect",
-                "distance": float((audit.whole if whole else audit.defect)[index]),
+                "similarity": 1 - float((audit.whole if whole else audit.defect)[index]),
             }
         )
     medians = {
@@ -173,7 +193,34 @@ def _copies(audit: CopyAudit, samples: Sequence[str], shots: Sequence[str]) -> d
         "median_distance_defect_between_shots": float(np.median(audit.defect_real)),
     }
     limits = {"limit_whole": audit.whole_limit, "limit_defect": audit.defect_limit}
-    return {"rate": rate, "interval": [low, high], **limits, **medians, "flags": flags}
+    counts = {
+        "pasted": int(pasted.sum()),
+        "pasted_found": int(audit.flags[pasted].sum()),
+        "drawn": int((~pasted).sum()),
+    }
+    return {**counts, "rate": rate, "interval": interval, **limits, **medians, "flags": flags}
+
+
+def _copy_lines(copies: dict[str, Any]) -> list[str]:
+    """What is told of copies: those that were asked for first."""
+    lines, every = [], copies["pasted"] + copies["drawn"]
+    if copies["pasted"]:
+        found = f"{copies['pasted_found']} of them found by their pixels"
+        lines.append(f"  {copies['pasted']} of {every} place the shots' own pixels (freedom 0), as asked; {found}")
+    if copies["drawn"]:
+        low, high = (f"{100 * value:.1f}" for value in copies["interval"])
+        share = f"{100 * copies['rate']:.1f} % [{low}, {high}]"
+        lines.append(f"  {copies['drawn']} drawn: {len(copies['flags'])} copies of shots, {share}")
+    lines += [
+        f"    {flag['id']} repeats {flag['shot']} ({flag['how']}, similarity {flag['similarity']:.2f})"
+        for flag in copies["flags"][:10]
+    ]
+    return lines
+
+
+def _percent(share: float) -> str:
+    """100 % for all of them only."""
+    return f"{100 * share:.0f} %" if share in (0, 1) else f"{min(100 * share, 99.9):.1f} %"
 
 
 def _shots(run: Run) -> Iterator[Sample]:

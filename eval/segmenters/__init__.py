@@ -4,6 +4,7 @@
 |-----------|-----------------------------------------------------------------------------------|---------------|
 | bisenetv2 | two branches, detail and meaning (Yu et al. 2021); the usual judge of such data    | 3.5 M x w^2   |
 | lfd       | mostly low-level features, little context, in the manner of LFD-RoadSeg            | 0.9 M x w^2   |
+| lite_unet | U-Net on EfficientNet-Lite0, which knows ImageNet (extra `imagenet`)              | 0.7 M         |
 | upernet   | pyramid pooling over a ConvNeXt, ResNet or Swin backbone (Xiao et al. 2018)        | by its `size` |
 | segformer | a transformer with a light decoder (Xie et al. 2021)                               | by its `size` |
 

@@ -12,9 +12,25 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Field(128, description="Images are resized to this side, in px.", ge=32, multiple_of=32)
+    resolution: int = Field(
+        128, description="Images, or tiles, are resized to this side, in px.", ge=32, multiple_of=32
+    )
+    tile: int | None = Field(
+        None,
+        description="Side in px of the windows of an image that are learnt from and predicted by; none: whole images.",
+        ge=32,
+    )
     steps: int = Field(600, description="Optimiser steps.", ge=1)
     batch: int = Field(8, description="Images a step.", ge=2)
+    synthetic_share: float = Field(
+        0.25,
+        description="Share of a batch that is synthetic, in place of good images; 0 leaves them out.",
+        ge=0,
+        le=0.5,
+    )
+    anneal: float = Field(
+        0.25, description="Last part of the steps, over which the synthetic share falls to zero.", ge=0, le=1
+    )
     learning_rate: float = Field(3e-3, description="Highest rate of AdamW.", gt=0)
     weight_decay: float = Field(1e-2, description="Weight decay of AdamW.", ge=0)
     loss: Literal["bce_dice", "ohem", "focal_tversky"] = Field(
@@ -59,3 +75,13 @@ class SegFormerConfig(TrainingConfig):
     learning_rate: float = Field(3e-4, description="Highest rate of AdamW.", gt=0)
     size: Literal["b0", "b1", "b2"] = Field("b0", description="One of the published sizes.")
     weights: str | None = Field(None, description="Folder or Hub id of a trained SegFormer to start from.")
+
+
+class LiteUnetConfig(TrainingConfig):
+    """U-Net on EfficientNet-Lite0."""
+
+    steps: int = Field(300, description="Optimiser steps.", ge=1)
+    start: Literal["imagenet", "random"] = Field(
+        "imagenet", description="First weights of the encoder: ImageNet's, from the extra `imagenet`, or random."
+    )
+    encoder_rate: float = Field(0.1, description="Rate of the encoder, as a share of learning_rate.", gt=0, le=1)

@@ -1,11 +1,7 @@
 """Training images: resized once, kept in memory, augmented through albumentations one batch ahead of the optimiser.
 
-Half of every batch shows a defect: types take turns, so that a rare one weighs as much as a common one, and within a
-type real and synthetic images take turns, so that no number of synthetic ones crowds the real ones out. The training
-sets of a verdict then differ in their images alone, and not in how often they show a defect.
-
-Batch k is always the same, whatever happened before: the images of a group come from an endless row of shuffled
-rounds, and each place's augmentation is seeded by (seed, its number).
+Which images make a batch is `eval.segmenters.injection`'s to say. Batch k is always the same, whatever happened before:
+each place's augmentation is seeded by (seed, its number).
 """
 
 from __future__ import annotations
@@ -15,8 +11,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
+from eval.segmenters.config import TrainingConfig
+from eval.segmenters.injection import Groups, Injection
+from eval.segmenters.resizing import resize
+from eval.segmenters.tiles import cut, draw_corner, padded
 from synth.errors import EvalError
 from synth.sample import Sample
 
@@ -31,25 +30,15 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 class Pool:
-    """Samples resized to (r, r), images (N, r, r, 3) uint8 and masks (N, r, r) bool. A mask pixel is defect where at
-    least half of what lies under it is; a defect that would vanish by that rule keeps its most covered pixel.
+    """Samples at the size that a segmenter sees them at: images (H, W, 3) uint8 and masks (H, W) bool, sides of
+    `resolution` without a tile. They take 4 bytes a pixel."""
 
-    good images: rows of good images; defective: for each product and type the rows of its real and its synthetic
-    images, the latter being those that have a provenance."""
-
-    def __init__(self, samples: Sequence[Sample], resolution: int) -> None:
+    def __init__(self, samples: Sequence[Sample], resolution: int, tile: int | None = None) -> None:
         if not samples:
             raise EvalError("there are no images to train on; give shots, synthetic samples or both")
-        pairs = [resize(sample, resolution) for sample in samples]
-        self.images = np.stack([image for image, _ in pairs])
-        self.masks = np.stack([mask for _, mask in pairs])
-        self.good_images = np.array([row for row, sample in enumerate(samples) if sample.defect is None], int)
-        by_type: dict[tuple[str, str], dict[bool, list[int]]] = {}
-        for row, sample in enumerate(samples):
-            if sample.defect is not None:
-                origins = by_type.setdefault((str(sample.product), sample.defect), {})
-                origins.setdefault(sample.provenance is not None, []).append(row)
-        self.defective = [[np.array(origins[k]) for k in sorted(origins)] for _, origins in sorted(by_type.items())]
+        pairs = [resize(sample, resolution, tile) for sample in samples]
+        self.images, self.masks = [image for image, _ in pairs], [mask for _, mask in pairs]
+        self.groups = Groups.of(samples)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -58,8 +47,10 @@ class Pool:
 class Feed:
     """The batches of a pool."""
 
-    def __init__(self, pool: Pool, batch: int, seed: int) -> None:
-        self._pool, self._batch, self._seed = pool, batch, seed
+    def __init__(self, pool: Pool, config: TrainingConfig) -> None:
+        self._pool, self._batch, self._seed, self._side = pool, config.batch, config.seed, config.resolution
+        share, anneal = config.synthetic_share, config.anneal
+        self._injection = Injection(pool.groups, config.batch, config.steps, config.seed, share, anneal)
         self._augment = augmentation()
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
@@ -74,28 +65,17 @@ class Feed:
 
     def batch(self, number: int) -> Batch:
         """Batch `number`, from its number and the seed alone."""
-        good = self._batch // 2 if self._pool.defective else self._batch
-        good = good if len(self._pool.good_images) else 0
-        marked = self._batch - good
-        rows = [self._defective(turn) for turn in range(number * marked, (number + 1) * marked)]
-        rows += [self._taken(self._pool.good_images, 0, turn) for turn in range(number * good, (number + 1) * good)]
+        rows = self._injection.rows(number)
         pairs = [self._augmented(row, number * self._batch + place) for place, row in enumerate(rows)]
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
-    def _defective(self, turn: int) -> int:
-        """The row of the defective image whose turn it is."""
-        own, kind = divmod(turn, len(self._pool.defective))
-        origins = self._pool.defective[kind]
-        own, origin = divmod(own, len(origins))
-        return self._taken(origins[origin], 1 + 2 * kind + origin, own)
-
-    def _taken(self, rows: np.ndarray, group: int, turn: int) -> int:
-        rounds, position = divmod(turn, len(rows))
-        return int(np.random.default_rng((self._seed, group, rounds)).permutation(rows)[position])
-
     def _augmented(self, row: int, number: int) -> Batch:
-        self._augment.set_random_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
-        made = self._augment(image=self._pool.images[row], mask=self._pool.masks[row].astype(np.uint8))
+        seed = np.random.SeedSequence((self._seed, number))
+        image, mask = (padded(array[row], self._side) for array in (self._pool.images, self._pool.masks))
+        corner = draw_corner(mask, self._side, np.random.default_rng(seed))
+        self._augment.set_random_seed(int(seed.generate_state(1)[0]))
+        window = cut(mask, corner, self._side).astype(np.uint8)
+        made = self._augment(image=cut(image, corner, self._side), mask=window)
         return made["image"], made["mask"] > 0
 
 
@@ -114,14 +94,3 @@ def augmentation() -> albumentations.Compose:
             albumentations.GaussianBlur(sigma_limit=(0.3, 1.0), p=0.1),
         ]
     )
-
-
-def resize(sample: Sample, resolution: int) -> Batch:
-    """Image (r, r, 3) uint8 and mask (r, r) bool of a sample; no mask means good."""
-    if sample.image is None:
-        raise EvalError(f"{sample.id} has no image; a segmenter learns from images")
-    image = np.asarray(Image.fromarray(sample.image).resize((resolution,) * 2, Image.Resampling.BOX))
-    if sample.mask is None or not sample.mask.any():
-        return image, np.zeros(image.shape[:2], bool)
-    share = np.asarray(Image.fromarray(sample.mask.astype(np.float32)).resize(image.shape[:2], Image.Resampling.BOX))
-    return image, share >= min(0.5, float(share.max()))

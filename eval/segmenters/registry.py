@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from eval.segmenters.config import (
     BiSeNetV2Config,
     LfdConfig,
+    LiteUnetConfig,
     SegFormerConfig,
     TrainingConfig,
     UPerNetConfig,
@@ -33,6 +34,12 @@ def _lfd(config: Any) -> nn.Module:
     return Lfd(config.width)
 
 
+def _lite_unet(config: Any) -> nn.Module:
+    from eval.segmenters.lite_unet import LiteUnet
+
+    return LiteUnet()
+
+
 def _upernet(config: Any) -> nn.Module:
     from eval.segmenters.transformers_networks import build_upernet
 
@@ -48,6 +55,7 @@ def _segformer(config: Any) -> nn.Module:
 SEGMENTERS: dict[str, tuple[type[TrainingConfig], Callable[[Any], nn.Module]]] = {
     "bisenetv2": (BiSeNetV2Config, _bisenetv2),
     "lfd": (LfdConfig, _lfd),
+    "lite_unet": (LiteUnetConfig, _lite_unet),
     "upernet": (UPerNetConfig, _upernet),
     "segformer": (SegFormerConfig, _segformer),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from eval.segmenters.config import TrainingConfig
-from eval.segmenters.feed import resize
 from eval.segmenters.registry import SEGMENTERS, configure
+from eval.segmenters.resizing import resize
 from eval.segmenters.start import begin
-from eval.segmenters.training import Trained, discard_checkpoints, new_network, probabilities, train
+from eval.segmenters.training import Trained, discard_checkpoints, new_network, predicted, train
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.atomic import replacing
@@ -28,12 +28,16 @@ _SETTINGS = "segmenter.json"
 
 
 class Segmenter:
-    """A named network, its config and, once trained, its weights and threshold."""
+    """A named network, its config and, once trained, its weights and threshold. It starts from `weights`, or else from
+    those that its config asks for; EvalError where they are not installed."""
 
-    def __init__(self, name: str, config: TrainingConfig) -> None:
+    def __init__(self, name: str, config: TrainingConfig, weights: Mapping[str, Tensor] | None = None) -> None:
         self.name, self.config = name, config
         self._network = new_network(SEGMENTERS[name][1], config)
-        begin(self._network, name, config)
+        if weights is None:
+            begin(self._network, name, config)
+        else:
+            self._network.load_state_dict(weights)
         self._trained: Trained | None = None
 
     @property
@@ -56,8 +60,9 @@ class Segmenter:
     def predict(self, samples: Sequence[Sample]) -> list[np.ndarray]:
         """Probability of defect of every pixel, one float32 (H, W) a sample, at the image's own size."""
         self._known()
-        images = np.stack([resize(sample, self.config.resolution)[0] for sample in samples])
-        maps = probabilities(self._network, images)
+        side = self.config.resolution
+        images = [resize(sample, side, self.config.tile)[0] for sample in samples]
+        maps = predicted(self._network, images, side)
         return [_enlarged(found, sample) for found, sample in zip(maps, samples, strict=True)]
 
     def weights(self) -> dict[str, Tensor]:
@@ -92,8 +97,7 @@ class Segmenter:
             )
         try:
             weights, settings = found
-            segmenter = cls(settings["name"], configure(settings["name"], **settings["config"]))
-            segmenter._network.load_state_dict(weights)
+            segmenter = cls(settings["name"], configure(settings["name"], **settings["config"]), weights)
             segmenter._trained = Trained(**settings["trained"])
         except (KeyError, TypeError, RuntimeError) as problem:
             raise EvalError(f"{path} was made by another version ({problem}); train it again") from problem

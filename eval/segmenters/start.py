@@ -1,4 +1,5 @@
-"""Where a segmenter's training begins: weights that already know procedural marks, where the package has some."""
+"""Where a segmenter's training begins: weights that already know procedural marks, where the package has some, or an
+encoder that knows ImageNet."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from eval.segmenters.config import ConvolutionalConfig, TrainingConfig
+from eval.segmenters.config import ConvolutionalConfig, LiteUnetConfig, TrainingConfig
 from synth.errors import EvalError
 from synth.io.atomic import replacing
 
@@ -26,6 +27,11 @@ def shipped(name: str, config: ConvolutionalConfig) -> Path:
 
 def begin(network: nn.Module, name: str, config: TrainingConfig) -> None:
     """Give the network its first weights where its config asks for them and the package has them."""
+    if isinstance(config, LiteUnetConfig) and config.start == "imagenet":
+        from eval.segmenters.lite_unet import LiteUnet
+
+        assert isinstance(network, LiteUnet)
+        network.encoder.know_imagenet()
     if isinstance(config, ConvolutionalConfig) and config.start == "marks":
         path = shipped(name, config)
         if path.is_file():

@@ -15,6 +15,7 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from eval.metrics.overlap import iou
-from eval.segmenters.config import TrainingConfig
+from eval.segmenters.config import LiteUnetConfig, TrainingConfig
 from eval.segmenters.feed import Batch, Feed, Pool
 from eval.segmenters.losses import LOSSES
+from eval.segmenters.tiles import blended
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.sample import Sample
@@ -90,13 +92,13 @@ def train(
         raise EvalError("no validation image shows a defect; keep at least one of each type back")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
-    pool, judged = Pool(samples, config.resolution), Pool(judges, config.resolution)
+    pool, judged = (Pool(each, config.resolution, config.tile) for each in (samples, judges))
     training = _Training(network, config, judged, [str(sample.defect) for sample in judges])
     checkpoints = None
     if folder is not None:
         mark = _fingerprint(network, config, pool, judged, training.types)
         checkpoints = Checkpoints(folder / CHECKPOINTS, "training", mark, EvalError)
-    feed = Feed(pool, config.batch, config.seed)
+    feed = Feed(pool, config)
     spent = run_steps("training", training, feed.batches, config.steps, checkpoints, training.looks, progress)
     best = training.best
     if best.weights is None:
@@ -123,8 +125,18 @@ def probabilities(network: nn.Module, images: np.ndarray) -> np.ndarray:
     return np.concatenate(maps)
 
 
-def best_threshold(maps: np.ndarray, masks: np.ndarray, types: Sequence[str]) -> tuple[float, float]:
-    """(threshold, mean IoU over types) of the best of THRESHOLDS; maps (N, r, r), masks (N, r, r) bool, N types. Of
+def predicted(network: nn.Module, images: Sequence[np.ndarray], side: int) -> list[np.ndarray]:
+    """Probability of defect of images uint8 (H, W, 3), each at its own size, float32 (H, W): of those larger or smaller
+    than (side, side) by tiles."""
+    if all(image.shape[:2] == (side, side) for image in images):
+        return list(probabilities(network, np.stack(images)))
+    return [blended(partial(probabilities, network), image, side) for image in images]
+
+
+def best_threshold(
+    maps: Sequence[np.ndarray], masks: Sequence[np.ndarray], types: Sequence[str]
+) -> tuple[float, float]:
+    """(threshold, mean IoU over types) of the best of THRESHOLDS; N maps (H, W), masks (H, W) bool and types. Of
     equally good ones the middle one, which is the least likely to be there by chance."""
     scores = []
     for threshold in THRESHOLDS:
@@ -146,15 +158,24 @@ def rate(step: int, steps: int) -> float:
     return _LAST + (1 - _LAST) * (1 + math.cos(math.pi * done)) / 2
 
 
+def rates(network: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Parameter groups with the `highest` rate of each: that of the config, less for an encoder that knows ImageNet."""
+    encoder_rate = config.encoder_rate if isinstance(config, LiteUnetConfig) else 1.0
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            share = encoder_rate if name.startswith("encoder.") else 1.0
+            groups.setdefault(share, []).append(parameter)
+    return [{"params": own, "highest": share * config.learning_rate} for share, own in sorted(groups.items())]
+
+
 class _Training:
     """A network's training as steps of `run_steps`; `looks(done)`: whether a checkpoint follows and, when the rate has
     come down, a look at the validation images."""
 
     def __init__(self, network: nn.Module, config: TrainingConfig, judged: Pool, types: list[str]) -> None:
         self._network, self._config, self._judged, self.types = network, config, judged, types
-        self._optimiser = torch.optim.AdamW(
-            network.parameters(), config.learning_rate, weight_decay=config.weight_decay
-        )
+        self._optimiser = torch.optim.AdamW(rates(network, config), weight_decay=config.weight_decay)
         self._names = {parameter: name for name, parameter in network.named_parameters()}
         self.looks: Callable[[int], bool] = every(config.validate_every, config.steps)
         self.best = Best()
@@ -163,7 +184,7 @@ class _Training:
         config = self._config
         self._descend(step, *batch)
         if self.looks(step + 1) and step + 1 >= _SETTLED * config.steps:
-            maps = probabilities(self._network, self._judged.images)
+            maps = predicted(self._network, self._judged.images, config.resolution)
             threshold, score = best_threshold(maps, self._judged.masks, self.types)
             if score > self.best.score:
                 weights = {key: value.detach().cpu().clone() for key, value in self._network.state_dict().items()}
@@ -188,7 +209,7 @@ class _Training:
         network, config = self._network, self._config
         network.train()
         for group in self._optimiser.param_groups:
-            group["lr"] = config.learning_rate * rate(step, config.steps)
+            group["lr"] = group["highest"] * rate(step, config.steps)
         pixels = _pixels(images, next(network.parameters()).device)
         targets = torch.from_numpy(masks)[:, None].to(pixels)
         with torch.random.fork_rng(devices=[]):
@@ -203,13 +224,16 @@ class _Training:
 
 def _fingerprint(network: nn.Module, config: TrainingConfig, pool: Pool, judged: Pool, types: Sequence[str]) -> str:
     """A hash of all that the trained weights depend on."""
-    text = f"{type(network).__name__} {config.model_dump_json()} {types} {pool.defective} {pool.good_images}"
+    groups = pool.groups
+    rows = [[own.tolist() for own in kind] for kind in ([groups.good_images], groups.real, groups.synthetic)]
+    text = f"{type(network).__name__} {config.model_dump_json()} {types} {rows}"
     digest = hashlib.sha256(text.encode())
     for value in network.state_dict().values():
         digest.update(value.detach().float().cpu().contiguous().numpy())
     for images in (pool, judged):
-        digest.update(images.images.tobytes())
-        digest.update(images.masks.tobytes())
+        for array in (*images.images, *images.masks):
+            digest.update(repr(array.shape).encode())
+            digest.update(array.tobytes())
     return digest.hexdigest()
 
 

@@ -4,8 +4,11 @@ FOLDER/
   study.json                                  what is compared; another study needs another folder
   trained/<segmenter>/<training set>/<seed>/  a segmenter, or the checkpoint of one that is being trained
   measured.json                               what each of them did on each test image; written last
+  without/<defect type>/                      the same where that type was left out of the training
 
-A killed study resumes the training it was in. Test images are opened when all trainings are complete.
+A killed study resumes the training it was in. Test images are opened when all trainings are complete. What cannot
+differ is trained once: trainings of one config on equal images and labels share a segmenter, in several studies too
+where they are given one `store`, which has the trainings in folders named by a hash.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ import numpy as np
 from eval.segmenters import configure
 from eval.segmenters.config import TrainingConfig
 from eval.segmenters.segmenter import Segmenter
+from eval.study.expected import told_beforehand
 from eval.study.measuring import measure
 from eval.study.memory import check_memory
 from eval.study.training_sets import (
@@ -33,19 +38,22 @@ from eval.study.training_sets import (
     check_training_sets,
     resized,
 )
-from eval.study.training_side import TrainingSide, read_training_side
+from eval.study.training_side import read_training_side
 from eval.study.trainings import Training, run_all
+from synth.checks.ledger import read_ledger
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
 from synth.io.own import check_free
 from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.places import placeless
+from synth.pipeline.runs import Run
 from synth.sample import Sample
 from synth.sources.listing import reopen
+from synth.suggest import did_you_mean
 
-MARK = "study.json"
-"""The file that marks a folder as a study's."""
+MARK, UNSEEN = "study.json", "unseen.json"
+"""The file that marks a folder as a study's, and the defect types that can be left out of its training."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Study:
     segmenters: dict[str, dict[str, Any]]
     training_sets: tuple[str, ...]
     seeds: int
+    without: str | None = None
+    """The defect type that is left out of the training and measured on."""
 
     def config(self, segmenter: str, training_set: str, seed: int) -> TrainingConfig:
         """The training config of one of them. Seeds of a training set are shared by all but the noise control."""
@@ -92,16 +102,49 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class _Material:
+class Material:
     """What a study needs of a run: samples to train on by training set, and to validate with, both at the segmenters'
-    resolution; test samples, still closed; validation shots of each type; and a hash of all images and labels."""
+    resolution; test samples, still closed; and validation shots of each type."""
 
     pools: dict[str, list[Sample]]
     validation: list[Sample]
     test: list[Sample]
     validation_counts: dict[str, int]
-    recipe: str
-    images: str
+
+    def unseen_types(self) -> list[str]:
+        """Defect types that can be left out of the training: others remain to learn from and to validate with."""
+        shots, kept, tested = (
+            {str(sample.defect) for sample in some if sample.defect is not None}
+            for some in (self.pools["real"], self.validation, self.test)
+        )
+        return sorted(kind for kind in tested if shots - {kind} and kept - {kind})
+
+    def without(self, kind: str) -> Material:
+        """The same with nothing of a defect type to train on and validate with, and its images alone to test on.
+        EvalError where no other type remains."""
+        if kind not in self.unseen_types():
+            known = self.unseen_types()
+            remedy = did_you_mean(kind, known) if known else "add shots of a second type"
+            raise EvalError(
+                f"defect type {kind!r} cannot be left out: it needs test images, and another type shots and "
+                f"validation shots; {remedy}"
+            )
+        pools = {name: [s for s in samples if s.defect != kind] for name, samples in self.pools.items()}
+        validation = [sample for sample in self.validation if sample.defect != kind]
+        counts = {name: count for name, count in self.validation_counts.items() if name != kind}
+        return Material(pools, validation, [s for s in self.test if s.defect == kind], counts)
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a study is done: reporting to `progress`, `workers` trainings at once, in folders that `verb` wrote, with
+    trainings in `store` where several studies share them; `tell` is told beforehand how long it will take."""
+
+    progress: Progress
+    workers: int = 1
+    verb: str = "segmenters"
+    store: Path | None = None
+    tell: Callable[[str], None] | None = None
 
 
 def run_study(
@@ -117,32 +160,67 @@ def run_study(
     measured. LeakError where a validation or test image was seen in any training, WriterError where the folder
     is not one that `verb` wrote, EvalError where it holds another study, no defect type has `least_images` test images
     or the images to train on do not fit into memory."""
-    if not (folder / MARK).exists():
-        check_free(folder, "a study's")
-    check_training_sets(study.training_sets)
-    for training in study.trainings():
-        study.config(*training)
-    material = _read(run, study, progress, workers, least_images)
-    _claim(folder, {"verb": verb, **asdict(study), "recipe": material.recipe, "images": material.images})
-    with suppress(OSError, ValueError):  # damaged: measured again
-        return Measured(**read_sealed(folder / "measured.json"))
-    trainings = [
-        Training(
-            name,
-            study.config(name, training_set, seed),
-            material.pools[training_set],
-            material.validation,
-            _place(folder, name, training_set, seed),
-        )
-        for name, training_set, seed in study.trainings()
-    ]
-    run_all(trainings, workers, progress)
-    measured = _measure(material, study, folder, progress)
-    write_sealed(folder / "measured.json", asdict(measured))
-    return measured
+    return StudiedRun(run, folder, Conduct(progress, workers, verb), least_images).measure(study)
 
 
-def _read(run: str | Path, study: Study, progress: Progress, workers: int, least_images: int) -> _Material:
+class StudiedRun:
+    """A finished run that studies compare on, in one folder; it is read when there is something left to do."""
+
+    def __init__(self, run: str | Path, folder: Path, conduct: Conduct, least_images: int = 1) -> None:
+        self._run, self._folder, self._conduct, self._least_images = run, folder, conduct, least_images
+        self._material: Material | None = None
+
+    def measure(self, study: Study) -> Measured:
+        """As `run_study`, with all defect types."""
+        return self._measured(study, self._folder)
+
+    def measure_unseen(self, study: Study, kinds: str | Sequence[str] = "all") -> Measured | None:
+        """The same with one of the types left out at a time, each measured on its own images; "all": those that can
+        be, None where there are none. EvalError for another that cannot."""
+        known = self._folder / UNSEEN
+        with suppress(OSError, ValueError):
+            kinds = read_sealed(known) if kinds == "all" else kinds
+        if kinds == "all":
+            kinds = self._read(study).unseen_types()
+            write_sealed(known, kinds)
+        named = [kinds] if isinstance(kinds, str) else list(kinds)
+        left_out = [replace(study, without=kind) for kind in named]
+        found = [self._measured(one, self._folder / "without" / _folder_name(str(one.without))) for one in left_out]
+        return joined(found) if found else None
+
+    def _measured(self, study: Study, folder: Path) -> Measured:
+        conduct = self._conduct
+        check_training_sets(study.training_sets)
+        for training in study.trainings():
+            study.config(*training)
+        if not (folder / MARK).exists():
+            check_free(folder, "a study's")
+            self._read(study)  # what cannot be judged leaves no folder
+        _claim(folder, {"verb": conduct.verb, **asdict(study), **_made_from(Run(self._run))})
+        with suppress(OSError, ValueError):  # damaged: measured again
+            return Measured(**read_sealed(folder / "measured.json"))
+        material = self._read(study)
+        material = material if study.without is None else material.without(study.without)
+        trainings = _trainings(material, study, folder, conduct.store)
+        if conduct.tell is not None:
+            conduct.tell(told_beforehand(list(trainings.values()), conduct.workers))
+        each = {training.place: training for training in trainings.values()}
+        run_all(list(each.values()), conduct.workers, conduct.progress)
+        measured = _measure(material, study, trainings, conduct.progress)
+        write_sealed(folder / "measured.json", asdict(measured))
+        return measured
+
+    def _read(self, study: Study) -> Material:
+        if self._material is None:
+            self._material = read_material(
+                self._run, study, self._conduct.progress, self._conduct.workers, self._least_images
+            )
+        return self._material
+
+
+def read_material(
+    run: str | Path, study: Study, progress: Progress, workers: int = 1, least_images: int = 1
+) -> Material:
     """Read the run, check that it can be judged, and build the training sets. Images at their own size are not kept."""
     side = read_training_side(run, progress)
     most = max(Counter(sample.defect for sample in side.test if sample.defect is not None).values())
@@ -151,25 +229,72 @@ def _read(run: str | Path, study: Study, progress: Progress, workers: int, least
             f"no defect type of {run} has {least_images} test images, the most is {most}; list more in the split "
             "file or keep back more with source.test_fraction, and run the recipe again"
         )
-    resolutions = {study.config(name, "real", 0).resolution for name in study.segmenters}
-    if len(resolutions) > 1:
-        raise EvalError(f"segmenters have resolutions {sorted(resolutions)}; give all of them the same one")
-    resolution = resolutions.pop()
+    configs = [study.config(name, "real", 0) for name in study.segmenters]
+    for what in ("resolution", "tile"):
+        found = {getattr(config, what) for config in configs}
+        if len(found) > 1:
+            raise EvalError(f"segmenters have {what}s {sorted(map(str, found))}; give all of them the same one")
+    resolution, tile = configs[0].resolution, configs[0].tile
     real, synthetic = len(side.shots) + len(side.good_images), len(side.run.manifest)
-    check_memory(real, [synthetic * (name in SYNTHETIC) for name in study.training_sets], resolution, workers)
-    built = build_training_sets(side, study.training_sets, resolution, progress)
-    return _Material(
+    stored = resolution if tile is None else max(isqrt(s.image[..., 0].size) for s in side.shots if s.image is not None)
+    check_memory(real, [synthetic * (name in SYNTHETIC) for name in study.training_sets], stored, workers)
+    built = build_training_sets(side, study.training_sets, resolution, progress, tile)
+    return Material(
         {training_set.name: training_set.samples for training_set in built},
-        [resized(reopen(sample), resolution) for sample in side.validation],
+        [resized(reopen(sample), resolution, tile) for sample in side.validation],
         side.test,
         side.validation_counts,
-        placeless(side.run.recipe).sha256,
-        _hash(side),
     )
 
 
-def _place(folder: Path, segmenter: str, training_set: str, seed: int) -> Path:
-    return folder / "trained" / segmenter / training_set / str(seed)
+def joined(measured: Sequence[Measured]) -> Measured:
+    """The images of several as those of one, the figures of all images of one as the mean; without good images."""
+    first = measured[0]
+    results = []
+    for rows in zip(*(one.results for one in measured), strict=True):
+        means = {key: float(np.mean([row[key] for row in rows])) for key in ("pixel_ap", "pixel_auroc", "aupro_30")}
+        lists = {key: [value for row in rows for value in row[key]] for key in ("iou", "best_iou")}
+        results.append({key: rows[0][key] for key in ("segmenter", "training_set", "seed", "trained")} | means | lists)
+    defects, sizes, blank = (
+        [value for one in measured for value in getattr(one, name)] for name in ("defects", "sizes", "blank")
+    )
+    return Measured(defects, sizes, 0, blank, first.validation, results)
+
+
+def _folder_name(kind: str) -> str:
+    return hashlib.sha256(kind.encode()).hexdigest()[:12]
+
+
+def _trainings(
+    material: Material, study: Study, folder: Path, store: Path | None
+) -> dict[tuple[str, str, int], Training]:
+    """Every training of a study by segmenter, training set and seed; those that cannot differ end up in one place."""
+    seen = {training_set: _digest(samples) for training_set, samples in material.pools.items()}
+    judged = _digest(material.validation)
+    places: dict[str, Path] = {}
+    made = {}
+    for name, training_set, seed in study.trainings():
+        config = study.config(name, training_set, seed)
+        text = f"{name} {config.model_dump_json()} {seen[training_set]} {judged}"
+        key = hashlib.sha256(text.encode()).hexdigest()[:20]
+        own = folder / "trained" / name / training_set / str(seed) if store is None else store / name / key
+        place = places.setdefault(key, own)
+        made[name, training_set, seed] = Training(
+            name, config, material.pools[training_set], material.validation, place
+        )
+    return made
+
+
+def _digest(samples: Sequence[Sample]) -> str:
+    """A hash of all of samples that a training depends on."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.product}/{sample.defect}/{sample.provenance is None}".encode())
+        for array in (sample.image, sample.mask):
+            if array is not None:
+                digest.update(f"{array.shape}".encode())
+                digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _claim(folder: Path, compared: dict[str, Any]) -> None:
@@ -189,21 +314,25 @@ def _claim(folder: Path, compared: dict[str, Any]) -> None:
         raise EvalError(f"{folder} holds another study ({'; '.join(changed)}); name another folder with --out")
 
 
-def _hash(side: TrainingSide) -> str:
-    """Of every real image, its role and its labels, and of the run's manifest, which names every synthetic one."""
-    real = json.dumps([(row.id, row.role, row.sha256, row.labels) for row in side.real])
-    return hashlib.sha256(real.encode() + side.run.folder.manifest.read_bytes()).hexdigest()[:16]
+def _made_from(run: Run) -> dict[str, str]:
+    """Hashes of the run's recipe; and of every real image, its role and its labels, and of the run's manifest, which
+    names every synthetic one."""
+    real = json.dumps([(row.id, row.role, row.sha256, row.labels) for row in read_ledger(run.folder.ledger)])
+    images = hashlib.sha256(real.encode() + run.folder.manifest.read_bytes()).hexdigest()[:16]
+    return {"recipe": placeless(run.recipe).sha256, "images": images}
 
 
-def _measure(material: _Material, study: Study, folder: Path, progress: Progress) -> Measured:
+def _measure(
+    material: Material, study: Study, trainings: Mapping[tuple[str, str, int], Training], progress: Progress
+) -> Measured:
     """Test images are read once for each kind of segmenter, all trainings of which are in memory meanwhile."""
     results: list[dict[str, Any]] = []
     for number, name in enumerate(study.segmenters):
-        trainings = [training for training in study.trainings() if training[0] == name]
-        trained = [Segmenter.load(_place(folder, *training)) for training in trainings]
+        own = {key: training for key, training in trainings.items() if training.name == name}
+        trained = [Segmenter.load(training.place) for training in own.values()]
         images = _opened(material.test, number, len(study.segmenters), progress)
         seen, tallies = measure([(segmenter, segmenter.trained.threshold) for segmenter in trained], images)
-        for (_, training_set, seed), segmenter, tally in zip(trainings, trained, tallies, strict=True):
+        for (_, training_set, seed), segmenter, tally in zip(own, trained, tallies, strict=True):
             row = {"segmenter": name, "training_set": training_set, "seed": seed}
             results.append(row | tally.figures() | {"trained": segmenter.trained.to_json()})
     return Measured(**asdict(seen), validation=material.validation_counts, results=results)

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from eval.segmenters.feed import resize
 from eval.study.training_side import TrainingSide, as_training
@@ -63,17 +64,18 @@ def check_training_sets(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def build_training_sets(
-    side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress
+    side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress, tile: int | None = None
 ) -> list[TrainingSet]:
-    """The training sets of these names. LeakError, naming both files, where a validation or test image is in one."""
+    """The training sets of these names, for segmenters of this resolution and tile. LeakError, naming both files, where
+    a validation or test image is in one."""
     real = [*side.shots, *side.good_images]
-    small = {sample.id: resized(reopen(sample), resolution) for sample in real}
+    small = {sample.id: resized(reopen(sample), resolution, tile) for sample in real}
     training_sets = []
     for done, name in enumerate(names):
         progress("building training sets", done, len(names))
         made = list(_made(side, name))
         kept = side.good_images if name == "ours" else real
-        samples = [small[sample.id] for sample in kept] + [resized(sample, resolution) for sample in made]
+        samples = [small[sample.id] for sample in kept] + [resized(sample, resolution, tile) for sample in made]
         training_sets.append(TrainingSet(name, samples, [_row(name, sample) for sample in made]))
     progress("building training sets", len(names), len(names))
     rows = [row for training_set in training_sets for row in training_set.made]
@@ -93,8 +95,7 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
     """As many accepted samples of each product and defect type as the run has, from the training shots. EvalError where
     too few pass the run's checks, which compare with the good part: a repeated shot has none, and is right as it is."""
     recipe = side.run.recipe
-    config = Recipe.model_validate({"generator": {"kind": kind}}).generator
-    generator = GENERATORS[kind].open(config, Path(), recipe.seed)
+    generator = GENERATORS[kind].open(baseline_config(kind), Path(), recipe.seed)
     generator.fit(side.shots, side.good_images)
     wanted = Counter((record.product, str(record.defect)) for record in side.run.manifest)
     for (product, defect), quota in sorted(wanted.items()):
@@ -115,9 +116,15 @@ def draw_baseline(side: TrainingSide, kind: str) -> Iterator[Sample]:
             )
 
 
-def resized(sample: Sample, resolution: int) -> Sample:
-    """The sample with image and mask of (resolution, resolution) px and nothing else but whether it is synthetic."""
-    image, mask = resize(sample, resolution)
+def baseline_config(kind: str) -> Any:
+    """The generator block of a baseline as a training set uses it."""
+    return Recipe.model_validate({"generator": {"kind": kind}}).generator
+
+
+def resized(sample: Sample, resolution: int, tile: int | None = None) -> Sample:
+    """The sample with image and mask of (resolution, resolution) px, or as they are where segmenters cut tiles of them,
+    and nothing else but whether it is synthetic."""
+    image, mask = (sample.image, sample.mask) if tile is not None else resize(sample, resolution)
     made = sample.provenance
     origin = None if made is None else Provenance(made.generator, made.seed, made.index)
     return replace(sample, image=image, mask=mask, xyz=None, cloud=None, provenance=origin, meta={})

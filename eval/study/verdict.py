@@ -10,23 +10,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eval.study.judging import LEAST_IMAGES, Verdict, judge
-from eval.study.study import Study, run_study
+from eval.study.judging import LEAST_IMAGES, QUICK, Verdict, judge
+from eval.study.study import Conduct, StudiedRun, Study
 from eval.study.training_sets import check_training_sets
 from eval.study.verdict_page import write_pages
 from synth.errors import EvalError
-from synth.generators import Progress
 
 LEAST_SEEDS = 3
 
 
-def verdict(run: str | Path, study: Study, out: str | Path, progress: Progress, workers: int = 1) -> Verdict:
-    """Run the study on a finished run, `workers` trainings at once, and judge it; writes verdict.json, verdict.md and
-    verdict.svg into `out`. Resumes after an interruption. EvalError for fewer than three seeds or test images, and for
-    a run without validation shots; LeakError where a validation or test image was seen in training, with both names."""
-    if study.seeds < LEAST_SEEDS:
-        raise EvalError(f"{study.seeds} seeds, wanted at least {LEAST_SEEDS}: fewer do not show the seed variance")
+def verdict(
+    run: str | Path, study: Study, out: str | Path, conduct: Conduct, quick: bool = False, leave_out: str | None = None
+) -> Verdict:
+    """Run the study on a finished run and judge it; writes verdict.json, verdict.md and verdict.svg into `out`. Resumes
+    after an interruption. quick: one training each, without intervals; leave_out: a defect type, or "all" in turn, left
+    out of the training for the gain on unseen types.
+
+    EvalError for fewer than three seeds but in a quick look, for fewer than three test images, and for a run without
+    validation shots; LeakError where a validation or test image was seen in training, with both names."""
+    if quick and study.seeds != 1:
+        raise EvalError(f"{study.seeds} seeds for a {QUICK}; leave out the seeds, or quick")
+    if not quick and study.seeds < LEAST_SEEDS:
+        raise EvalError(
+            f"{study.seeds} seeds, wanted at least {LEAST_SEEDS}: fewer do not show the seed variance; --quick is a "
+            f"{QUICK}"
+        )
     study = Study(study.segmenters, check_training_sets(study.training_sets), study.seeds)
-    judged = judge(str(run), study, run_study(run, study, Path(out), progress, workers, LEAST_IMAGES, "verdict"))
+    studied = StudiedRun(run, Path(out), conduct, LEAST_IMAGES)
+    measured = studied.measure(study)
+    unseen = None if leave_out is None else studied.measure_unseen(study, leave_out)
+    if leave_out is not None and unseen is None:
+        raise EvalError(f"no defect type of {run} can be left out: another one needs shots and validation shots")
+    judged = judge(str(run), study, measured, unseen)
     write_pages(judged, Path(out))
     return judged

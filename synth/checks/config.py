@@ -35,8 +35,12 @@ class ChecksConfig(BaseModel):
         ge=0,
         le=255,
     )
-    min_agreement: float = _share(0.5, "Share of all visible change that lies inside the mask.")
+    min_agreement: float = _share(
+        0.85, "Share of the change, where it is half as strong as the defect's or more, that lies inside the mask."
+    )
     min_tight: float = _share(0.5, "Share of the mask's rim that changed at least a quarter as much as the defect did.")
-    max_unchanged: float = _share(0.1, "Share of the mask in pieces of their own that did not change; 1 = any.")
+    max_unchanged: float = _share(
+        0.08, "Share of the mask in pieces and wide zones that did not change, or are the good image's own; 1 = any."
+    )
     min_covered: float = _share(0.2, "Share of the mask whose pixels have visibly changed.")
     min_confidence: float = _share(0.5, "Mean certainty of the mask's pixels, as the generator states it.")

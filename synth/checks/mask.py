@@ -36,10 +36,15 @@ SCORES = (
     "confidence",
 )
 """What can be measured of a candidate, in the order of the checks. Of clouds, agreement and covered count points."""
-_OUTLINE_PLAY, _TIGHT_PLAY = 0.7, 0.6
+_OUTLINE_PLAY, _TIGHT_PLAY, _COVERED_PLAY, _AGREEMENT_PLAY, _UNCHANGED_PLAY = 0.7, 0.6, 0.6, 0.9, 0.03
+"""How much less than the shots' own is enough, and how much more is too much."""
+_OUTSIDE, _LEAST_CHANGE = 0.5, 4.0
+_ZONE = 0.35
 _RIM_WIDTH = 0.2
 _RIM_SHARE = 0.25
 _RIM_SMOOTHING = 0.7
+EDGE = 2
+"""px around a mask over which a defect may fade."""
 SLACK = 3
 """Dilation in px of the mask: soft edges and the smoothing's own spread still count as inside."""
 
@@ -59,7 +64,11 @@ class Judgement:
 
 def widen(mask: np.ndarray) -> np.ndarray:
     """The mask grown by SLACK px in every direction."""
-    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * SLACK + 1, 2 * SLACK + 1), np.uint8)) > 0
+    return _widened(mask, SLACK)
+
+
+def _widened(mask: np.ndarray, px: int) -> np.ndarray:
+    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * px + 1, 2 * px + 1), np.uint8)) > 0
 
 
 def visible_above(change: np.ndarray, mask: np.ndarray, floor: float) -> float:
@@ -81,34 +90,69 @@ def contrast(change: np.ndarray, mask: np.ndarray) -> float:
     return float(np.percentile(change[mask], 90))
 
 
-def agreement(change: np.ndarray, mask: np.ndarray, level: float) -> float:
-    """Share of the visible change, sum of max(change - level, 0), that lies inside the widened mask; 1 if none."""
-    energy = np.clip(change - level, 0, None)
-    total = float(energy.sum(dtype=np.float64))
-    return float(energy[widen(mask)].sum(dtype=np.float64)) / total if total > 0 else 1.0
+def strength(change: np.ndarray, mask: np.ndarray) -> float:
+    """How much the defect changed: what a quarter of the mask's pixels exceed; rims and holes do not lower it."""
+    return float(np.percentile(change[mask], 75))
 
 
-def covered(change: np.ndarray, mask: np.ndarray, level: float) -> float:
-    """Share of the mask's pixels whose change is above `level`."""
+def agreement(change: np.ndarray, mask: np.ndarray) -> float:
+    """Share of the change that lies inside the mask, 1 if there is none: of all pixels that changed at least half as
+    much as the defect did. An edge of EDGE px around the mask is left out, but not in holes of the mask."""
+    changed = np.where(change >= max(_OUTSIDE * strength(change, mask), _LEAST_CHANGE), change, 0)
+    inside = float(changed[mask].sum(dtype=np.float64))
+    beyond = ~mask & ~_widened(ndimage.binary_fill_holes(mask), EDGE) | (ndimage.binary_fill_holes(mask) & ~mask)
+    outside = float(changed[beyond].sum(dtype=np.float64))
+    return inside / (inside + outside) if inside + outside > 0 else 1.0
+
+
+def covered(change: np.ndarray, mask: np.ndarray, floor: float) -> float:
+    """Share of the mask's pixels whose change is visible: above `visible_above` with this floor, or half of what the
+    defect changed where that is less, since what changed around a mask may be more of the defect."""
+    level = min(visible_above(change, mask, floor), max(floor, _OUTSIDE * strength(change, mask)))
     return float((change[mask] > level).mean())
 
 
-def tight(difference: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-    """How closely a mask follows its defect: (share of its rim that changed, share of it in pieces that did not).
+def tight(difference: np.ndarray, mask: np.ndarray) -> float:
+    """How closely a mask follows its defect: share of its rim that changed.
 
     The rim is a fifth of the mask's half width deep, one px at least, and does not run along the image's border.
-    Changed means by a quarter of what the most changed quarter of the mask did, at least. A mask grown beyond its
-    defect has a rim without change, however large the change inside it. difference float32 (H, W), mask bool (H, W)."""
-    rows, columns = (slice(max(0, int(hit.min()) - 4), int(hit.max()) + 5) for hit in np.nonzero(mask))
-    mask = mask[rows, columns]
-    changed = ndimage.gaussian_filter(difference[rows, columns], _RIM_SMOOTHING)
-    changed = changed >= _RIM_SHARE * max(float(np.percentile(changed[mask], 75)), 1e-3)
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+    Changed means by a quarter of what the defect did, at least. A mask grown beyond its defect has a rim without
+    change, however large the change inside it. difference float32 (H, W), mask bool (H, W)."""
+    difference, mask = _around(difference, mask)
+    depth = _depth(mask)
     rim = mask & (depth <= max(1.0, _RIM_WIDTH * float(depth.max())) + 0.5)
+    return float(_changed(difference, mask)[rim].mean())
+
+
+def unchanged(difference: np.ndarray, mask: np.ndarray) -> float:
+    """Share of a mask that marks good surface: pieces of it that did not change, zones without change as wide as a
+    third of the mask, and zones that are the good image bit for bit. Arguments as for `tight`."""
+    difference, mask = _around(difference, mask)
+    changed = _changed(difference, mask)
     pieces, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    seen = ndimage.mean(changed, pieces, np.arange(1, count + 1)) >= _RIM_SHARE
-    areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    return float(changed[rim].mean()), float(areas[~seen].sum() / areas.sum())
+    seen = ndimage.mean(changed, pieces, np.arange(count + 1)) >= _RIM_SHARE
+    radius = max(1, round(_ZONE * float(_depth(mask).max())))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    zones = cv2.morphologyEx((mask & ~changed).astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+    same = cv2.erode((difference == 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return float(((~seen[pieces] | zones | same) & mask).sum() / mask.sum())
+
+
+def _around(difference: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both, cropped to the mask and a few px around it."""
+    box = tuple(slice(max(0, int(hit.min()) - 4), int(hit.max()) + 5) for hit in np.nonzero(mask))
+    return difference[box], mask[box]
+
+
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """Distance in px of the mask's pixels to its outline; the border of the array is none."""
+    return ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+
+
+def _changed(difference: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Pixels that changed by a quarter of what the defect did, at least."""
+    change = ndimage.gaussian_filter(difference, _RIM_SMOOTHING)
+    return change >= _RIM_SHARE * max(strength(change, mask), 1e-3)
 
 
 def on_product(part: np.ndarray, mask: np.ndarray) -> float:
@@ -158,13 +202,23 @@ def judge(
 @lru_cache(maxsize=256)
 def _as_the_shots(config: ChecksConfig, surroundings: Surroundings, defect: str) -> ChecksConfig:
     """The config asking no more of a defect than the shots of its type show: some lie beside the product in part, since
-    they change its outline, and some have masks that are wider than their defects."""
-    least = _OUTLINE_PLAY * min((on_product(*shot) for shot in surroundings.on_parts(defect)), default=1.0)
-    own = [tight(difference(image, start), mask)[0] for image, start, mask in surroundings.examples(defect)]
-    rim = _TIGHT_PLAY * float(np.quantile(own, 0.1)) if own else config.min_tight
-    return config.model_copy(
-        update={"min_on_product": min(config.min_on_product, least), "min_tight": min(config.min_tight, rim)}
-    )
+    they change its outline, and some have masks that are wider than their defects, or narrower."""
+    own = [(difference(image, start), mask) for image, start, mask in surroundings.examples(defect)]
+    floor = max(config.min_contrast, 1.0)
+    on_parts = [on_product(*shot) for shot in surroundings.on_parts(defect)]
+    least = {
+        "min_on_product": _OUTLINE_PLAY * min(on_parts, default=1.0),
+        "min_tight": _TIGHT_PLAY * _quantile([tight(*shot) for shot in own], 0.1),
+        "min_agreement": _AGREEMENT_PLAY * _quantile([agreement(smoothed(change), mask) for change, mask in own], 0.1),
+        "min_covered": _COVERED_PLAY * _quantile([covered(smoothed(change), mask, floor) for change, mask in own], 0.1),
+    }
+    most = _UNCHANGED_PLAY + _quantile([unchanged(*shot) for shot in own], 0.9, 0.0)
+    update = {name: min(getattr(config, name), value) for name, value in least.items()}
+    return config.model_copy(update=update | {"max_unchanged": max(config.max_unchanged, min(most, 1.0))})
+
+
+def _quantile(values: list[float], level: float, unknown: float = np.inf) -> float:
+    return float(np.quantile(values, level)) if values else unknown
 
 
 def measure(sample: Sample, config: ChecksConfig) -> dict[str, float]:
@@ -189,14 +243,12 @@ def _of_pixels(sample: Sample, mask: np.ndarray, start: Origin, floor: float) ->
     if found is None:
         return {}
     change = smoothed(found)
-    level = visible_above(change, mask, floor)
-    rim, pieces = tight(found, mask)
     return {
         "contrast": contrast(change, mask),
-        "agreement": agreement(change, mask, level),
-        "covered": covered(change, mask, level),
-        "tight": rim,
-        "unchanged": pieces,
+        "agreement": agreement(change, mask),
+        "covered": covered(change, mask, floor),
+        "tight": tight(found, mask),
+        "unchanged": unchanged(found, mask),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,9 @@ from synth.cli.terminal import Bars, print_report, say
 app = typer.Typer(no_args_is_help=True, help="Measure what a finished run is worth.", rich_markup_mode=None)
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run, such as outputs/demo.")]
-Names = Annotated[list[str], typer.Option("--segmenter", metavar="NAME", help="bisenetv2, lfd, upernet, segformer.")]
+Names = Annotated[
+    list[str], typer.Option("--segmenter", metavar="NAME", help="A segmenter, such as lfd; may be repeated.")
+]
 TrainingSets = Annotated[
     list[str], typer.Option("--training-set", metavar="NAME", help="What to train on; may be repeated.")
 ]
@@ -25,6 +28,8 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Trainings at once, which share the cores; as many as there are cores by default."),
 ]
+Quick = Annotated[bool, typer.Option("--quick", help="A quick look: one training each, few steps, no intervals.")]
+QUICK_SETS = ("real", "copy_paste", "ours_real")
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the measurement.")]
 
 
@@ -57,6 +62,7 @@ def segmenters(
 ) -> None:
     """Train segmenters on a run and measure them on its test images, next to real shots alone."""
     from eval.study.segmenter_report import SegmenterReport
+    from eval.study.settings import parse_settings
     from eval.study.study import Study, run_study
     from eval.study.training_sets import check_training_sets
     from eval.study.trainings import most_workers
@@ -71,43 +77,117 @@ def segmenters(
 @app.command()
 def verdict(
     path: RunPath,
-    names: Names = ["bisenetv2", "lfd"],  # noqa: B006
+    names: Names = [],  # noqa: B006
     training_sets: TrainingSets = [],  # noqa: B006
     settings: Settings = [],  # noqa: B006
-    seeds: Annotated[int, typer.Option(help="Trainings of each training set, at least 3.")] = 3,
+    seeds: Annotated[int | None, typer.Option(help="Trainings of each training set, at least 3; 3 by default.")] = None,
+    quick: Quick = False,
+    leave_one_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE", help="Also measure the gain on a defect type left out of the training, or on all."
+        ),
+    ] = None,
     workers: Workers = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Does it help? Segmenters trained with and without the synthetic data, and the gain with its interval."""
-    from eval.study.study import Study
+    from eval.study.settings import parse_settings, quickly
+    from eval.study.study import Conduct, Study
     from eval.study.training_sets import TRAINING_SETS
     from eval.study.trainings import most_workers
     from eval.study.verdict import verdict as reach
 
-    study = Study(parse_settings(names, settings), tuple(training_sets or TRAINING_SETS), seeds)
-    folder = out or beside(path, "-verdict")
+    segmenters = parse_settings(names or (["lfd"] if quick else ["bisenetv2", "lfd"]), settings)
+    usual = QUICK_SETS if quick else TRAINING_SETS
+    compared = tuple(training_sets or usual)
+    study = Study(quickly(segmenters) if quick else segmenters, compared, seeds or (1 if quick else 3))
+    folder = out or beside(path, "-quick" if quick else "-verdict")
     with Bars() as bars:
-        judged = reach(path, study, folder, bars, workers or most_workers())
+        conduct = Conduct(bars, workers or most_workers(), "verdict", tell=_told)
+        judged = reach(path, study, folder, conduct, quick, leave_one_out)
     print_report(judged, as_json)
     if not as_json:
         say(f"by defect type and size, with a plot: {folder / 'verdict.md'}")
 
 
-def parse_settings(names: list[str], settings: list[str]) -> dict[str, dict[str, Any]]:
-    """Segmenter -> its parameters, from KEY=VALUE for all and NAME.KEY=VALUE for one. EvalError for anything else."""
-    from synth.errors import EvalError
-    from synth.recipe.safe_yaml import BadYaml, parse
+@app.command()
+def study(
+    places: Annotated[
+        list[Path],
+        typer.Argument(metavar="STUDY.yaml | RUN...", help="A study file, or finished runs to pool."),
+    ],
+    names: Names = [],  # noqa: B006
+    training_sets: TrainingSets = [],  # noqa: B006
+    settings: Settings = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each on each draw; 3 by default.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Draws of the shots, instead of the file's.")] = None,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="Also measure gains on defect types left out of the training.")
+    ] = False,
+    quick: Quick = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many trainings there would be, and for how long.")
+    ] = False,
+    workers: Workers = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Does it help, over several data sets and random draws of the shots? Gains pooled, with intervals."""
+    from eval.study.expected import study_forecast
+    from eval.study.pooled_study import distinct_draws, run_pooled
+    from eval.study.study import Conduct
+    from eval.study.trainings import most_workers
 
-    parsed: dict[str, dict[str, Any]] = {name: {} for name in names}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        name, dot, own = key.partition(".")
-        if not equals or not key or (dot and name not in parsed):
-            raise EvalError(f"--set {setting}: wanted KEY=VALUE or NAME.KEY=VALUE with NAME among {', '.join(parsed)}")
-        for chosen in [name] if dot else parsed:
-            try:
-                _, parsed[chosen][own if dot else key] = parse(text)
-            except BadYaml as problem:
-                raise EvalError(f"--set {key}=...: {problem}") from problem
-    return parsed
+    given = {
+        "segmenters": tuple(names),
+        "training_sets": tuple(training_sets),
+        "settings": tuple(settings),
+        "seeds": 1 if quick else seeds,
+        "draws": 1 if quick else draws,
+        "leave_one_out": leave_one_out,
+    }
+    plan, conditions, compared, folder = _planned(places, {k: v for k, v in given.items() if v}, quick, out)
+    at_once = workers or most_workers()
+    with Bars() as bars:
+        if dry_run:
+            settled, notes = distinct_draws(conditions, bars)
+            expected = study_forecast(settled, compared, bars, at_once, plan.leave_one_out)
+        else:
+            conduct = Conduct(bars, at_once, tell=_told)
+            judged = run_pooled(plan.name, conditions, compared, folder, conduct, plan.leave_one_out, quick)
+    if dry_run:
+        print_report(expected, as_json)
+        say(*notes, error=True)
+        return
+    print_report(judged, as_json)
+    if not as_json:
+        say(f"with tables and a plot: {folder / 'study.md'}")
+
+
+def _planned(places: list[Path], given: dict[str, Any], quick: bool, out: Path | None) -> Any:
+    """The plan with what is given on the command line in place of its own, its conditions, what is compared, and the
+    study's folder."""
+    from eval.study.plan import StudyPlan, existing_conditions, planned_conditions, read_plan
+    from eval.study.settings import parse_settings, quickly
+    from eval.study.study import Study
+    from synth.errors import EvalError
+
+    files = [place for place in places if place.is_file()]
+    if files and len(places) > 1:
+        raise EvalError(f"{files[0]} is a study file; give it alone, or folders of finished runs")
+    plan = read_plan(files[0]) if files else StudyPlan(name="runs")
+    plan = plan.model_copy(update=given)
+    folder = out or (Path("outputs") / f"{plan.name}-study" if files else beside(places[0], "-study"))
+    folder = beside(folder, "-quick") if quick and out is None else folder
+    conditions = planned_conditions(plan, files[0], folder) if files else existing_conditions(places)
+    if quick:
+        conditions = [replace(one, draws=one.draws[:1]) for one in conditions]
+    segmenters = parse_settings(list(plan.segmenters), plan.settings)
+    return plan, conditions, Study(quickly(segmenters) if quick else segmenters, plan.compared, plan.seeds), folder
+
+
+def _told(line: str) -> None:
+    """Tell beforehand what something will take, on stderr: stdout is for the answer."""
+    say(line, error=True)

@@ -67,11 +67,12 @@ def run(
     """Make a labelled dataset from a recipe. After an interruption the same command resumes where it stopped; with a
     larger quota, more formats or more defect types it continues from what is there."""
     if dry_run:
+        from eval.judge import SegmenterJudge
         from synth.pipeline.preview import preview
         from synth.recipe import load_recipe
 
         with Bars() as bars:
-            seen = preview(load_recipe(recipe, overrides), bars)
+            seen = preview(load_recipe(recipe, overrides), bars, SegmenterJudge())
         print_report(seen, as_json)
     elif shards is not None:
         _make_ahead(recipe, overrides, out, shards)
@@ -146,17 +147,19 @@ def regenerate(
 def _run(
     name: str, overrides: list[str], out: Path | None, workers: int = 1, executor: Executor = Executor.local
 ) -> Summary:
+    from eval.judge import SegmenterJudge
     from synth.cli.summary import Summary
     from synth.pipeline.runs import run as make
     from synth.recipe import load_recipe
 
     started = time.monotonic()
     with Bars() as bars:
-        finished = make(load_recipe(name, overrides), out, bars, workers, executor.value)
+        finished = make(load_recipe(name, overrides), out, bars, workers, executor.value, SegmenterJudge())
     return Summary(finished, (time.monotonic() - started) / 60)
 
 
 def _make_ahead(name: str, overrides: list[str], out: Path | None, shards: str) -> None:
+    from eval.judge import SegmenterJudge
     from synth.pipeline.runs import make_ahead
     from synth.recipe import load_recipe
 
@@ -164,5 +167,5 @@ def _make_ahead(name: str, overrides: list[str], out: Path | None, shards: str) 
     if not given or not int(given[1]) < int(given[2]):
         raise RecipeError(f"--shards {shards}: wanted I/N with I from 0 to N - 1, such as 0/8")
     with Bars() as bars:
-        folder = make_ahead(load_recipe(name, overrides), out, (int(given[1]), int(given[2])), bars)
+        folder = make_ahead(load_recipe(name, overrides), out, (int(given[1]), int(given[2])), bars, SegmenterJudge())
     say(f"{folder.shards}: when all shares are there, run the same command without --shards")

@@ -6,11 +6,10 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from synth.generators import GENERATORS, Generator
+from synth.generators import GENERATORS, Generator, Judge, imported
 from synth.pipeline.preparation import Prepared
 from synth.pipeline.shards import Stream
 from synth.recipe import Recipe
@@ -36,12 +35,12 @@ class Forecast:
         model = f", {self.model_mb:.0f} MB of it the model" if self.model_mb else ""
         disk = disk_mb + self.model_mb
         return (
-            f"about {_duration(self.minutes)} on this machine, by a short trial, if {USUAL_YIELD:.0%} of what is drawn "
+            f"about {duration(self.minutes)} on this machine, by a short trial, if {USUAL_YIELD:.0%} of what is drawn "
             f"passes{memory}; {disk:.0f} MB on disk{model}"
         )
 
 
-def forecast(recipe: Recipe, prepared: Prepared, streams: Sequence[Stream]) -> Forecast:
+def forecast(recipe: Recipe, prepared: Prepared, streams: Sequence[Stream], judge: Judge | None = None) -> Forecast:
     """Fit, if need be for a few updates only, and draw a few samples of the first stream in a temporary folder. Raises
     what these raise."""
     declared = GENERATORS[recipe.generator.kind]
@@ -54,9 +53,8 @@ def forecast(recipe: Recipe, prepared: Prepared, streams: Sequence[Stream]) -> F
             generator.fit(split.shots, split.good_images)
             fitting = time.perf_counter() - started
         else:
-            module, _, name = declared.trial.partition(":")
-            try_out = getattr(import_module(module), name)
-            generator, fitting = try_out(recipe.generator, split.shots, split.good_images, folder, recipe.seed)
+            try_out = imported(declared.trial)
+            generator, fitting = try_out(recipe.generator, split.shots, split.good_images, folder, recipe.seed, judge)
         first = streams[0]
         once, each = _drawing(generator, first)
         model = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and _is_kept(file, folder))
@@ -93,7 +91,8 @@ def _peak_mb() -> float | None:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def _duration(minutes: float) -> str:
+def duration(minutes: float) -> str:
+    """For people, as in "90 minutes" or "2.5 hours"."""
     if minutes < 1.5:
         return "a minute"
     return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"

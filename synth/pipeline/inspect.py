@@ -25,7 +25,7 @@ from synth.sample import Sample
 from synth.sources import list_source
 from synth.sources.config import TreeSource
 from synth.sources.listing import Listing, Problem, as_problem, files_below, is_image, load
-from synth.split import Split, keep_for_validation, likeness, roles_of
+from synth.split import Split, drawn_note, keep_for_validation, likeness, not_drawn, roles_of
 
 OVERLAY = "flawsmith inspect --overlay"
 """Marks the images that it writes."""
@@ -128,7 +128,7 @@ def inspect(
     except SourceError as problem:
         return Report(str(place), None, problems=(as_problem(problem, Path(place)),))
     seen, rows, clouds = _looked_at(listing, progress)
-    rows = _with_roles(rows, listing, seen, source)
+    rows, drawn = _with_roles(rows, listing, seen, source)
     kinds = _kinds(rows, seen)
     parts, notes = _inferred(listing, source, seen, rows, overlay)
     problems = (
@@ -138,7 +138,7 @@ def inspect(
         *part_problems(parts),
     )
     grey, colour = (sum(count[flag] for count in seen.colour.values()) for flag in (False, True))
-    told = (*listing.notes, *seen.scans.lines, *seen.notes.lines, *notes)
+    told = (*listing.notes, *seen.scans.lines, *seen.notes.lines, *drawn, *notes)
     sizes = dict(seen.sizes)
     ignored = _ignored(listing)
     scans = tuple(seen.scans.scans)
@@ -162,13 +162,22 @@ def _looked_at(listing: Listing, progress: Progress) -> tuple[Seen, list[LedgerR
     return seen, sorted(rows, key=lambda row: row.id), tuple(clouds)
 
 
-def _with_roles(rows: Sequence[LedgerRow], listing: Listing, seen: Seen, source: TreeSource) -> list[LedgerRow]:
-    """The rows with the role of each in a run with seed 0."""
+def _with_roles(
+    rows: Sequence[LedgerRow], listing: Listing, seen: Seen, source: TreeSource
+) -> tuple[list[LedgerRow], tuple[str, ...]]:
+    """The rows that have a role in a run with seed 0, with it; and how many shots are drawn, as a sentence."""
     roles = roles_of([((row.product, row.defect), row.role) for row in rows], listing.listed)
     given = [replace(row, role=role) for row, role in zip(rows, roles, strict=True)]
     learnt = [row for row in given if row.id not in seen.blank]
+    left = not_drawn(learnt, source.shots, source.shots_draw)
+    shots = [row for row in learnt if row.role == "shot"]
+    note = drawn_note(
+        source, *([(s.product, s.defect) for s in shots if (s.id in left) == out] for out in (False, True))
+    )
+    learnt = [row for row in learnt if row.id not in left]
     kept = keep_for_validation(learnt, source.validation_fraction, 0, source.min_shots)
-    return [replace(row, role="validation") if row.id in kept else row for row in given]
+    taking_part = [row for row in given if row.id not in left]
+    return [replace(row, role="validation") if row.id in kept else row for row in taking_part], note
 
 
 def _ignored(listing: Listing) -> dict[str, int]:

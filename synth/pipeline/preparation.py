@@ -29,7 +29,7 @@ from synth.sample import Sample
 from synth.sources import list_source, read_source
 from synth.sources.config import ProceduralSource
 from synth.sources.listing import Listing, samples
-from synth.split import Split, make_split
+from synth.split import BLANK, Split, drawn_note, make_split
 from synth.writers import WRITERS
 
 MEASURED = 8
@@ -69,7 +69,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Prepared:
     wanted = replace(split, shots=shots, good_images=good_images, validation=validation)
     settled, findings = settle_parts(wanted, recipe.source)
     notes = () if listing is None else _notes(listing, seen, ledger, duplicates, findings)
-    notes += placement_notes(recipe, settled.good_images)
+    notes += drawn_notes(recipe, wanted) + placement_notes(recipe, settled.good_images)
     return Prepared(settled, ledger, findings, notes)
 
 
@@ -95,6 +95,13 @@ def _notes(
     # A run is passed on: it names files within the source, and no place of this machine.
     named = [replace(problem, file=below(listing.root, problem.file)) for problem in problems]
     return (*listing.notes, *seen.notes.lines, *capped(named, "warning"))
+
+
+def drawn_notes(recipe: Recipe, split: Split) -> tuple[str, ...]:
+    """How many shots of the types asked for take part, for people; nothing where the recipe takes all."""
+    drawn = [(str(shot.product), shot.defect) for shot in (*split.shots, *split.validation) if shot.defect]
+    left = [(one.product, one.defect) for one in split.dropped if one.reason != BLANK]
+    return drawn_note(recipe.source, drawn, left)
 
 
 def check_generator(recipe: Recipe, prepared: Prepared, folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.checks.ledger import counts_by_type, validation_shots
-from synth.generators import Progress
+from synth.generators import Judge, Progress
 from synth.io.png import png_bytes
 from synth.parts import PartFinding
 from synth.pipeline.forecast import Forecast, forecast
@@ -70,7 +70,7 @@ class Preview:
         return lines
 
 
-def preview(recipe: Recipe, progress: Progress) -> Preview:
+def preview(recipe: Recipe, progress: Progress, judge: Judge | None = None) -> Preview:
     """Read the source, open the generator, plan the run and try it out shortly; nothing is kept. Raises what these
     raise, as a run would."""
     prepared = prepare(recipe, progress)
@@ -85,7 +85,7 @@ def preview(recipe: Recipe, progress: Progress) -> Preview:
         for stream in streams
     )
     progress("trying a few samples", 0, 1)
-    expected = forecast(recipe, prepared, streams)
+    expected = forecast(recipe, prepared, streams, judge)
     progress("trying a few samples", 1, 1)
     first = {good.product: good for good in reversed(split.good_images)}
     good_images = Counter(str(good.product) for good in split.good_images)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from synth.checks.ledger import read_ledger, validation_shots
 from synth.errors import RunError, WriterError
-from synth.generators import Progress
+from synth.generators import GENERATORS, Judge, Progress, imported
 from synth.io.atomic import remove, write_whole
 from synth.io.names import as_path
 from synth.parts import read_parts
@@ -123,6 +123,7 @@ def run(
     progress: Progress | None = None,
     workers: int = 1,
     executor: ExecutorName = "local",
+    judge: Judge | None = None,
 ) -> Run:
     """Run the recipe, its file or a bundled one by name, in the folder `out` (outputs/<name> by default) and return the
     finished run.
@@ -130,8 +131,9 @@ def run(
     Resumes what an earlier call left, and mends what is damaged of it; returns at once when the run is finished and
     whole. Places that the recipe names may have moved since, with equal content. A larger quota, more formats or more
     defect types continue from what is there. `workers` make shards side by side, as processes ("local") or as actors of
-    Ray ("ray"); the files do not depend on it. Raises RecipeError when the folder holds a run of another recipe,
-    LeakError before anything is written when an image has two roles, and RunError when a defect type yields nothing."""
+    Ray ("ray"); the files do not depend on it. `judge` makes the choices that the recipe leaves open. Raises
+    RecipeError when the folder holds a run of another recipe, LeakError before anything is written when an image has
+    two roles, and RunError when a defect type yields nothing."""
     check_workers(workers, executor)
     (folder, recipe), progress = _folder(as_recipe(recipe), out), progress or silent
     if folder.manifest.exists() and not check_recipe(folder, recipe):
@@ -145,12 +147,16 @@ def run(
     with folder.lock():
         check_recipe(folder, recipe)
         folder.sweep()
-        _make(recipe, prepared, streams, folder, progress, workers, executor)
+        _make(recipe, prepared, streams, folder, progress, workers, executor, judge)
     return _finished(folder)
 
 
 def make_ahead(
-    recipe: Recipe, out: str | Path | None, share: tuple[int, int], progress: Progress | None = None
+    recipe: Recipe,
+    out: str | Path | None,
+    share: tuple[int, int],
+    progress: Progress | None = None,
+    judge: Judge | None = None,
 ) -> RunFolder:
     """Make the shards number i, i + n, i + 2n, ... of those that the run will take, share (i, n), into its folder, for
     a later `run` to commit. Several processes, on this machine or on others that see the folder, may each make a share;
@@ -161,7 +167,7 @@ def make_ahead(
     with folder.lock(wait=True):
         if folder.manifest.exists() and not check_recipe(folder, recipe):
             return folder
-        worker = Worker(_begin(recipe, prepared, folder))
+        worker = Worker(_begin(recipe, prepared, folder, judge, progress))
         committer = Committer(folder, _open_journal(folder, streams, progress))
         worker.generator(progress)
     wanted = [stream.shard(n) for stream in streams for n in range(shards_wanted(stream, committer))]
@@ -231,13 +237,18 @@ def _prepare(folder: RunFolder, recipe: Recipe, progress: Progress) -> Prepared:
     return prepare(recipe, progress)
 
 
-def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder) -> Job:
-    """Write what the run begins with, its real samples among it; what fits and draws needs the result alone."""
+def _begin(recipe: Recipe, prepared: Prepared, folder: RunFolder, judge: Judge | None, progress: Progress) -> Job:
+    """Write what the run begins with, its real samples among it, and make the choices that the recipe leaves open; what
+    fits and draws needs the result alone."""
     split = prepared.split
     # Opened before anything is written: a wrong base leaves the folder free for the mended recipe.
     check_generator(recipe, prepared, folder.model)
     made_with = begin(folder, recipe, prepared)
     keep_real(folder, (("good", split.good_images), ("shot", split.shots), ("test", tested(recipe, split))))
+    declared = GENERATORS[recipe.generator.kind]
+    if declared.choose is not None:
+        choose = imported(declared.choose)
+        choose(recipe.generator, split.shots, split.good_images, folder.model, recipe.seed, judge, progress)
     return Job(recipe, folder.model, split.shots, split.good_images, made_with)
 
 
@@ -249,8 +260,9 @@ def _make(
     progress: Progress,
     workers: int,
     executor: ExecutorName,
+    judge: Judge | None,
 ) -> None:
-    job = _begin(recipe, prepared, folder)
+    job = _begin(recipe, prepared, folder, judge, progress)
     journal = _open_journal(folder, streams, progress)
     worker, committer = Worker(job), Committer(folder, journal)
     with open_executor(executor, workers, job, worker) as pool:

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from synth.placing.depth import thickness
+from synth.placing.faint import Film, film
+
 MARGIN = 0.6
 """Width of the surroundings that count, in extents of the defect."""
 _CONTACTS = 24
@@ -20,13 +23,15 @@ class DefectCrop:
 
     image (h, w, 3) uint8; mask (h, w) bool, not empty; origin: the crop's upper left pixel (row, column) in the shot;
     shape: the shot's (H, W); contacts (n, 2): places (row, column) in the crop just beyond the shot's border, beside
-    the defect: a defect that the border cuts off may only lie where the border cuts it off again."""
+    the defect: a defect that the border cuts off may only lie where the border cuts it off again; faint: whether it is
+    large and faint, as are others of its type, so that a surface's own grain shows through it."""
 
     image: np.ndarray
     mask: np.ndarray
     origin: tuple[int, int]
     shape: tuple[int, int]
     contacts: np.ndarray
+    faint: bool = False
 
     @cached_property
     def box(self) -> tuple[int, int, int, int]:
@@ -56,6 +61,16 @@ class DefectCrop:
     def away(self) -> np.ndarray:
         """Distance in px of every pixel to the mask, (h, w) float32."""
         return cv2.distanceTransform((~self.mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+    @cached_property
+    def thickness(self) -> float:
+        """Typical width of the mask, px."""
+        return thickness(self.mask)
+
+    @cached_property
+    def film(self) -> Film:
+        """What it does to the surface, for one that is faint."""
+        return film(self.image, self.mask)
 
     @cached_property
     def outward(self) -> np.ndarray:

@@ -118,11 +118,11 @@ def common_size(shape: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, i
     return int(rows), int(columns)
 
 
-def image_spectra(image: np.ndarray, size: tuple[int, int]) -> ImageSpectra:
-    """Of an image (H, W, C) float32."""
+def image_spectra(image: np.ndarray, size: tuple[int, int], weight: np.ndarray | None = None) -> ImageSpectra:
+    """Of an image (H, W, C) float32; weight (H, W) of its pixels, none = 1 everywhere."""
     planes = np.moveaxis(image, -1, 0)
-    ones = np.ones(image.shape[:2], np.float32)
-    stack = np.concatenate([ones[None], (planes**2).sum(0)[None], planes])
+    ones = np.ones(image.shape[:2], np.float32) if weight is None else weight
+    stack = np.concatenate([ones[None], (ones * planes**2).sum(0)[None], ones * planes])
     spectra = fft.rfft2(stack, size)
     return ImageSpectra((image.shape[0], image.shape[1]), size, spectra[0], spectra[2:], spectra[1])
 

@@ -43,12 +43,12 @@ class Matcher:
 
     def differences(self, shot: ShotCrop, good: Sample, mirrored: bool, scale: float) -> np.ndarray:
         """D of the shot's ring with its middle on every pixel of the good part at the coarse level, for every turn;
-        (R, h, w) float32, infinite where it has no room."""
+        (R, h, w) float32, infinite where it has no room. A defect that the sample may have does not count."""
         rings = self.rings(shot, mirrored, scale)
         planes = self.planes(good, 0)
         size = common_size(planes.shape[:2], rings.size)
         spectra = self._made.get((shot.name, mirrored, scale, size), lambda: template_spectra(rings, size))
-        image = self._made.get((good.id, size), lambda: image_spectra(planes, size))
+        image = self._made.get((good.id, size), lambda: image_spectra(planes, size, self._without_defect(good)))
         cut_off = bool(len(shot.crop.contacts))
         found = whole(image, spectra, self.photometry, overhang=cut_off)
         for number, degrees in enumerate(shot.angles):
@@ -59,6 +59,12 @@ class Matcher:
                 room[:up], room[len(room) - down :], room[:, :left], room[:, room.shape[1] - right :] = (False,) * 4
             found[number][~room] = np.inf
         return found
+
+    def _without_defect(self, sample: Sample) -> np.ndarray | None:
+        """0 on its defect and beside it, 1 elsewhere, (h, w) float32 at the coarse level; None where it has none."""
+        if sample.defect is None or sample.mask is None:
+            return None
+        return (resized(sample.mask.astype(np.float32), self.levels[0].factor) == 0).astype(np.float32)
 
     def rings(self, shot: ShotCrop, mirrored: bool, scale: float) -> Templates:
         """The shot's ring at the coarse level, for every turn."""
@@ -73,12 +79,15 @@ class Matcher:
         pose = Pose(0, 0, float(shot.angles[turn]), mirrored, scale)
         return laid(pose, shot.levels[0], (row, column), image_of(good).shape, size[1:])
 
-    def refined_on(self, shot: ShotCrop, pose: Pose, good: Sample, level: int) -> tuple[Pose, float]:
-        """`refined` on a good part; the pose as it is where the crop is too large for this level."""
+    def refined_on(
+        self, shot: ShotCrop, pose: Pose, good: Sample, level: int, resized_too: bool = True
+    ) -> tuple[Pose, float]:
+        """`refined` on a good part; the pose as it is where the crop is too large for this level. resized_too: whether
+        its size may change, at the medium level."""
         if not shot.searched(level) or self.levels[level].factor <= self.levels[level - 1].factor:
             return pose, np.inf
         planes = self.planes(good, level)
-        scales = (0.96, 1.0, 1.04) if level == 1 and not any(shot.crop.spans) else (1.0,)
+        scales = (0.96, 1.0, 1.04) if resized_too and level == 1 and not any(shot.crop.spans) else (1.0,)
         weight = np.ones(planes.shape[:2], np.float32)
         return self.refined(shot, pose, planes, weight, image_of(good).shape, level, scales)
 

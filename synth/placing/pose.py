@@ -36,13 +36,35 @@ class Pose:
         return away[:, ::-1] + (self.row, self.column)
 
 
-def onto(plane: np.ndarray, pose: Pose, crop: DefectCrop, top: int, left: int, size: tuple[int, int]) -> np.ndarray:
+def onto(
+    plane: np.ndarray,
+    pose: Pose,
+    crop: DefectCrop,
+    top: int,
+    left: int,
+    size: tuple[int, int],
+    moved: np.ndarray | None = None,
+    interpolation: int = cv2.INTER_LINEAR,
+) -> np.ndarray:
     """A plane of the crop, (h, w) or (h, w, c) float32, resampled under the pose onto the rows top .. top + size[0] - 1
-    and the columns left .. of the good image; 0 where the crop does not reach."""
+    and the columns left .. of the good image; 0 where the crop does not reach. moved (h, w, 2): how far each of its
+    pixels is moved before, px along rows and columns of the crop; interpolation: of OpenCV."""
     linear = pose.matrix()
     target = np.array([pose.column - left, pose.row - top])
     forward = np.column_stack([linear, target - linear @ crop.centre[::-1]])
     # Shrinking samples every few pixels: smooth over those left out.
     if pose.scale < 0.8:
         plane = cv2.GaussianBlur(plane, (0, 0), 0.4 / pose.scale)
-    return cv2.warpAffine(plane, forward, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    if moved is None:
+        return cv2.warpAffine(plane, forward, size[::-1], flags=interpolation, borderMode=cv2.BORDER_CONSTANT)
+    columns, rows = _sources(forward, size, moved)
+    return cv2.remap(plane, columns, rows, interpolation, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _sources(forward: np.ndarray, size: tuple[int, int], moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of the crop, float32 of `size` each, that come to lie on each pixel."""
+    back = cv2.invertAffineTransform(forward).astype(np.float32)
+    down, right = np.arange(size[0], dtype=np.float32)[:, None], np.arange(size[1], dtype=np.float32)
+    columns, rows = (across * right + along * down + start for across, along, start in back)
+    shift = cv2.remap(moved, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return columns - shift[..., 1], rows - shift[..., 0]

@@ -21,14 +21,17 @@ from synth.errors import GeneratorError
 from synth.parts import evenly, part_of
 from synth.placing.config import Trust
 from synth.placing.crop import DefectCrop
+from synth.placing.faint import is_faint
 from synth.placing.fit import around
 from synth.placing.levels import resized
 from synth.placing.matcher import Matcher, image_of, laid, on_grid
 from synth.placing.paste import paste
+from synth.placing.places import Spread, measure_spread
 from synth.placing.pose import Pose
 from synth.placing.room import has_room, reaching
 from synth.placing.shot_crop import ShotCrop
 from synth.placing.turning import ellipse, lie_alike, turn_limit
+from synth.placing.variation import Variation
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
@@ -41,6 +44,7 @@ _DISTINCT, _FREE = 0.5, 0.25
 _CROPS_TRIED, _GOOD_IMAGES_TRIED, _PLACES_TRIED = 3, 4, 4
 _OWN_SHIFT, _OWN_TURN = 0.06, 7.0
 _PLACES_LOOKED_AT = 200
+_UNLIKELY = 1e-9
 _PERMITTED, _POINTS = 0.9, 256
 _COMPARED = 12
 _FINALISTS = 3
@@ -80,6 +84,7 @@ class Surroundings:
         self._asked_turn, self._mirror = turn, mirror
         self._scales = tuple(dict.fromkeys((scale[0], min(max(1.0, scale[0]), scale[1]), scale[1])))
         self._crops: dict[str, list[ShotCrop]] = {}
+        self._spreads: dict[str, Spread] = {}
         surveyed = evenly(self._good_images, SURVEYED)
         self._matcher = Matcher(surveyed)
         self._grey = [resized(image_of(good), self._matcher.levels[1].factor).mean(axis=-1) for good in surveyed]
@@ -97,8 +102,15 @@ class Surroundings:
             if not own:
                 known = sorted({str(shot.defect) for shot in self._shots})
                 raise GeneratorError(f"no shot of {defect!r}; known types: {', '.join(known) or 'none'}")
-            self._crops[defect] = self._calibrated([self._matcher.cut(shot, self.turn_limit) for shot in own])
+            cut = [self._matcher.cut(shot, self.turn_limit) for shot in own]
+            self._crops[defect] = self._calibrated(_with_faint_ones(cut))
         return self._crops[defect]
+
+    def _spread(self, defect: str) -> Spread:
+        if defect not in self._spreads:
+            marked = [shot for shot in self._shots if shot.mask is not None and shot.mask.any()]
+            self._spreads[defect] = measure_spread([shot for shot in marked if shot.defect == defect])
+        return self._spreads[defect]
 
     def place(
         self,
@@ -107,10 +119,13 @@ class Surroundings:
         trust: Trust = "context",
         allowed: Allowed | None = None,
         turn_of: int | None = None,
+        variation: Variation | None = None,
     ) -> Placed | None:
         """A defect of this type on a good image: shot, good image, place, turn and scale drawn among those that fit,
-        with nine tenths of the defect where it is allowed. turn_of: a running number, by which the shots take turns at
-        being tried first. None where three shots fit on none of four good images each."""
+        with nine tenths of the defect where it is allowed, the more often the nearer to where shots have theirs, as far
+        as those lie alike. turn_of: a running number, by which the shots take turns at
+        being tried first. variation: by which size and turn then change as far as the surroundings still fit. None
+        where three shots fit on none of four good images each."""
         crops = self.crops(defect)
         order = rng.permutation(len(crops)).tolist()
         if turn_of is not None:
@@ -125,10 +140,12 @@ class Surroundings:
                 else:
                     # Mirrored and scaled surroundings may fit nowhere: only the first attempt asks for them.
                     mirrored = bool(rng.integers(2)) and shot.mirrors and trust == "context" and attempt == 0
-                    scale = 1.0 if attempt else float(rng.choice(self._scales))
-                    pose = self._fitting(shot, good, rng, trust, region, mirrored, scale)
+                    scale = 1.0 if attempt or variation is not None else float(rng.choice(self._scales))
+                    likely = self._spread(defect) if trust == "context" else None
+                    pose = self._fitting(shot, good, rng, trust, region, mirrored, scale, likely)
                 if pose is not None:
-                    return Placed(good, shot.crop, pose)
+                    varied = pose if variation is None else self._varied(shot, pose, good, variation, trust, region)
+                    return Placed(good, shot.crop, varied)
         return None
 
     def examples(self, defect: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -242,6 +259,16 @@ class Surroundings:
         )
         return coarse, medium, example
 
+    def fits(
+        self, shot: ShotCrop, good: Sample, trust: Trust = "context", mirrored: bool = False, scale: float = 1.0
+    ) -> np.ndarray:
+        """Where the shot's surroundings fit a good part at the coarse level, for every turn; (R, h, w) bool."""
+        found = self._matcher.differences(shot, good, mirrored, scale)
+        if trust == "own":
+            found = self._near_own_place(shot, found)
+        limit = min(_SLACK * _level(found) + _PLAY, shot.coarse if trust == "context" else np.inf)
+        return (found <= limit) & np.isfinite(found)
+
     def _fitting(
         self,
         shot: ShotCrop,
@@ -251,22 +278,52 @@ class Surroundings:
         allowed: np.ndarray | None,
         mirrored: bool,
         scale: float,
+        spread: Spread | None,
     ) -> Pose | None:
-        """A pose on a good part, drawn among those whose surroundings fit."""
+        """A pose on a good part, drawn among those whose surroundings fit, by how likely its place is."""
         scale = self._matcher.spanning_scale(shot, good) or scale
-        found = self._matcher.differences(shot, good, mirrored, scale)
-        if trust == "own":
-            found = self._near_own_place(shot, found)
-        limit = min(_SLACK * _level(found) + _PLAY, shot.coarse if trust == "context" else np.inf)
-        cells = np.flatnonzero(found <= limit) if np.isfinite(limit) else np.empty(0, int)
-        drawn = rng.permutation(cells)[:_PLACES_LOOKED_AT].tolist()
-        poses = (self._matcher.pose_at(shot, good, cell, found.shape, mirrored, scale) for cell in drawn)
+        fits = self.fits(shot, good, trust, mirrored, scale)
+        cells = np.flatnonzero(fits)
+        size = fits.shape[1:]
+        likely = np.ones(size) if spread is None else spread.weight(part_of(good), image_of(good).shape, size)
+        weights = likely.ravel()[cells % likely.size]
+        # Weighted sampling without replacement (Efraimidis and Spirakis 2006).
+        drawn = cells[np.argsort(rng.exponential(size=cells.size) / (weights + _UNLIKELY))][:_PLACES_LOOKED_AT].tolist()
+        poses = (self._matcher.pose_at(shot, good, cell, fits.shape, mirrored, scale) for cell in drawn)
         for pose in islice((pose for pose in poses if _permitted(shot.crop, pose, allowed)), _PLACES_TRIED):
             near, difference = self._matcher.refined_on(shot, pose, good, 1)
             if trust == "own" or difference <= shot.medium or not np.isfinite(shot.medium):
                 fine = self._matcher.refined_on(shot, near, good, 2)[0]
                 return reaching(shot.crop, fine, image_of(good).shape)
         return None
+
+    def _varied(
+        self,
+        shot: ShotCrop,
+        pose: Pose,
+        good: Sample,
+        variation: Variation,
+        trust: Trust,
+        allowed: np.ndarray | None,
+    ) -> Pose:
+        """The pose with a variation's size and turn, or half as far from the shot's, or as it is: the first for which
+        there is room and whose surroundings fit."""
+        shape, coarse = image_of(good).shape, self._matcher.planes(good, 0).shape
+        for share in (1.0, 0.5):
+            scale = 1.0 if any(shot.crop.spans) else variation.scale**share
+            turned = pose.degrees + share * float(np.clip(variation.degrees, -shot.turn, shot.turn))
+            tried = reaching(shot.crop, replace(pose, degrees=turned, scale=pose.scale * scale), shape)
+            cell = on_grid((tried.row, tried.column), shape, coarse)
+            room = has_room(shot.crop, tried, coarse, shape)
+            inside = all(0 <= at < n for at, n in zip(cell, room.shape, strict=True)) and room[cell]
+            if not inside or not _permitted(shot.crop, tried, allowed):
+                continue
+            if trust != "context" or not np.isfinite(shot.medium):
+                return tried
+            near, difference = self._matcher.refined_on(shot, tried, good, 1, resized_too=False)
+            if difference <= shot.medium and _permitted(shot.crop, near, allowed):
+                return reaching(shot.crop, near, shape)
+        return pose
 
     def _near_own_place(self, shot: ShotCrop, found: np.ndarray) -> np.ndarray:
         """D with infinity away from the shot's own place and turn."""
@@ -293,6 +350,14 @@ class Surroundings:
             if _permitted(shot.crop, placed, allowed):
                 return reaching(shot.crop, placed, shape)
         return None
+
+
+def _with_faint_ones(shots: Sequence[ShotCrop]) -> list[ShotCrop]:
+    """The shots of one type, those that are large and faint known as such, if a third of them are."""
+    faint = [is_faint(shot.crop.image, shot.crop.mask, min(shot.crop.shape)) for shot in shots]
+    if 3 * sum(faint) < len(shots):
+        return list(shots)
+    return [replace(shot, crop=replace(shot.crop, faint=known)) for shot, known in zip(shots, faint, strict=True)]
 
 
 def _near_border(mask: np.ndarray) -> bool:

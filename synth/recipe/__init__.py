@@ -102,8 +102,8 @@ class Recipe(BaseModel):
     source: SourceConfig = Field(sources.ProceduralSource(), description="Where the real samples come from.")
     generator: GeneratorConfig = Field(
         SeasConfig(),
-        description="What makes the defects. seas: the shots' own, pasted where their surroundings fit and drawn anew as "
-        "far as freedom says. copy_paste: the same without drawing, to compare with. dual, dual_preset: from "
+        description="What makes the defects. seas: the shots' own, pasted where their surroundings fit and drawn anew "
+        "as far as freedom says. copy_paste: the same without drawing, to compare with. dual, dual_preset: from "
         "geometry, without shots. cutpaste, perlin, oversample: simple, to compare with. seas where no kind is named.",
     )
     request: RequestConfig = Field(RequestConfig(), description="How many samples are wanted, of what.")

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from synth.placing.config import PLACEMENT, TURN, Trust, Turn
-from synth.seas.freedom import OTHERS
+from synth.placing.config import PLACEMENT, SEVERITY, TURN, Severity, Trust, Turn
+from synth.seas.freedom import CANDIDATES, OTHERS
 
 PARITY: dict[str, Any] = {
     "precision": "fp32",
@@ -77,14 +77,14 @@ FULL_SIZE = 300_000_000
 FREEDOM = 0.3
 
 
-def _complete(freedom: float | dict[str, float]) -> float | dict[str, float]:
+def _complete(freedom: Any) -> Any:
     if isinstance(freedom, dict) and OTHERS not in freedom:
         raise ValueError(f"freedom by defect type needs a value for the others: add {OTHERS}, such as {OTHERS}: 0")
     return freedom
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Freedom = Annotated[Share | dict[str, Share], AfterValidator(_complete)]
+Freedom = Annotated[Literal["auto"] | Share | dict[str, Share], AfterValidator(_complete)]
 
 
 def _field(default: Any, help_text: str, unit: str = "", **limits: Any) -> Any:
@@ -180,7 +180,8 @@ class SeasConfig(LearningChoices):
         FREEDOM,
         "How far samples leave the shots' own pixels: 0 = pasted where their surroundings fit, without a model and in "
         "about a minute; between = pasted, then drawn anew from that share of the steps on, each sample its own share "
-        "up to this; 1 = drawn freely. Also by defect type, with a default: {crack: 0.3, default: 0}.",
+        "up to this; 1 = drawn freely. Also by defect type, with a default: {crack: 0.3, default: 0}; or auto: chosen "
+        "by what helps a small segmenter on shots that it has not seen, which takes minutes.",
     )
     checkpoint_every: int = _field(100, "Updates between two checkpoints.", "updates", ge=1)
     draw_batch: int = _field(8, "Samples drawn together; part of what makes a draw repeatable.", "samples", ge=1)
@@ -197,6 +198,7 @@ class SeasConfig(LearningChoices):
     final_sigma: Literal["zero", "sigma_min"] = _field("zero", "Noise level at which the solver ends.")
     placement: Trust = PLACEMENT
     turn: Turn = TURN
+    severity: Severity = SEVERITY
     legal_region: Path | None = _field(
         None, "Image that is white where defects may lie; stretched to each good image; none = the whole product."
     )
@@ -223,8 +225,10 @@ class SeasConfig(LearningChoices):
 
     @property
     def limits(self) -> tuple[float, ...]:
-        """The values of `freedom`, whichever types they are for."""
-        return tuple(self.freedom.values()) if isinstance(self.freedom, dict) else (self.freedom,)
+        """The values of `freedom`, whichever types they are for; of `auto` all that there may be."""
+        if isinstance(self.freedom, str):
+            return CANDIDATES
+        return tuple(self.freedom.values()) if isinstance(self.freedom, dict) else (float(self.freedom),)
 
     def resolved(self, unet_parameters: int, resolution: int) -> SeasSettings:
         """Every open choice made, for a U-Net of this size and the base's own resolution."""

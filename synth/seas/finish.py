@@ -37,6 +37,8 @@ class Found:
 def finished(plan: Plan, windows: Sequence[Drawn], product: Product, config: SeasConfig) -> Sample:
     """The sample; windows: one drawing a view of the plan."""
     draft, scores = plan.draft, {"freedom": plan.freedom}
+    if draft.severity is not None:
+        scores["severity"] = draft.severity
     if not plan.views:
         image, mask = draft.begin, draft.mask
     elif draft.keeps_label(plan.freedom):

@@ -21,6 +21,9 @@ from synth.io.sealed import read_sealed, write_sealed
 Freedom = float | dict[str, float]
 """One value for all defect types, or values by their names, with `default` for the others."""
 OTHERS = "default"
+AUTO = "auto"
+"""The value of a recipe that leaves the choice to `synth.seas.choosing`, among these:"""
+CANDIDATES = (0.0, 0.25, 0.5)
 LABELLED_BY_PASTE = 0.5
 """Freedom up to which the label of a pasted defect stays its own; masks are read off drawings beyond it."""
 
@@ -46,6 +49,11 @@ class FreedomChoice:
     def reads_masks(self) -> bool:
         """Whether masks are read off drawings, so that the model has to learn that."""
         return any(freedom > LABELLED_BY_PASTE for freedom in self.by_defect.values())
+
+    @staticmethod
+    def known(folder: Path, product: str) -> bool:
+        """Whether a choice is kept there."""
+        return _file(folder, product).exists()
 
     def write(self, folder: Path, product: str) -> None:
         """Keep the choice beside the product's model."""

@@ -61,8 +61,7 @@ class SeasGenerator:
         for own_shots, own_good_images in _by_product(shots, good_images):
             require_material(own_shots, own_good_images)
             product = str(own_shots[0].product)
-            choice = choose(self._config.freedom, [str(shot.defect) for shot in own_shots])
-            choice.write(self._folder, product)
+            choice = self._settled(product, [str(shot.defect) for shot in own_shots])
             drawn = [shot for shot in own_shots if shot.defect in choice.drawn]
             if drawn:
                 assert self._models is not None
@@ -112,6 +111,15 @@ class SeasGenerator:
 
     def _unplaced(self, request: Request) -> Sample:
         return unplaced(request, "seas", reopen(self._product(request.product).good_images[0]))
+
+    def _settled(self, product: str, defects: Sequence[str]) -> FreedomChoice:
+        """What the recipe says, or what was chosen before; kept beside the models."""
+        freedom = self._config.freedom
+        if isinstance(freedom, str):
+            return FreedomChoice.read(self._folder, product)
+        choice = choose(freedom, defects)
+        choice.write(self._folder, product)
+        return choice
 
     def _choice(self, product: str) -> FreedomChoice:
         if product not in self._choices:

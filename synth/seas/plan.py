@@ -14,6 +14,7 @@ from synth.io.user_masks import check_room, check_shape, list_masks, read_region
 from synth.parts import part_of
 from synth.placing.paste import paste
 from synth.placing.surroundings import Allowed
+from synth.placing.variation import draw_variation
 from synth.sample import Sample
 from synth.seas.compose import neighbourhood
 from synth.seas.config import SeasConfig
@@ -31,12 +32,13 @@ _GOOD_IMAGES_TRIED = 5
 class Draft:
     """Where a request's defect goes: a good part, where the product is in it (H, W) bool if known, the requested mask
     (H, W) bool, not empty, and the whole image with the defect pasted there: its label is then that mask. None of a
-    defect that is drawn freely."""
+    defect that is drawn freely. severity: a multiple of its shot's, None of one that is no shot's."""
 
     good: Sample
     part: np.ndarray | None
     mask: np.ndarray
     pasted: np.ndarray | None = None
+    severity: float | None = None
 
     @property
     def before(self) -> np.ndarray:
@@ -156,17 +158,19 @@ class Planner:
         anywhere = self._config.placement == "anywhere"
         if self._config.masks is not None or (anywhere and freely):
             return self._outlined(product, request.defect, freely, rng)
-        limits = self._limits_of_place(anywhere)
-        placed = product.surroundings.place(request.defect, rng, self._config.placement, limits, request.index)
+        limits, variation = self._limits_of_place(anywhere), draw_variation(rng, self._config.severity)
+        trust, turn_of = self._config.placement, request.index
+        placed = product.surroundings.place(request.defect, rng, trust, limits, turn_of, variation)
         if placed is None:
             return None
         assert placed.good.image is not None
-        pasted, mask = paste(placed.good.image, placed.crop, placed.pose)
+        pasted, mask = paste(placed.good.image, placed.crop, placed.pose, variation=variation)
         legal = self._legal(mask.shape)
         if not (mask & legal).any():
             return None
         pasted = np.where(legal[..., None], pasted, placed.good.image)
-        return Draft(placed.good, part_of(placed.good), mask & legal, None if freely else pasted)
+        part = part_of(placed.good)
+        return Draft(placed.good, part, mask & legal, None if freely else pasted, variation.severity)
 
     def _outlined(self, product: Product, defect: str, freely: bool, rng: np.random.Generator) -> Draft:
         """A good part with an outline of the user's on it, or a new one; shaded like the shots' defects unless what

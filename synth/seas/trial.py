@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from synth.generators import Judge
 from synth.sample import Sample
+from synth.seas.choosing import seconds_of_choosing
 from synth.seas.config import SeasConfig
-from synth.seas.freedom import largest
+from synth.seas.freedom import CANDIDATES, largest
 from synth.seas.generator import SeasGenerator
 
 UPDATES, WINDOWS = 3, 8
@@ -32,16 +34,27 @@ class _Stopwatch:
 
 
 def try_out(
-    config: SeasConfig, shots: Sequence[Sample], good_images: Sequence[Sample], folder: Path, seed: int
+    config: SeasConfig,
+    shots: Sequence[Sample],
+    good_images: Sequence[Sample],
+    folder: Path,
+    seed: int,
+    judge: Judge | None = None,
 ) -> tuple[SeasGenerator, float]:
     """A generator that has learnt the first defect type of the first product by a few updates, in `folder`, and the
-    seconds that fitting all of the shots as the config says would take on this machine. Where nothing is drawn, it is
-    simply fitted."""
+    seconds that fitting all of the shots as the config says would take on this machine, the choice of an open freedom
+    by the judge among them. Where nothing is drawn, it is simply fitted."""
+    freedom = config.freedom
+    if isinstance(freedom, str):
+        largest_drawn = config.model_copy(update={"freedom": max(CANDIDATES)})
+        generator, fitting = try_out(largest_drawn, shots, good_images, folder, seed)
+        choosing = 0.0 if judge is None else seconds_of_choosing(shots, good_images, fitting, judge)
+        return generator, fitting + choosing
     counts = {"updates_per_defect": UPDATES, "mask_updates_per_defect": UPDATES, "windows_per_defect": WINDOWS}
     generator = SeasGenerator(config.model_copy(update=counts), folder, seed)
     clock = _Stopwatch()
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
-    drawn = [kind for kind in kinds if largest(config.freedom, kind[1]) > 0]
+    drawn = [kind for kind in kinds if largest(freedom, kind[1]) > 0]
     if not drawn:
         generator.fit(shots, good_images, clock)
         return generator, time.perf_counter() - clock.began

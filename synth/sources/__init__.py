@@ -44,8 +44,8 @@ READERS: dict[str, Callable[..., Listing]] = {
 
 
 _NOT_READ = {
-    *("kind", "test_fraction", "validation_fraction", "min_shots", "foreground", "duplicates"),
-    *("tiles", "good_from", "classes", *IMAGE_FIELDS),
+    *("kind", "test_fraction", "shots", "shots_draw", "validation_fraction", "min_shots"),
+    *("foreground", "duplicates", "tiles", "good_from", "classes", *IMAGE_FIELDS),
 }
 """Fields of a `source:` block that no reader takes."""
 
@@ -64,7 +64,7 @@ def read_source(source: SourceConfig) -> Iterator[Sample]:
     if isinstance(source, ProceduralSource):
         from synth.sources.procedural import read_procedural  # renders: not needed for a folder
 
-        return read_procedural(**source.model_dump(exclude={"kind", "validation_fraction"}))
+        return read_procedural(**source.model_dump(exclude=_NOT_READ))
     return samples(list_source(source))
 
 

@@ -24,6 +24,18 @@ def _validation() -> Any:
     return Field(0.25, description=help_text, json_schema_extra={"unit": "share"}, ge=0, lt=1)
 
 
+def _shots() -> Any:
+    help_text = (
+        "How many shots of each defect type take part, those kept for validation among them, drawn at random by "
+        "shots_draw; copies of an image count as one and stay together. The others play no role; none = all."
+    )
+    return Field(None, description=help_text, json_schema_extra={"unit": "shots"}, ge=1)
+
+
+def _shots_draw() -> Any:
+    return Field(0, description="Which random draw of the shots; of a type and a draw it is always the same.", ge=0)
+
+
 def _white() -> Any:
     help_text = "Value of white in images of more than 8 bits, as 4095 of a 12-bit camera; none = by what they show."
     return Field(None, description=help_text, ge=255, le=65535)
@@ -168,6 +180,8 @@ class _Tree(BaseModel):
     product: str | None = Field(None, description="Name of the only product; the folder's by default.", min_length=1)
     good_limit: int | None = _count(None, "Good samples used at most of each product, the first by name.", "samples")
     min_shots: int = _count(2, "Shots a defect type needs at least; with 1 the generator can only repeat it.", "shots")
+    shots: int | None = _shots()
+    shots_draw: int = _shots_draw()
     validation_fraction: float = _validation()
     exclude: tuple[str, ...] = Field(
         (), description="Files to leave out, as patterns below root such as `crack/a*` or `*/test/bent/003.png`."
@@ -354,6 +368,8 @@ class ProceduralSource(BaseModel):
     shots_per_defect: int = _count(
         8, "Shots, defective parts of each type to learn from; 0 for a generator that learns nothing.", at_least=0
     )
+    shots: int | None = _shots()
+    shots_draw: int = _shots_draw()
     validation_fraction: float = _validation()
     test_per_defect: int = _count(8, "Defective parts of each type kept for measuring.", at_least=0)
     test_good_images: int = _count(20, "Good parts of each product kept for measuring.", at_least=0)

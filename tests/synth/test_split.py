@@ -311,6 +311,96 @@ def test_inspect_says_how_many_shots_a_run_keeps(tmp_path):
     assert "  tile/crack: 6 shots, 2 kept for validation, 2 test" in str(report)
 
 
+def drawn(split: Split, kind: str) -> list[str]:
+    return sorted(names([sample for sample in [*split.shots, *split.validation] if sample.defect == kind]))
+
+
+@pytest.mark.parametrize("shots", [1, 4, 6, 8, 99])
+def test_so_many_shots_of_each_type_are_drawn_and_the_others_play_no_role(tmp_path, shots):
+    root = tree_with_tests(tmp_path)
+    split = split_of(FolderSource(root=root, shots=shots, min_shots=1))
+    taking_part = min(shots, 8)
+    for kind in ("crack", "pit"):
+        assert len(drawn(split, kind)) == taking_part
+        assert len(kept(split, kind)) == {1: 0, 4: 1, 6: 2}.get(shots, 2)
+        left = [one for one in split.dropped if one.defect == kind]
+        assert len(left) == 8 - taking_part
+        assert all(f"source.shots={shots} of each defect type, source.shots_draw=0" in one.reason for one in left)
+    assert (len(split.test), len(split.good_images)) == (4, 4)
+    rows = {row.id for row in build_ledger(split.roles, split.hashes)}
+    assert not rows & {one.id for one in split.dropped}
+
+
+def test_draws_differ_and_depend_on_nothing_but_the_ids_of_their_type(tmp_path):
+    root = tree_with_tests(tmp_path, 12)
+    draws = [FolderSource(root=root, shots=4, shots_draw=number) for number in range(5)]
+    before = [drawn(split_of(source), "crack") for source in draws]
+    assert len(set(map(tuple, before))) > 1
+    tree_with_tests(root, 12, ("crack", "pit", "abrasion"))
+    save(root / "good" / "another.jpg", random_image(77))
+    assert [drawn(split_of(source, seed=9), "crack") for source in draws] == before
+    for source, few in zip(draws, before, strict=True):
+        assert set(few) < set(drawn(split_of(source.model_copy(update={"shots": 7})), "crack"))
+
+
+def test_copies_of_a_shot_are_drawn_together_and_counted_once(tmp_path):
+    root = tree_with_tests(tmp_path)
+    for n in range(8):
+        image, mask = random_image(100 + n, *size_of(100 + n)), blob(100 + n, *size_of(100 + n))
+        save(root / "defect" / "crack" / f"again{n}.png", image[:, ::-1])
+        save(root / "defect" / "crack" / f"again{n}_mask.png", mask[:, ::-1])
+    found = drawn(split_of(FolderSource(root=root, shots=3)), "crack")
+    assert len(found) == 6
+    assert {name for name in found if name.startswith("again")} == {f"again{name[5:]}" for name in found[3:]}
+
+
+def test_good_windows_of_a_shot_that_is_not_drawn_are_left_out_with_it(tmp_path):
+    for kind, seed in (("crack", 1), ("pit", 50)):
+        for n in range(6):
+            mask = np.zeros((96, 128), bool)
+            mask[5:20, 70:90] = True
+            save(tmp_path / "defect" / kind / f"{kind}{n}.png", random_image(seed + n, 96, 128))
+            save(tmp_path / "defect" / kind / f"{kind}{n}_mask.png", mask)
+    source = FolderSource(root=tmp_path, good_from="defective", tiles=32, shots=2, min_shots=1)
+    split = split_of(source)
+    files = {sample.meta["file"] for sample in split.shots}
+    assert len(files) == 4
+    assert {sample.meta["file"] for sample in split.good_images} <= files
+    assert {one.file for one in split.dropped} & files == set()
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_rendered_shots_are_drawn_as_well(learns):
+    source = ProceduralSource(products=("cap",), good_images=2, shots_per_defect=3, test_per_defect=1, size=64, shots=2)
+    split = split_of(source, learns=learns)
+    kinds = {shot.defect for shot in split.shots}
+    assert all(len(drawn(split, str(kind))) == 2 for kind in kinds)
+    assert len(split.dropped) == len(kinds)
+
+
+def test_too_few_drawn_shots_name_the_field_to_raise(tmp_path):
+    with pytest.raises(SourceError, match=r"has 1 shot, .*raise source\.shots=1, or accept fewer"):
+        split_of(FolderSource(root=tree_with_tests(tmp_path), shots=1))
+
+
+def test_the_draw_is_told_by_inspect_a_dry_run_and_the_end_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setitem(generators.GENERATORS, "seas", blobs.BLOBS)
+    root = write_source(tmp_path / "source", shots=9)
+    source = FolderSource(root=root, product="tile", test_fraction=0.3, shots=5, shots_draw=2)
+    recipe = recipe_for(root).model_copy(update={"source": source})
+    line = (
+        "shots drawn (source.shots=5, source.shots_draw=2): 5 of 7 of tile/crack, 5 of 7 of tile/stain; the others "
+        "play no role"
+    )
+    assert line in str(preview(recipe, preparation.silent)).splitlines()
+    made = run(recipe, tmp_path / "run")
+    assert line in Summary(made, 1.0).lines()
+    assert len([row for row in read_ledger(made.folder.ledger) if row.role in ("shot", "validation")]) == 10
+    report = inspect(tree_with_tests(tmp_path / "tile"), overrides=["source.shots=4"])
+    assert [(kind.train, kind.validation, kind.test) for kind in report.kinds if kind.defect] == [(3, 1, 2)] * 2
+    assert "shots drawn (source.shots=4, source.shots_draw=0): 4 of 8 of tile/crack, 4 of 8 of tile/pit" in str(report)
+
+
 @settings(deadline=None)
 @given(
     st.lists(

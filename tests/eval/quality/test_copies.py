@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from eval.quality.copies import audit_copies, defect_alone, defect_distances, look_at, near_duplicates
+from eval.quality.alignment import frame_of, likest
+from eval.quality.copies import audit_copies, look_at, near_duplicates
 from synth.baselines.config import CopyPasteConfig
 from synth.baselines.copy_paste import CopyPasteGenerator
 from synth.errors import EvalError
@@ -110,9 +111,9 @@ def test_a_defect_is_recognised_turned_enlarged_and_paler():
     size = (150, 113)
     pale = (0.6 * image + 60).astype(np.uint8)
     other = np.array(Image.fromarray(pale).resize(size)), np.array(Image.fromarray(mask).resize(size, 0))
-    one, same, new = (defect_alone(*shown)[None] for shown in (SHOTS[3], other, SHOTS[4]))
-    assert defect_distances(one, one)[0, 0] < 1e-5
-    assert defect_distances(one, same)[0, 0] < 0.05 < defect_distances(one, new)[0, 0]
+    one, same, new = (frame_of(*shown) for shown in (SHOTS[3], other, SHOTS[4]))
+    assert likest(one, [one])[1] > 0.999
+    assert likest(one, [same])[1] > 0.95 > 0.6 > likest(one, [new])[1]
 
 
 def test_near_duplicates_are_reported_in_pairs():

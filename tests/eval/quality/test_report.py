@@ -1,6 +1,7 @@
 """`flawsmith eval quality` on a finished run."""
 
 import json
+import re
 import weakref
 
 import numpy as np
@@ -9,8 +10,10 @@ from typer.testing import CliRunner
 
 from eval.features.network import BATCH, FeatureNetwork
 from eval.quality.faithfulness import faithfulness
-from eval.quality.report import describe
+from eval.quality.report import _copy_lines, describe
+from eval.quality.told import told_of
 from synth.cli.main import app
+from synth.pipeline.stored import StoredSample
 from synth.sample import Origin, Provenance, Sample
 
 PROVENANCE = Provenance("seas", 1, start=Origin("g", "g"))
@@ -51,7 +54,46 @@ def test_copies_are_reported_with_the_shot_they_repeat(answer):
 def test_the_report_reads_as_lines(finished):
     done = CliRunner().invoke(app, ["eval", "quality", str(finished.path)])
     assert "12 generated images against 8 shots" in done.stdout
-    assert "copies of shots:" in done.stdout
+    assert "12 drawn: " in done.stdout
+    assert re.search(
+        r"crack: width \d\.\d\d, area \d\.\d\d, length \d\.\d\d of the shots' \(6 pairs, 4 shots\)", done.stdout
+    )
+
+
+def test_masks_are_compared_by_type(answer):
+    assert [(one["defect"], one["drawn"], one["shots"]) for one in answer["masks"]] == [
+        ("crack", 6, 4),
+        ("stain", 6, 4),
+    ]
+    far = {name: one for one in answer["masks"] for name in one["far_off"]}
+    assert all(abs(one[name] - 1) > 0.15 for name, one in far.items())
+    assert sum("off the shots' by more than 15%" in note for note in answer["warnings"]) == len(
+        [one for one in answer["masks"] if one["far_off"]]
+    )
+
+
+def test_what_is_pasted_as_asked_is_counted_apart_from_copies_among_the_drawn():
+    def stored(generator, **scores):
+        made = Provenance(generator, 1, scores=scores)
+        return StoredSample("a", "accepted", "tile", "crack", provenance=made, scores={"on_product": 0.97})
+
+    ways = [
+        ("seas", {}),
+        ("seas", {"freedom": 0.0}),
+        ("seas", {"freedom": 0.3}),
+        ("copy_paste", {}),
+        ("oversample", {}),
+    ]
+    told = told_of([stored(name, **scores) for name, scores in ways])
+    assert told.pasted == (False, True, False, True, True)
+    assert told.on_foreground == 1
+    copies = {"pasted": 240, "pasted_found": 236, "drawn": 60, "rate": 1 / 60, "interval": [0.003, 0.089]}
+    flag = {"id": "made", "shot": "shot", "how": "the defect", "similarity": 0.97}
+    assert _copy_lines({**copies, "flags": [flag]}) == [
+        "  240 of 300 place the shots' own pixels (freedom 0), as asked; 236 of them found by their pixels",
+        "  60 drawn: 1 copies of shots, 1.7 % [0.3, 8.9]",
+        "    made repeats shot (the defect, similarity 0.97)",
+    ]
 
 
 def test_faithfulness_falls_with_a_changed_background_and_a_misplaced_mask():

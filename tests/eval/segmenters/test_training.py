@@ -1,6 +1,5 @@
 import json
 import shutil
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +9,12 @@ from scipy import ndimage
 
 from eval import segmenters
 from eval.metrics import iou
-from eval.segmenters.feed import Feed, Pool, resize
+from eval.segmenters.feed import Feed, Pool
+from eval.segmenters.resizing import resize
 from eval.segmenters.segmenter import Segmenter
 from eval.segmenters.training import best_threshold, rate
 from synth.errors import EvalError
-from synth.sample import Provenance, Sample
+from synth.sample import Sample
 
 TINY = {"width": 0.25, "resolution": 32, "batch": 4, "validate_every": 4}
 
@@ -147,19 +147,20 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same():
     assert not np.allclose(maps[0], maps[2])
 
 
+def feed(samples: list[Sample], batch: int, seed: int = 5, **params) -> Feed:
+    return Feed(Pool(samples, 32), segmenters.configure("lfd", batch=batch, seed=seed, **params))
+
+
 def test_a_batch_depends_on_its_number_alone():
-    feed = Feed(Pool(TRAIN, 32), 6, seed=5)
-    number = feed.batch(7)
-    assert all(np.array_equal(a, b) for a, b in zip(number, list(feed.batches(5, 9))[2], strict=True))
-    assert not np.array_equal(number[0], Feed(Pool(TRAIN, 32), 6, seed=6).batch(7)[0])
+    number = feed(TRAIN, 6).batch(7)
+    assert all(np.array_equal(a, b) for a, b in zip(number, list(feed(TRAIN, 6).batches(5, 9))[2], strict=True))
+    assert not np.array_equal(number[0], feed(TRAIN, 6, seed=6).batch(7)[0])
 
 
 def rows(samples: list[Sample], batches: int, size: int) -> list[list[str]]:
-    """Names of the samples that the first batches hold, images as they are."""
-    feed = Feed(Pool(samples, 32), size, seed=5)
-    feed._augment.transforms = []
-    names = {resize(sample, 32)[0].tobytes(): sample.id for sample in samples}
-    return [[names[image.tobytes()] for image in feed.batch(number)[0]] for number in range(batches)]
+    """Names of the samples that the first batches hold."""
+    injection = feed(samples, size)._injection
+    return [[samples[row].id for row in injection.rows(number)] for number in range(batches)]
 
 
 def test_half_of_a_batch_is_defective_and_every_image_comes_once_a_round():
@@ -174,19 +175,10 @@ def test_half_of_a_batch_is_defective_and_every_image_comes_once_a_round():
     assert seen != again
 
 
-def test_types_take_turns_and_real_images_are_not_crowded_out():
-    pits = [sample(seed) for seed in range(3)]
-    dents = [sample(10 + seed, "dent") for seed in range(7)]
-    made = [replace(sample(50 + seed), provenance=Provenance("seas", seed)) for seed in range(30)]
-    seen = [name for batch in rows([*pits, *dents, *made], 10, 8) for name in batch]
-    kinds = {one.id: kind for kind, group in (("pit", pits), ("dent", dents), ("made", made)) for one in group}
-    assert Counter(kinds[name] for name in seen) == {"dent": 40, "pit": 20, "made": 20}
-
-
 def test_augmentation_moves_image_and_mask_together():
-    feed = Feed(Pool([sample(1)], 32), 8, seed=0)
+    made = feed([sample(1)], 8, seed=0)
     for number in range(4):
-        images, masks = feed.batch(number)
+        images, masks = made.batch(number)
         for image, mask in zip(images, masks, strict=True):
             if mask.any() and not mask.all():
                 assert image[mask].mean() < image[~mask].mean() - 40

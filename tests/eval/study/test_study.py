@@ -32,7 +32,7 @@ from synth.sources.listing import reopen
 from synth.split import Split
 from tests.synth.blobs import BLOBS, given, recipe_for, run_blobs, write_source
 
-TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 2, "validate_every": 2}
+TINY = {"width": 0.25, "resolution": 32, "steps": 4, "batch": 4, "validate_every": 2}
 STUDY = Study({"lfd": TINY}, ("real", "copy_paste", "ours_real", "noise_control"), 2)
 
 
@@ -106,6 +106,13 @@ def test_training_sets_hold_what_they_say(side):
         assert {sample.image.shape for sample in training_set.samples} == {(32, 32, 3)}
         assert all(s.provenance is None or s.provenance.start is None for s in training_set.samples)
         assert sum(s.provenance is not None for s in training_set.samples) in (0, made)
+
+
+def test_segmenters_that_cut_tiles_are_given_images_at_their_own_size(side):
+    built = build_training_sets(side, ("real", "ours_real"), 32, silent, tile=24)
+    sizes = {sample.id: sample.image.shape for training_set in built for sample in training_set.samples}
+    assert all(sizes[shot.id] == shot.image.shape for shot in side.shots)
+    assert set(sizes.values()) == {side.shots[0].image.shape}
 
 
 def test_shots_are_repeated_even_where_the_defect_is_a_missing_piece(finished, side):
@@ -205,6 +212,7 @@ def test_no_training_begins_before_wrong_words_are_reported(finished, tmp_path):
         (replace(STUDY, training_sets=("real", "our")), "training set 'our' is unknown; did you mean ours"),
         (replace(STUDY, segmenters={"lfd": {"step": 3}}), "lfd has no parameter step"),
         (replace(STUDY, segmenters={"lfd": TINY, "bisenetv2": {}}), "give all of them the same"),
+        (replace(STUDY, segmenters={"lfd": TINY, "bisenetv2": TINY | {"tile": 32}}), "have tiles .* the same"),
     ):
         with pytest.raises(EvalError, match=message):
             run_study(finished.path, wrong, tmp_path, silent)

@@ -11,10 +11,10 @@ import pytest
 
 from eval.metrics import bootstrap
 from eval.study.judging import judge
-from eval.study.study import Measured, Study
+from eval.study.settings import parse_settings
+from eval.study.study import Conduct, Measured, Study
 from eval.study.verdict import verdict
 from eval.study.verdict_page import as_markdown, as_plot, write_pages
-from synth.cli.evaluation import parse_settings
 from synth.errors import EvalError
 from synth.pipeline.preparation import silent
 
@@ -24,14 +24,17 @@ GAINS = {"real": 0.0, "copy_paste": 0.02, "ours_real": 0.15, "noise_control": 0.
 STUDY = Study({"lfd": {"steps": 9}}, tuple(GAINS), 3)
 
 
-def simulated(seed: int, gains: dict[str, float] = GAINS, variance: float = 0.02) -> Measured:
-    """Hard and easy images, trainings with good and bad seeds, and for each training set a gain that is its own."""
+def simulated(
+    seed: int, gains: dict[str, float] = GAINS, variance: float = 0.02, trainings: int = 3, scale: float = 1.0
+) -> Measured:
+    """Hard and easy images, trainings with good and bad seeds, and for each training set a gain that is its own; all
+    values times `scale`."""
     rng = np.random.default_rng(seed)
     hard = rng.uniform(0.2, 0.6, len(TYPES))
     results = []
     for training_set, gain in gains.items():
-        for number in range(3):
-            values = gain + hard + rng.normal(0, variance) + rng.normal(0, 0.05, len(TYPES))
+        for number in range(trainings):
+            values = scale * (gain + hard + rng.normal(0, variance) + rng.normal(0, 0.05, len(TYPES)))
             figures = dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro_30"), 0.5)
             figures |= {"image_auroc": 0.9, "image_ap": 0.8}
             results.append(
@@ -40,9 +43,9 @@ def simulated(seed: int, gains: dict[str, float] = GAINS, variance: float = 0.02
                     "training_set": training_set,
                     "seed": number,
                     "iou": values.tolist(),
-                    "best_iou": (values + 0.1).tolist(),
+                    "best_iou": (values + scale * 0.1).tolist(),
                     "false_area": [0.01] * 5,
-                    "trained": {"seconds": 60.0, "data_wait": 0.02, "cores": 1.5},
+                    "trained": {"seconds": 60.0 + 1e-6 * len(results), "data_wait": 0.02, "cores": 1.5},
                     **figures,
                 }
             )
@@ -110,8 +113,47 @@ def test_text_table_plot_and_json_say_the_same(judged, tmp_path):
 
 
 def test_two_seeds_are_too_few(tmp_path):
-    with pytest.raises(EvalError, match="2 seeds, wanted at least 3"):
-        verdict("nowhere", Study({"lfd": {}}, ("real",), 2), tmp_path, silent)
+    with pytest.raises(EvalError, match=r"2 seeds, wanted at least 3: .*--quick"):
+        verdict("nowhere", Study({"lfd": {}}, ("real",), 2), tmp_path, Conduct(silent))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.01, 1.0])
+def test_where_nothing_is_found_nothing_was_compared(scale):
+    judged = judge("outputs/tiles", STUDY, simulated(1, scale=scale))
+    said = {gain.verdict for gain in judged.gains if gain.value is not None}
+    assert said == {"not learnt"} if scale < 1 else "not learnt" not in said
+    assert ("not learnt" in str(judged)) == ("not learnt" in as_markdown(judged)) == (scale < 1)
+    ElementTree.fromstring(as_plot(judged))
+
+
+def test_a_training_set_that_learns_is_compared_with_one_that_does_not():
+    learnt, none = simulated(1), simulated(1, scale=0.0)
+    rows = [b if a["training_set"] == "real" else a for a, b in zip(learnt.results, none.results, strict=True)]
+    judged = judge("outputs/tiles", STUDY, replace(learnt, results=rows))
+    assert judged.gain("lfd", "ours_real").verdict == "helps"
+
+
+def test_a_quick_look_claims_no_interval_anywhere(tmp_path):
+    study = Study({"lfd": {}}, tuple(GAINS), 1)
+    judged = judge("outputs/tiles", study, simulated(1, trainings=1), simulated(2, trainings=1))
+    assert {gain.verdict for gain in judged.gains + judged.unseen} == {"quick look", "too few images"}
+    write_pages(judged, tmp_path)
+    label = "quick look, no interval: one training each"
+    for text in (str(judged), *(file.read_text() for file in tmp_path.iterdir())):
+        assert label in text
+        assert not re.search(r"\[[+-]?\d", text)
+        assert not re.search("no evidence|helps|hurts|95 %", text)
+    stored = json.loads((tmp_path / "verdict.json").read_text())
+    assert stored["quick"] == label
+    assert all(one["interval"] is None for one in stored["gains"] + stored["unseen_types"])
+    assert all(one["iou"] is None for one in stored["standings"])
+    ElementTree.fromstring(as_plot(judged))
+
+
+def test_a_quick_look_is_one_training_and_has_to_be_asked_for(tmp_path):
+    for seeds, quick, message in ((1, False, "--quick is a quick look"), (3, True, "3 seeds for a quick look")):
+        with pytest.raises(EvalError, match=message):
+            verdict("nowhere", Study({"lfd": {}}, ("real",), seeds), tmp_path, Conduct(silent), quick)
 
 
 def test_settings_are_for_all_segmenters_or_for_one():

@@ -130,7 +130,7 @@ def test_a_mask_wider_than_its_defect_is_rejected():
     assert reason(thin_line(grown=2), min_covered=0) == "wide_mask"
     wide = candidate(masked=(slice(6, 24), slice(8, 30)))
     assert reason(wide) == "wide_mask"
-    assert reason(wide, min_tight=0) == "accepted"
+    assert reason(wide, min_tight=0, max_unchanged=1) == "accepted"
 
 
 def test_masks_may_be_as_wide_as_the_shots_own():
@@ -149,6 +149,62 @@ def test_a_piece_of_the_mask_without_change_is_rejected():
     assert reason(dataclasses.replace(sample, mask=two)) == "wide_mask"
     assert mask.judge(dataclasses.replace(sample, mask=two), CONFIG).scores["unchanged"] == pytest.approx(49 / 189)
     assert mask.judge(sample, CONFIG).scores["unchanged"] == 0
+
+
+def planted(fault: str) -> Sample:
+    """A defect of 16 x 20 px, the unevenness of a real one in it, with one fault of its mask or image."""
+    rng = np.random.default_rng(5)
+    start, image = good_image(), good_image()
+    blob = (slice(8, 24), slice(6, 26))
+    image[blob] += rng.integers(30, 60, (16, 20, 3)).astype(np.uint8)
+    truth = np.zeros(SIZE, bool)
+    truth[blob] = True
+    if fault == "half of it unchanged":
+        image[:, 16:] = start[:, 16:]
+    elif fault == "half of it not marked":
+        truth[:, 16:] = False
+    elif fault == "ring only":
+        truth[10:22, 8:24] = False
+    elif fault == "a second defect, not marked":
+        image[8:24, 30:50] = image[blob]
+    elif fault == "island of good surface":
+        truth[12:18, 26:34] = True
+    elif fault == "shifted":
+        truth = np.roll(truth, 16, axis=1)
+    provenance = Provenance("blobs", seed=1, start=Origin("good", "sha", image=start))
+    return Sample(id="a", image=image, mask=truth, provenance=provenance)
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        ("none", "accepted"),
+        ("half of it unchanged", "wide_mask"),
+        ("half of it not marked", "misplaced"),
+        ("ring only", "misplaced"),
+        ("a second defect, not marked", "misplaced"),
+        ("island of good surface", "wide_mask"),
+        ("shifted", "misplaced"),
+    ],
+)
+@pytest.mark.parametrize("faint", [False, True])
+def test_planted_faults_are_rejected_also_of_faint_defects(fault, wanted, faint):
+    sample = planted(fault)
+    start = sample.provenance.start.image
+    if faint:
+        change = sample.image.astype(float) - start
+        sample = dataclasses.replace(sample, image=(start + np.round(0.25 * change)).astype(np.uint8))
+    assert reason(sample) == wanted
+
+
+def test_a_mask_that_only_the_core_of_the_shots_has_may_be_as_narrow_as_theirs():
+    sample = candidate()
+    core = np.zeros(SIZE, bool)
+    core[14:16, 12:26] = True
+    narrow = dataclasses.replace(sample, mask=core)
+    shots = [(narrow.image, narrow.provenance.start.image, core)]
+    assert reason(narrow) == "misplaced"
+    assert reason(narrow, Context(examples=shots)) == "accepted"
 
 
 def test_the_images_border_is_no_rim_of_a_mask():

@@ -3,10 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.stats import spearmanr
 
 from synth.errors import GeneratorError
 from synth.placing.paste import paste
 from synth.placing.surroundings import UNLIKE, Surroundings
+from synth.placing.variation import Variation, draw_variation
 from synth.sample import Sample
 from synth.sources.procedural import read_procedural
 from tests.synth.placing.scenes import grain, marked
@@ -286,3 +288,54 @@ def test_a_defect_that_every_shots_border_cuts_off_may_not_end_on_the_part():
     moved = one.good.image.copy()
     moved[np.roll(mask, inwards, 1)] = image[mask]
     assert known.misfit("pit", moved, np.roll(mask, inwards, 1)) == UNLIKE
+
+
+@pytest.mark.parametrize("trust", ["context", "own", "anywhere"])
+def test_a_variation_changes_size_and_turn_where_the_surroundings_still_fit(cast, trust):
+    """On a surface that is the same everywhere they do; where they do not, less is changed."""
+    varied = Variation(scale=1.2, degrees=4.0)
+    pairs = [
+        [cast.place("pit", np.random.default_rng(n), trust, variation=one) for one in (Variation(), varied)]
+        for n in range(12)
+    ]
+    ratios = [after.pose.scale / before.pose.scale for before, after in pairs]
+    assert np.mean(np.array(ratios) > 1.05) >= 0.25
+    assert max(ratios) == pytest.approx(1.2)
+    assert max(abs(after.pose.degrees - before.pose.degrees) for before, after in pairs) <= 4.0 + 7.5
+    for _, after in pairs:
+        assert paste(after.good.image, after.crop, after.pose, variation=varied)[1].any()
+
+
+def test_no_variation_turns_a_defect_farther_than_its_product_allows():
+    known = Surroundings(*plates(stripes), turn=0.0, mirror=False)
+    for n in range(8):
+        one = known.place("pit", np.random.default_rng(n), variation=Variation(degrees=5.0))
+        assert one.pose.degrees == 0
+
+
+def test_a_defect_from_border_to_border_keeps_its_length_whatever_its_variation():
+    shots, good_images = plates(lambda seed: grain(SIZE, seed), [(slice(30, 36), slice(0, SIZE[1]))] * 3)
+    known = Surroundings(shots, good_images, turn=0.0)
+    one = known.place("pit", np.random.default_rng(0), variation=Variation(scale=0.7))
+    mask = paste(one.good.image, one.crop, one.pose)[1]
+    assert mask.any(axis=0).all()
+
+
+def test_what_is_asked_to_be_more_severe_changes_a_part_more(surroundings):
+    """By the slopes of the image, a response that knows nothing of masks."""
+
+    def slopes(image):
+        return ndimage.gaussian_gradient_magnitude(image.mean(axis=-1), 1.0)
+
+    asked = np.geomspace(0.3, 2.0, 4)
+    for defect in FEATURES:
+        correlations = []
+        for n in range(2):
+            responses = []
+            for severity in asked:
+                varied = draw_variation(np.random.default_rng(n), (severity, severity))
+                one = surroundings.place(defect, np.random.default_rng(n), variation=varied)
+                image, _ = paste(one.good.image, one.crop, one.pose, variation=varied)
+                responses.append(np.abs(slopes(image) - slopes(one.good.image)).sum())
+            correlations.append(spearmanr(asked, responses).statistic)
+        assert np.mean(correlations) >= 0.8
