@@ -6,7 +6,7 @@
 Every second shot of each type is learnt from, the others are kept-back to compare with; test images are not opened.
 Printed for each base and budget, mean over the types: KID of close-ups of generated against kept-back real defects
 with a 95 % interval (lower is better), diversity inside the mask, agreement of mask and change, and the share of
-candidates that the checks accept. Defects are drawn twice: as the recipe has it, from a sketch made of the shots, which
+candidates that the checks accept. Defects are drawn twice: on the shots' pasted defects, up to a freedom of 0.6, which
 hides much of what the base knows, and from noise alone. Every base is asked for the same defects in the same places;
 a second table says how much nearer one base's drawings come than another's, with an interval that the few kept-back
 shots widen far less. Rows stand in DIR/results.jsonl: what is there is not measured again, so a stopped run is resumed,
@@ -47,7 +47,7 @@ from synth.split import make_split
 MASK_SHARE = 0.6
 """Updates of the mask head for each update of the denoiser."""
 PILOTS = (3, 12)
-DRAWN: dict[str, dict[str, float]] = {"sketch": {}, "noise": {"sketch": 0.0, "strength": 1.0}}
+DRAWN: dict[str, dict[str, float]] = {"paste": {"freedom": 0.6}, "noise": {"freedom": 1.0}}
 """What of the recipe changes for each way of drawing."""
 
 

@@ -28,9 +28,10 @@ from synth.sample import Sample
 from synth.seas.base import SD15, build_untrained
 from synth.seas.config import SeasConfig
 from synth.seas.denoiser import train_denoiser
-from synth.seas.drawing import Start, draw_windows
+from synth.seas.drawing import draw_windows
 from synth.seas.finetune import Finetuned, resolve
 from synth.seas.mask_training import build_mask_head, train_mask_head
+from synth.seas.plan import Start
 from synth.seas.pool import build_pool
 from synth.seas.prompts import UnbalancedPrompts, add_tokens
 from synth.seas.updates import Training
@@ -74,7 +75,7 @@ def draw(resolution: int) -> dict[str, float]:
     good = _random_sample(resolution, None).image
     assert good is not None
     begin = time.perf_counter()
-    draw_windows(model, [Start(good, good, None, "dent", seed=0)], config)
+    draw_windows(model, [Start(good, None, "dent", seed=0, taken=config.steps)], config)
     return {"draw": time.perf_counter() - begin}
 
 

@@ -19,7 +19,8 @@ from synth.errors import EvalError
 SIDE, COARSE = 96, 32
 _SPREADS = 4.5
 _TURNS = 24
-_SCALES = (0.85, 0.92, 1.0, 1.08, 1.18)
+_SCALES = (0.87, 1.0, 1.15)
+_CUT_TRIED = 6
 _ELONGATED = 2.0
 _BORDER = 3
 _BLUR = 0.8
@@ -111,10 +112,12 @@ def _by_shift(frame: Frame, others: Sequence[Frame]) -> list[tuple[int, np.ndarr
     """The same for a defect that the border cuts off, of which a part is compared: by scale and shift as well."""
     mine = np.fft.rfft2(_unit(_small(frame.contrast * frame.mask)))
     found = []
-    for index, other in enumerate(others):
-        if not other.cut:
-            continue
-        ways = [0, _TURNS // 2, _TURNS, _TURNS + _TURNS // 2] if frame.elongated else range(2 * _TURNS)
+    cut = [index for index, other in enumerate(others) if other.cut]
+    # Pasted at their own size or nearly so, the likeliest are those that are as wide.
+    cut.sort(key=lambda index: abs(np.log(_breadth(others[index]) / _breadth(frame))))
+    for index in cut[:_CUT_TRIED]:
+        other = others[index]
+        ways = range(0, 2 * _TURNS, _TURNS // 2 if frame.elongated else 2)
         starts = [_way(way, frame.pitch / (other.pitch * scale)) for way in ways for scale in _SCALES]
         laid = np.stack([_unit(_small(_laid(other.contrast * other.mask, start))) for start in starts])
         overlap = np.fft.irfft2(np.conj(np.fft.rfft2(laid)) * mine, s=(COARSE, COARSE)).reshape(len(starts), -1)
@@ -129,14 +132,13 @@ def _by_shift(frame: Frame, others: Sequence[Frame]) -> list[tuple[int, np.ndarr
 
 def _aligned(frame: Frame, other: Frame, start: np.ndarray) -> float:
     """The correlation of two defects inside both masks, aligned from `start` on; 0 where hardly anything overlaps."""
-    warp = start.astype(np.float32)
     inside = (cv2.dilate(frame.mask, np.ones((5, 5))) > 0.3).astype(np.uint8)
+    begin = start.astype(np.float32)
     try:
-        warp = cv2.findTransformECC(
-            frame.contrast, other.contrast, warp.copy(), cv2.MOTION_AFFINE, _ALIGNED, inside, 3
-        )[1]
+        found = cv2.findTransformECC(frame.contrast, other.contrast, begin, cv2.MOTION_AFFINE, _ALIGNED, inside, 3)[1]
     except cv2.error:  # it did not converge
         return _correlation(frame, other, start)
+    warp = np.asarray(found, np.float32)
     change = np.linalg.svd(warp[:, :2] @ np.linalg.inv(start[:, :2]), compute_uv=False)
     if change[1] < _STRETCHED[0] or change[0] > _STRETCHED[1]:
         return _correlation(frame, other, start)
@@ -158,6 +160,11 @@ def _correlation(frame: Frame, other: Frame, warp: np.ndarray) -> float:
     mine, theirs = (planes - _SMOOTH @ light).T
     power = float((weights * mine * mine).sum() * (weights * theirs * theirs).sum())
     return float((weights * mine * theirs).sum() / np.sqrt(power)) if power > 1e-6 else 0.0
+
+
+def _breadth(frame: Frame) -> float:
+    """Mean width across the long axis, px of the image."""
+    return float(frame.mask.sum() / max((frame.mask.max(axis=0) > 0.5).sum(), 1)) * frame.pitch
 
 
 def _way(way: int, scale: float = 1.0) -> np.ndarray:

@@ -33,7 +33,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 """An image uint8 (H, W, 3) and its mask bool (H, W)."""
 
 _WHOLE = 64
-_SAME = 0.15, 0.05
+_SAME = 0.13, 0.05
 """Distance of two defects that counts as a copy's at most, and at least where shots resemble each other."""
 _QUANTILE = 0.02
 _SHARE = 0.5

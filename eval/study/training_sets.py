@@ -66,8 +66,8 @@ def check_training_sets(names: Sequence[str]) -> tuple[str, ...]:
 def build_training_sets(
     side: TrainingSide, names: Sequence[str], resolution: int, progress: Progress, tile: int | None = None
 ) -> list[TrainingSet]:
-    """The training sets of these names, for segmenters of this resolution and tile. LeakError, naming both files, where
-    a validation or test image is in one."""
+    """The training sets of these names, for segmenters of this resolution and tile. LeakError, naming both files,
+    where a validation or test image is in one."""
     real = [*side.shots, *side.good_images]
     small = {sample.id: resized(reopen(sample), resolution, tile) for sample in real}
     training_sets = []

@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -114,6 +115,33 @@ def test_a_defect_is_recognised_turned_enlarged_and_paler():
     one, same, new = (frame_of(*shown) for shown in (SHOTS[3], other, SHOTS[4]))
     assert likest(one, [one])[1] > 0.999
     assert likest(one, [same])[1] > 0.95 > 0.6 > likest(one, [new])[1]
+
+
+def laid(shown, ground: np.ndarray, degrees: float, scale: float, mirrored: bool, light: float, feather: float):
+    """A shot's defect on another plate: turned by any angle, scaled, lit otherwise, with a soft edge."""
+    image, mask = shown
+    if mirrored:
+        image, mask = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
+    rows, columns = (float(hit.mean()) for hit in np.nonzero(mask))
+    turn = cv2.getRotationMatrix2D((columns, rows), degrees, scale)
+    turn[:, 2] += np.array([SIZE[1] / 2 - columns, SIZE[0] / 2 - rows])
+    there = cv2.warpAffine(image.astype(np.float32), turn, SIZE[::-1])
+    cover = cv2.warpAffine(mask.astype(np.float32), turn, SIZE[::-1])
+    alpha = cv2.GaussianBlur((cover >= 0.4).astype(np.float32), (0, 0), feather)[..., None]
+    placed = ground + alpha * (light * there + 10 - ground)
+    return np.rint(np.clip(placed, 0, 255)).astype(np.uint8), cover >= 0.5
+
+
+def test_defects_turned_by_any_angle_scaled_lit_and_feathered_are_found_with_their_shot():
+    rng = np.random.default_rng(7)
+    copies = [
+        laid(shot, plate(500 + n), rng.uniform(0, 360), rng.uniform(0.85, 1.2), n % 2 == 0, rng.uniform(0.8, 1.2), 1.0)
+        for n, shot in enumerate(SHOTS)
+    ]
+    audit = audit_copies(look_at(copies), LOOKS)
+    found = audit.defect < audit.defect_limit
+    assert found.mean() >= 0.95
+    assert (audit.defect_nearest == np.arange(len(SHOTS)))[found].mean() >= 0.95
 
 
 def test_near_duplicates_are_reported_in_pairs():
