@@ -57,7 +57,7 @@ from synth.training.checkpoint import read_state, write_state
 RECORD = "seas.json"
 HEAD = "mask_head.safetensors"
 CHECKPOINTS = "checkpoints"
-METHOD = 2
+METHOD = 3
 """Raised with every change after which the same base, data and settings train to other weights, so that a training
 that an earlier version began is not resumed by other rules."""
 
@@ -188,6 +188,7 @@ def fingerprint(
     """A hash of everything that the fine-tuned weights depend on; fields that only drawing reads are left out, and so
     is where the base lies: its weights count."""
     choices = {name: getattr(settings, name) for name in LearningChoices.model_fields if name != "base"}
+    choices["draws_strips"] = settings.draws_strips
     digest = hashlib.sha256(json.dumps([METHOD, seed, prompts.to_json(), choices], sort_keys=True).encode())
     vocabulary = pipeline.tokenizer.get_vocab()
     configs = [_public(part.config) for part in (pipeline.unet, pipeline.vae, pipeline.scheduler)]

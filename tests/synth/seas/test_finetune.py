@@ -22,7 +22,7 @@ from synth.seas.finetune import METHOD, finetune, load_finetuned
 
 QUICK = {"updates_per_defect": 3, "mask_updates_per_defect": 2, "windows_per_defect": 3, "batch": 2}
 CONFIG = SeasConfig(**QUICK, checkpoint_every=2, masks=Path("some/masks"))
-LOSSES = {2: [1.8726, 1.9603, 2.2727, 2.5453, 3.1073, 2.9241, 0.5410, 0.4056, 0.2767, 0.2301]}
+LOSSES = {3: [1.8726, 1.9603, 2.2727, 2.5453, 3.1073, 2.9241, 0.5410, 0.4056, 0.2767, 0.2301]}
 """Total loss of each update of `reference`, by METHOD."""
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from synth.sample import Sample
 from synth.seas.config import SeasConfig, SeasSettings
 from synth.seas.pool import Batch, build_pool, draw_batch, encode
 from synth.seas.updates import stream
@@ -95,3 +96,18 @@ def test_latents_have_the_moments_of_the_encoder(pipeline):
     alone = pipeline.vae.encode(torch.from_numpy(images[4:]).permute(0, 3, 1, 2) / 127.5 - 1).latent_dist
     assert torch.allclose(moments[4, 0], alone.mean[0], atol=1e-5)
     assert torch.allclose(moments[4, 1], alone.std[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("mode", "finely"), [("request", True), ("predict", False)])
+def test_a_long_defect_is_learnt_in_windows_as_it_is_drawn_in_and_as_it_lies(pipeline, monkeypatch, mode, finely):
+    """The line is 3 px wide and level: 3 of 32 rows of a window in the image's own px, and all columns."""
+    mask = np.zeros((60, 300), dtype=bool)
+    mask[30:33, 4:296] = True
+    image = np.where(mask, 230, 90)[..., None].repeat(3, axis=2).astype(np.uint8)
+    shot = Sample(id="s", image=image, mask=mask, product="plate", defect="scratch", meta={"file": "s.png"})
+    good = Sample(id="g", image=np.full_like(image, 90), mask=None, product="plate", meta={"file": "g.png"})
+    monkeypatch.setattr("synth.seas.pool.encode", lambda _vae, images: torch.zeros(len(images)))
+    config = _config(windows_per_defect=12, mask_mode=mode, freedom=1)
+    masks = build_pool(pipeline.vae, [shot], [good], ("scratch",), config, seed=0).masks.numpy() > 0
+    crossed = [mask.all(axis=1).sum() for mask in masks if mask.all(axis=1).any()]
+    assert (len(crossed) > 6 and set(crossed) == {3} and not masks.all(axis=1).any()) == finely
