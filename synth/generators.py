@@ -89,8 +89,8 @@ class Declaration:
 
     build: where it is made, as "module:name" of a callable (its config, a folder of its own, the run's seed) ->
     Generator, imported on first use. needs_shots: it learns from defective samples, so that its defect types are
-    theirs; otherwise they are its config's `types`. trains: what it learns depends on all defect types at once, so that
-    none can be added later. unmeasured: scores of `synth.checks.mask.SCORES` that say nothing
+    theirs; otherwise they are its config's `types`. trains: whether, by its config, what it learns depends on all
+    defect types at once, so that none can be added later. unmeasured: scores of `synth.checks.mask.SCORES` that say nothing
     of what it draws. trial: of a generator that takes long to fit, "module:name" of a callable (its config, shots, good
     images, a folder, the run's seed, a `Judge` or None) -> (a generator fitted a little, the seconds that fitting it
     wholly takes).
@@ -99,7 +99,7 @@ class Declaration:
 
     build: str
     needs_shots: bool = True
-    trains: bool = False
+    trains: Callable[[Any], bool] = lambda config: False
     unmeasured: frozenset[str] = frozenset()
     trial: str | None = None
     choose: str | None = None
@@ -122,7 +122,7 @@ _EXACT = frozenset({"tight", "unchanged"})
 GENERATORS: dict[str, Declaration] = {
     "seas": Declaration(
         "synth.seas.generator:SeasGenerator",
-        trains=True,
+        trains=lambda config: any(config.limits),
         trial="synth.seas.trial:try_out",
         choose="synth.seas.choosing:choose_freedom",
     ),

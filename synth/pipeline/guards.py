@@ -203,7 +203,7 @@ def _has_grown(old: Recipe, new: Recipe) -> bool:
     if after.per_defect < before.per_defect or after.max_attempts < before.max_attempts:
         return False
     same = (after.defects, after.products) == (before.defects, before.products)
-    if not same and GENERATORS[new.generator.kind].trains:
+    if not same and GENERATORS[new.generator.kind].trains(new.generator):
         return False
     return _covers(after.defects, before.defects) and _covers(after.products, before.products)
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from synth.placing.crop import DefectCrop
-from synth.placing.depth import deepened, half_width, smoothed_within
+from synth.placing.depth import deepened, smoothed_within
 from synth.placing.faint import Film, laid_under
 from synth.placing.pose import Pose, onto
 from synth.placing.variation import UNVARIED, Variation, bending
@@ -18,7 +18,6 @@ _LEAST_RING = 6.0
 _LIGHT = (0.6, 1.6)
 _SHADE = 24.0
 _FEWEST = 8
-_THINNEST = 4.0
 _RIM = 1.0
 """px around the mask that are taken along, so that what fades there is the defect's own edge."""
 
@@ -65,7 +64,7 @@ def paste(
         shot = _toned(laid(crop.image, cv2.INTER_LANCZOS4), variation.gamma)
         fitted = _in_this_light(shot, here, ring, max(2.0, 0.25 * crop.extent * pose.scale))
         fitted = deepened(fitted, here, inner, contrast)
-        rim = _RIM + min(variation.margin * max(half_width(inner), _THINNEST), 0.5 * (margin - 4 * feather))
+        rim = max(_RIM, variation.margin)
     near = (away <= rim).astype(np.float32)
     alpha = np.array(cv2.GaussianBlur(near, (0, 0), feather) if feather > 0 else near, np.float32)
     alpha[~known & ~inner] = 0

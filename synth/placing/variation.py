@@ -2,8 +2,8 @@
 
 Strong copy-paste after TumorCP (Yang et al. 2021: size, turn, elastic bending, gamma, contrast) and CarveMix (Zhang et
 al. 2021: a random margin of the shot's own surroundings comes along, so that no seam marks the outline). CarveMix's
-negative margins, which cut into the defect, are left out, because the label would not follow, and so are those below
-0.3, where the seam still shows (docs/placement.md).
+negative margins, which cut into the defect, are left out, because the label would not follow; wide ones, because the
+checks hold that nothing changes far from the label.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SIZE = (0.85, 1.2)
 _TURN = 5.0
 _DEPTH = (0.85, 1.15)
 _GAMMA = (0.85, 1.18)
-_MARGIN = (0.3, 1.0)
+_MARGIN = (1.5, 4.0)
 _BEND = 0.5
 _STEEPEST = 0.2
 _WAVES_ALONG = 3.0
@@ -32,9 +32,8 @@ _HIGHEST, _LEAST = 0.006, 0.05
 @dataclass(frozen=True, slots=True)
 class Variation:
     """severity: asked, 1 = as the shots. scale, contrast: of size and depth, severity in them. degrees: turned beyond
-    the angle at which the surroundings fit. gamma: of the pixels. margin: width of the surroundings that come along, in
-    half widths of the defect (4 px at the least), at most half of those by which the light is fitted. bend: deviation
-    of the elastic field as a share of the defect's width, and its seed."""
+    the angle at which the surroundings fit. gamma: of the pixels. margin: width in px of the surroundings that come
+    along. bend: deviation of the elastic field as a share of the defect's width, and its seed."""
 
     severity: float = 1.0
     scale: float = 1.0

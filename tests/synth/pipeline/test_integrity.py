@@ -234,7 +234,7 @@ def test_a_growth_that_is_killed_is_resumed(source, tmp_path, monkeypatch):
 
 
 def test_a_generator_that_learns_from_all_types_at_once_takes_no_new_ones(source, tmp_path, monkeypatch):
-    trains = generators.Declaration("tests.synth.blobs:BlobGenerator", trains=True)
+    trains = generators.Declaration("tests.synth.blobs:BlobGenerator", trains=lambda config: True)
     monkeypatch.setitem(generators.GENERATORS, "seas", trains)
     run_blobs(source, tmp_path / "out", request={"per_defect": 2, "defects": ["crack"]})
     with pytest.raises(RecipeError, match=r"request\.defects"):
