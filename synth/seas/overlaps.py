@@ -42,28 +42,29 @@ class Overlaps:
             total, share = values.new_zeros(values.shape[1], *shape), values.new_zeros(shape)
             for row, patch in members:
                 area = _area(patch, self.scale, values.shape[-1])
-                total[(..., *area)] += weight * values[row]
+                total[:, area[0], area[1]] += weight * values[row]
                 share[area] += weight
             for row, patch in members:
                 area = _area(patch, self.scale, values.shape[-1])
-                result[row] = total[(..., *area)] / share[area]
+                result[row] = total[:, area[0], area[1]] / share[area]
         return result
 
 
 def noise_of(starts: Sequence[Start], shape: tuple[int, ...]) -> Tensor:
     """Standard normal (b, *shape), each window's from its own seed; those of one field are cut out of one noise."""
     fields: dict[Field, Tensor] = {}
-    rows = []
+    noise = []
     for start in starts:
         place, scale = start.patch, len(start.begin) // shape[-1]
         if place is None:
-            rows.append(sample_noise([start.seed], shape)[0])
+            noise.append(sample_noise([start.seed], shape)[0])
             continue
         if place.field not in fields:
             size = (shape[0], place.field.rows // scale, place.field.columns // scale)
             fields[place.field] = sample_noise([start.seed], size)[0]
-        rows.append(fields[place.field][(..., *_area(place, scale, shape[-1]))])
-    return torch.stack(rows)
+        rows, columns = _area(place, scale, shape[-1])
+        noise.append(fields[place.field][:, rows, columns])
+    return torch.stack(noise)
 
 
 def _area(patch: Patch, scale: int, cells: int) -> tuple[slice, slice]:
