@@ -24,7 +24,7 @@ MOST = 12
 _PITCHES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 _LATTICE = 8
 _CORE = 0.75
-_NARROW = 1 / 3
+_NARROW = 1 / 6
 _FINER = 1.5
 _RAMP = 0.25
 
