@@ -16,8 +16,7 @@ OPEN3D_LIBRARIES := libegl1 libusb-1.0-0 libgl1
 
 demo: $(INSTALLED)
 	$(BIN)/flawsmith demo
-	$(BIN)/flawsmith eval verdict outputs/demo --segmenter lfd --training-set copy_paste --training-set ours_real \
-		--set resolution=64 --set steps=120
+	$(BIN)/flawsmith eval verdict outputs/demo --quick
 
 test: $(INSTALLED) .venv/browser
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ def has_room(crop: DefectCrop, pose: Pose, size: tuple[int, ...], shape: tuple[i
     """For an image of `shape` (H, W, ...) seen on a grid of `size` (h, w): whether the crop's middle may lie on each of
     its pixels under the pose's turn, scale and mirroring; (h, w) bool.
 
-    A twentieth of the defect may be lost beyond the border, a fifth of one that its shot's border cut off: four fifths
+    A twentieth of the defect may be lost beyond the border, a tenth of one that its shot's border cut off: four fifths
     of where that happened have to lie beyond the border here, too, the one that faces the same way after the turn."""
     top, left, bottom, right = crop.box
     corners = np.array([[top, left], [top, right - 1], [bottom - 1, left], [bottom - 1, right - 1]])
@@ -25,7 +25,7 @@ def has_room(crop: DefectCrop, pose: Pose, size: tuple[int, ...], shape: tuple[i
     pitch = np.array(shape[:2]) / size[:2]
     axes = [(np.arange(n) + 0.5) * step - 0.5 for n, step in zip(size[:2], pitch, strict=True)]
     play = np.maximum(_OUTSIDE * (high - low), 1.5 * pitch)
-    lost = play * (4 if len(crop.contacts) else 1)
+    lost = play * (2 if len(crop.contacts) else 1)
     rows, columns = ((at + low[k] >= -lost[k]) & (at + high[k] <= shape[k] - 1 + lost[k]) for k, at in enumerate(axes))
     room = rows[:, None] & columns[None, :]
     if len(crop.contacts):
