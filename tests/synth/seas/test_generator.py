@@ -243,7 +243,7 @@ def test_what_the_vae_loses_of_a_paste_is_not_lost_where_drawing_changes_nothing
         return [Drawn(image, image, None) for image in decoded]
 
     pasted = _open(folder, freedom=1e-6).draw(REQUESTS)
-    monkeypatch.setattr(plan, "steps_taken", lambda _limit, _steps, rng: (rng.uniform(), 2)[1])
+    monkeypatch.setattr(plan, "steps_taken", lambda _limit, _steps, rng, _least: (rng.uniform(), 2)[1])
     monkeypatch.setattr(room.Models, "draw", lossy)
     for before, after in zip(pasted, _open(folder, freedom=0.5).draw(REQUESTS), strict=True):
         assert (before.provenance.scores["freedom"], after.provenance.scores["freedom"]) == (0, 0.5)
