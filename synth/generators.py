@@ -91,9 +91,9 @@ class Declaration:
     Generator, imported on first use. needs_shots: it learns from defective samples, so that its defect types are
     theirs; otherwise they are its config's `types`. trains: whether, by its config, what it learns depends on all
     defect types at once, so that none can be added later. unmeasured: scores of `synth.checks.mask.SCORES` that say
-    nothing of what it draws. trial: of a generator that takes long to fit, "module:name" of a callable (its config, shots, good
-    images, a folder, the run's seed, a `Judge` or None) -> (a generator fitted a little, the seconds that fitting it
-    wholly takes).
+    nothing of what it draws. trial: of a generator that takes long to fit, "module:name" of a callable (its config,
+    shots, good images, a folder, the run's seed, a `Judge` or None) -> (a generator fitted a little, the seconds that
+    fitting it wholly takes).
     choose: of one with open choices, "module:name" of a callable (its config, shots, good images, folder, the run's
     seed, a `Judge` or None, progress) that makes them in its folder before it is fitted."""
 

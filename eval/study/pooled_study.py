@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eval.study.answer import PooledStudy
 from eval.study.expected import study_forecast
-from eval.study.judging import LEAST_IMAGES, QUICK, Gain, training_costs
+from eval.study.judging import LEAST_IMAGES, training_costs
 from eval.study.plan import Condition, Draw, folder_name
-from eval.study.pooling import Level, MeasuredCondition, gains_of, levels_of
+from eval.study.pooling import MeasuredCondition, gains_of, levels_of
 from eval.study.study import Conduct, Measured, StudiedRun, Study
+from eval.study.study_page import write_study_pages
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
@@ -34,62 +36,6 @@ from synth.sources import read_source
 from synth.split import NOT_DRAWN, make_split
 
 PLAN, ALIKE = "plan.json", "one_draw"
-
-
-@dataclass(frozen=True)
-class PooledStudy:
-    """The answer: levels of all training sets, gains in IoU and in pixel AP, and in IoU on unseen types."""
-
-    name: str
-    study: Study
-    conditions: list[MeasuredCondition]
-    levels: list[Level]
-    gains: list[Gain]
-    ap_gains: list[Gain]
-    unseen: list[Gain]
-    training: dict[str, float]
-    notes: list[str]
-
-    @property
-    def quick(self) -> bool:
-        """Whether it is a quick look, without intervals."""
-        return self.study.seeds == 1 and all(len(one.draws) == 1 for one in self.conditions)
-
-    def to_json(self) -> dict[str, Any]:
-        conditions = [
-            {
-                "name": one.name,
-                "draws": len(one.draws),
-                "test_images": one.images_by_type,
-                "test_good_images": one.draws[0].good_images,
-                "validation_shots": [draw.validation for draw in one.draws],
-            }
-            for one in self.conditions
-        ]
-        return {
-            "name": self.name,
-            "quick": QUICK if self.quick else None,
-            "segmenters": self.study.segmenters,
-            "training_sets": self.study.training_sets,
-            "seeds": self.study.seeds,
-            "conditions": conditions,
-            "gains": [gain.to_json() for gain in self.gains],
-            "ap_gains": [gain.to_json() for gain in self.ap_gains],
-            "unseen_types": [gain.to_json() for gain in self.unseen],
-            "levels": [level.to_json() for level in self.levels],
-            "trainings": [row for one in self.conditions for row in _rows(one)],
-            "training": self.training,
-            "notes": self.notes,
-        }
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
-
-    def lines(self) -> list[str]:
-        """For people: the gains of every segmenter and pair, pooled first."""
-        from eval.study.study_page import as_lines
-
-        return as_lines(self)
 
 
 def distinct_draws(
@@ -140,8 +86,6 @@ def run_pooled(
 ) -> PooledStudy:
     """Make the runs, train, measure and judge; writes study.json, study.md and study.svg into the folder. EvalError
     where the folder holds another study or nothing would show how much a training differs from the next."""
-    from eval.study.study_page import write_study_pages
-
     for training in study.trainings():
         study.config(*training)
     wanted = _compared(name, conditions, study)
@@ -247,16 +191,3 @@ def _judge(
         training_costs([draw for one in (*measured, *unseen) for draw in one.draws]),
         notes,
     )
-
-
-def _rows(condition: MeasuredCondition) -> list[dict[str, Any]]:
-    """The figures of every training."""
-    rows = []
-    for number, draw in enumerate(condition.draws):
-        for result in draw.results:
-            of_training = {key: result[key] for key in ("segmenter", "training_set", "seed")}
-            one = replace(draw, results=[result])
-            own = MeasuredCondition(condition.name, condition.images, [one])
-            (level,) = levels_of([own], [result["segmenter"]], [result["training_set"]])
-            rows.append({"condition": condition.name, "draw": number, **of_training, **level.figures})
-    return rows

@@ -24,7 +24,7 @@ DEFECTS = ("crack", "stain")
 
 def given(build: Callable[..., Generator]) -> SimpleNamespace:
     """What the registry holds for a generator that a test brings along."""
-    return SimpleNamespace(open=build, needs_shots=True, unmeasured=frozenset(), trial=None)
+    return SimpleNamespace(open=build, needs_shots=True, unmeasured=frozenset(), trial=None, choose=None)
 
 
 class BlobGenerator:
