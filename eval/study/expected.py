@@ -82,7 +82,7 @@ def study_forecast(
     """A short trial of every segmenter, and of the generators once for the conditions that differ in shots alone."""
     stage, total = "trying a few steps and samples", len(conditions)
     runs, trainings, minutes = 0, 0, 0.0
-    each: dict[str, float] = {}
+    costs: dict[str, dict[str, float]] = {}
     drawing: dict[str, float] = {}
     for number, condition in enumerate(conditions):
         progress(stage, number, total)
@@ -90,7 +90,10 @@ def study_forecast(
         known = recipe or Run(condition.draws[0].run).recipe
         prepared = prepare(known, progress)
         shots, draws = prepared.split.shots, len(condition.draws)
-        each = each or {name: _training(study, name, shots) for name in study.segmenters}
+        own = study.on(condition.settings)
+        each = costs.setdefault(str(own.segmenters), {})
+        for name in own.segmenters:
+            each[name] = each[name] if name in each else _training(own, name, shots)
         times = 1 + leave_one_out * len({shot.defect for shot in shots})
         of_each = draws * study.seeds * len(study.training_sets) * times
         runs += draws * (recipe is not None)

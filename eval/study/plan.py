@@ -5,6 +5,7 @@ sets:
   - recipe: tire.yaml            # a file beside this one, or a bundled recipe
     overrides: [request.per_defect=40]
     shots: [4, 9]                # of each defect type; all without it
+    settings: [tile=256]         # of the segmenters on this set, before those of the study
 draws: 5                         # random draws of the shots
 seeds: 3                         # trainings of each training set on each draw
 segmenters: [lfd]
@@ -22,13 +23,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eval.study.settings import usual_segmenters
+from eval.study.settings import parse_settings, usual_segmenters
 from eval.study.training_sets import check_training_sets
 from synth.errors import EvalError
 from synth.pipeline.runs import Run
@@ -39,7 +40,7 @@ SafeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 
 
 class StudySet(BaseModel):
-    """A data set: a recipe with its overrides, and numbers of shots."""
+    """A data set: a recipe with its overrides, numbers of shots, and settings of the segmenters on it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +48,7 @@ class StudySet(BaseModel):
     name: SafeName | None = None
     overrides: tuple[str, ...] = ()
     shots: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 class StudyPlan(BaseModel):
@@ -79,11 +81,13 @@ class Draw:
 
 @dataclass(frozen=True)
 class Condition:
-    """A data set and a number of shots, with a run for each draw of them; `images`: which test images it has."""
+    """A data set and a number of shots, with a run for each draw of them; `images`: which test images it has;
+    `settings`: parameters of each segmenter on this set."""
 
     name: str
     images: str
     draws: tuple[Draw, ...]
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def read_plan(file: Path) -> StudyPlan:
@@ -116,7 +120,8 @@ def planned_conditions(plan: StudyPlan, file: Path, folder: Path) -> list[Condit
                 name = _condition_name(one.name or recipe.name, recipe)
                 draws.append(Draw(folder / "runs" / folder_name(name) / str(number), recipe))
             assert draws[0].recipe is not None
-            conditions.append(Condition(name, _images_of(draws[0].recipe), tuple(draws)))
+            settings = parse_settings(plan.segmenters, one.settings)
+            conditions.append(Condition(name, _images_of(draws[0].recipe), tuple(draws), settings))
     names = [condition.name for condition in conditions]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

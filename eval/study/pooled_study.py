@@ -86,8 +86,9 @@ def run_pooled(
 ) -> PooledStudy:
     """Make the runs, train, measure and judge; writes study.json, study.md and study.svg into the folder. EvalError
     where the folder holds another study or nothing would show how much a training differs from the next."""
-    for training in study.trainings():
-        study.config(*training)
+    for condition in conditions:
+        for training in study.on(condition.settings).trainings():
+            study.on(condition.settings).config(*training)
     wanted = _compared(name, conditions, study)
     settled, notes = distinct_draws(conditions, conduct.progress, _begun(folder, wanted))
     for condition in settled:
@@ -101,6 +102,7 @@ def run_pooled(
     silent = replace(conduct, tell=None, verb="study", store=folder / "trained")
     measured, unseen = [], []
     for condition in settled:
+        notes += _told_settings(condition)
         found = [_measure_draw(condition, n, study, folder, silent, leave_one_out) for n in range(len(condition.draws))]
         measured.append(MeasuredCondition(condition.name, condition.images, [one for one, _ in found]))
         left_out = [one for _, one in found if one is not None]
@@ -113,6 +115,12 @@ def run_pooled(
     return judged
 
 
+def _told_settings(condition: Condition) -> list[str]:
+    """In what the segmenters differ on this condition, as a sentence."""
+    told = [f"{name} {key}={value}" for name, params in condition.settings.items() for key, value in params.items()]
+    return [f"{condition.name}: {', '.join(told)}"] if told else []
+
+
 def _measure_draw(
     condition: Condition, number: int, study: Study, folder: Path, conduct: Conduct, leave_one_out: bool
 ) -> tuple[Measured, Measured | None]:
@@ -120,7 +128,7 @@ def _measure_draw(
     own = replace(conduct, progress=_named(conduct.progress, f"{condition.name}, draw {number}"))
     _make(draw, own.progress)
     studied = StudiedRun(draw.run, _place(folder, condition, number), own, LEAST_IMAGES)
-    seeded = _of_draw(study, number)
+    seeded = _of_draw(study.on(condition.settings), number)
     measured = studied.measure(seeded)
     return measured, studied.measure_unseen(seeded) if leave_one_out else None
 
@@ -150,7 +158,9 @@ def _compared(name: str, conditions: Sequence[Condition], study: Study) -> dict[
         one.name: [str(d.run.resolve()) if d.recipe is None else d.recipe.sha256 for d in one.draws]
         for one in conditions
     }
+    settings = {one.name: one.settings for one in conditions}
     compared = {"name": name, "seeds": study.seeds, "training_sets": study.training_sets, "conditions": runs}
+    compared["settings"] = settings
     plain: dict[str, Any] = json.loads(json_text(compared | {"segmenters": study.segmenters}))
     return plain
 

@@ -72,6 +72,11 @@ class Study:
         own = asked.seed + seed + (CONTROL_SEED if training_set == "noise_control" else 0)
         return asked.model_copy(update={"seed": own})
 
+    def on(self, settings: Mapping[str, Mapping[str, Any]]) -> Study:
+        """The study with parameters of its segmenters on one data set."""
+        segmenters = {name: {**params, **settings.get(name, {})} for name, params in self.segmenters.items()}
+        return replace(self, segmenters=segmenters)
+
     def trainings(self) -> list[tuple[str, str, int]]:
         """(segmenter, training set, seed) of each training; all training sets of a seed before the next seed."""
         return [

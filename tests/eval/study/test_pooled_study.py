@@ -151,6 +151,13 @@ def test_each_draw_has_other_validation_shots_samples_and_seeds_unless_the_seed_
     assert seeds == [0, 1, 2, 3]
 
 
+def test_settings_of_a_set_count_for_its_trainings_alone(source, tmp_path):
+    sets = [{"recipe": "tile.yaml", "shots": [4]}, {"recipe": "tile.yaml", "settings": ["resolution=64"]}]
+    conditions, study = conditions_of(write_plan(tmp_path, source, sets=sets), tmp_path)
+    configs = [study.on(one.settings).config("lfd", "real", 0) for one in conditions]
+    assert [(config.resolution, config.steps) for config in configs] == [(32, 3), (64, 3)]
+
+
 def test_the_command_forecasts_looks_quickly_and_pools(done, source, tmp_path):
     _, folder, _ = done
     dry = CliRunner().invoke(
@@ -202,6 +209,7 @@ def test_a_quick_verdict_and_one_on_unseen_types(done, tmp_path):
         ({"sets": [{"recipe": "tile.yaml"}, {"recipe": "tile.yaml"}]}, "has two sets that are 'tile, all shots'"),
         ({"training_sets": ["our"]}, "training set 'our' is unknown"),
         ({"settings": ["steps"]}, "wanted KEY=VALUE"),
+        ({"sets": [{"recipe": "tile.yaml", "settings": ["step=3"]}]}, "lfd has no parameter step"),
         ({"settings": ["step=3"]}, "lfd has no parameter step"),
     ],
 )
