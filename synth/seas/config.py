@@ -75,7 +75,7 @@ FULL_SIZE = 300_000_000
 """Parameters from which a U-Net counts as full-size; Stable Diffusion 1.x has 860 million."""
 
 
-FREEDOM = 0.3
+FREEDOM = 0.0
 
 
 def _complete(freedom: Any) -> Any:
@@ -182,7 +182,8 @@ class SeasConfig(LearningChoices):
         "How far samples leave the shots' own pixels: 0 = pasted where their surroundings fit, without a model and in "
         "about a minute; between = pasted, then drawn anew from that share of the steps on, each sample its own share "
         "up to this; 1 = drawn freely. Also by defect type, with a default: {crack: 0.3, default: 0}; or auto: chosen "
-        "by what helps a small segmenter on shots that it has not seen, which takes minutes.",
+        "by what helps a small segmenter on shots that it has not seen, which takes minutes. Not named: 0, or 1 where "
+        "nothing can be pasted (masks, mask_mode: predict, preserve_background: false).",
     )
     mixes: dict[str, dict[str, Share]] = _field(
         {},
@@ -216,6 +217,14 @@ class SeasConfig(LearningChoices):
     @classmethod
     def _lay_parity_under(cls, data: Any) -> Any:
         return {**PARITY, **data} if isinstance(data, dict) and data.get("parity") is True else data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _draw_where_nothing_can_be_pasted(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "freedom" in data:
+            return data
+        whole = data.get("mask_mode") == "predict" or data.get("preserve_background") is False
+        return {**data, "freedom": 1.0} if whole or data.get("masks") is not None else data
 
     @field_validator("mixes")
     @classmethod

@@ -42,6 +42,6 @@ def test_a_preview_names_shots_only_where_they_are_learnt_from():
 
 
 def test_a_dry_run_finds_a_wrong_base_as_the_run_would(tmp_path):
-    wrong = {"kind": "seas", "base": str(tmp_path / "no")}
+    wrong = {"kind": "seas", "freedom": 0.3, "base": str(tmp_path / "no")}
     with pytest.raises(GeneratorError, match="no such folder"):
         preview(Recipe.model_validate({"source": SOURCE, "generator": wrong}), silent)
