@@ -7,7 +7,8 @@ import pytest
 
 import flawsmith
 from eval.segmenters.dataset import InjectingSampler, TrainingData
-from synth.pipeline.runs import Run, run
+from flawsmith.making import run
+from synth.pipeline.runs import Run
 from synth.recipe import load_recipe
 from synth.sample import Cloud, Provenance, Sample
 from synth.sources import read

@@ -49,8 +49,16 @@ CASES = {
         "no product or defect type 'crak'; did you",
     ),
     "words without letters": ("seas", lambda _: "words: {crack: '123'}", "crack is '123': give words of letters"),
-    "a resolution": ("seas", lambda _: "freedom: 0.4, resolution: 50", "resolution 50 does not suit tiny: take a multiple of"),
-    "too many tokens": ("seas", lambda _: "freedom: 0.4, defect_tokens: 90", "make prompts of .* tokens, the base reads"),
+    "a resolution": (
+        "seas",
+        lambda _: "freedom: 0.4, resolution: 50",
+        "resolution 50 does not suit tiny: take a multiple of",
+    ),
+    "too many tokens": (
+        "seas",
+        lambda _: "freedom: 0.4, defect_tokens: 90",
+        "make prompts of .* tokens, the base reads",
+    ),
     "no masks": ("seas", lambda root: f"masks: {root / 'none'}", "there is no folder .*none"),
     "no masks of a type": (
         "seas",
