@@ -187,6 +187,7 @@ def test_a_dry_run_counts_what_would_be_made_and_writes_nothing(tmp_path, monkey
     file.write_text(
         "source: {kind: procedural, products: [flange], good_images: 3, shots_per_defect: 2, test_per_defect: 1,"
         " size: [61, 83]}\n"
+        "generator: {kind: seas, freedom: 0.3}\n"
         "request: {per_defect: 4, defects: [dent, rust], max_attempts: 2}\n"
         "output: {format: parquet}\n"
     )

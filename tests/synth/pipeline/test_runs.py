@@ -217,7 +217,8 @@ def test_a_second_process_is_kept_out(source, tmp_path):
 
 def test_a_wrong_base_leaves_the_folder_free_for_the_mended_recipe(source, tmp_path, monkeypatch):
     out, recipe = tmp_path / "out", recipe_for(source)
-    wrong = recipe.model_copy(update={"generator": recipe.generator.model_copy(update={"base": str(tmp_path / "no")})})
+    drawn = recipe.generator.model_copy(update={"base": str(tmp_path / "no"), "freedom": 0.3})
+    wrong = recipe.model_copy(update={"generator": drawn})
     with monkeypatch.context() as patch:
         patch.setitem(generators.GENERATORS, "seas", Declaration("synth.seas.generator:SeasGenerator"))
         with pytest.raises(GeneratorError, match="no such folder"):
