@@ -41,7 +41,7 @@ _CALIBRATIONS, _CALIBRATED_ON = 120, (4, 12)
 _SLACK, _PLAY = 1.2, 0.04
 _BETTER, _WORST = 0.2, 2.0
 _DISTINCT, _FREE = 0.5, 0.25
-_CROPS_TRIED, _GOOD_IMAGES_TRIED, _PLACES_TRIED = 3, 4, 4
+_CROPS_TRIED, _GOOD_IMAGES_TRIED, _PLACES_TRIED = 3, 10, 4
 _OWN_SHIFT, _OWN_TURN = 0.06, 7.0
 _PLACES_LOOKED_AT = 200
 _UNLIKELY = 1e-9
@@ -125,7 +125,7 @@ class Surroundings:
         with nine tenths of the defect where it is allowed, the more often the nearer to where shots have theirs, as far
         as those lie alike. turn_of: a running number, by which the shots take turns at
         being tried first. variation: by which size and turn then change as far as the surroundings still fit. None
-        where three shots fit on none of four good images each."""
+        where three shots fit on none of ten good images each."""
         crops = self.crops(defect)
         order = rng.permutation(len(crops)).tolist()
         if turn_of is not None:
