@@ -35,7 +35,7 @@ def plan(data: Path, draws: int, seeds: int, generator: str) -> dict[str, object
         "draws": draws,
         "seeds": seeds,
         "segmenters": ["lfd", "lite_unet"],
-        "settings": ["resolution=128", "steps=300", "validate_every=75"],
+        "settings": ["resolution=128", "steps=200", "validate_every=50"],
         "training_sets": ["copy_paste", "ours_real"],
     }
 
