@@ -41,6 +41,8 @@ _CALIBRATIONS, _CALIBRATED_ON = 120, (4, 12)
 _SLACK, _PLAY = 1.2, 0.04
 _BETTER, _WORST = 0.2, 2.0
 _DISTINCT, _FREE = 0.5, 0.25
+_LEAST_SEEN = 0.7
+"""Share of a defect that its pose must leave inside the image."""
 _CROPS_TRIED, _GOOD_IMAGES_TRIED, _PLACES_TRIED = 3, 10, 4
 _OWN_SHIFT, _OWN_TURN = 0.06, 7.0
 _PLACES_LOOKED_AT = 200
@@ -143,8 +145,10 @@ class Surroundings:
                     scale = 1.0 if attempt or variation is not None else float(rng.choice(self._scales))
                     likely = self._spread(defect) if trust == "context" else None
                     pose = self._fitting(shot, good, rng, trust, region, mirrored, scale, likely)
-                if pose is not None:
-                    varied = pose if variation is None else self._varied(shot, pose, good, variation, trust, region)
+                if pose is None:
+                    continue
+                varied = pose if variation is None else self._varied(shot, pose, good, variation, trust, region)
+                if _seen(shot.crop, varied, image_of(good).shape) >= _LEAST_SEEN:
                     return Placed(good, shot.crop, varied)
         return None
 
@@ -381,6 +385,13 @@ def _usual(values: Sequence[float]) -> float:
     """The median of the finite ones; infinite where there are none."""
     finite = [value for value in values if np.isfinite(value)]
     return float(np.median(finite)) if finite else np.inf
+
+
+def _seen(crop: DefectCrop, pose: Pose, shape: tuple[int, ...]) -> float:
+    """The share of the defect that lies inside an image of `shape` (H, W, ...)."""
+    points = np.argwhere(crop.mask)
+    laid = np.rint(pose.at(points[:: max(1, len(points) // _POINTS)], crop))
+    return float(((laid >= 0) & (laid < shape[:2])).all(axis=1).mean())
 
 
 def _permitted(crop: DefectCrop, pose: Pose, allowed: np.ndarray | None) -> bool:
