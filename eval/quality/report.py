@@ -24,7 +24,7 @@ from eval.quality.diversity import intra_cluster_diversity, standardised
 from eval.quality.faithfulness import Faithfulness, faithfulness
 from eval.quality.manifold import precision_recall
 from eval.quality.outlines import FAR, Outline, Tightness, compare, outline_of
-from eval.quality.told import Told, told_of
+from eval.quality.stated import Stated, stated_in
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.pipeline.real import read_real
@@ -85,7 +85,7 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
     progress("measuring quality", 1, 3)
     figures |= _named(faithfulness(run.samples(), _good_images(run)))
     progress("measuring quality", 2, 3)
-    told = told_of(run.manifest)
+    stated = stated_in(run.manifest)
     audit = audit_copies(generated.looks, real.looks)
     duplicates = near_duplicates(generated.looks, audit.defect_limit)
     pairs = [(generated.ids[i], generated.ids[j]) for i, j in duplicates]
@@ -99,8 +99,8 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
         for one in masks
         if one.far_off
     ]
-    copies = _copies(audit, told, generated.ids, real.ids)
-    return Quality(str(path), made, shots, figures, masks, told.on_foreground, copies, pairs, warned)
+    copies = _copies(audit, stated, generated.ids, real.ids)
+    return Quality(str(path), made, shots, figures, masks, stated.on_foreground, copies, pairs, warned)
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,10 @@ def _named(kept: Faithfulness | None) -> dict[str, float | Interval]:
     }
 
 
-def _copies(audit: CopyAudit, told: Told, samples: Sequence[str], shots: Sequence[str]) -> dict[str, Any]:
+def _copies(audit: CopyAudit, stated: Stated, samples: Sequence[str], shots: Sequence[str]) -> dict[str, Any]:
     """The audit by what the run says of its samples: of those that place the shots' own pixels, how many are found by
     their pixels; of the drawn ones, which are copies. rate: of the drawn; None where there are none."""
-    pasted = np.array(told.pasted)
+    pasted = np.array(stated.pasted)
     rate, interval = share_with_interval(audit.flags[~pasted])
     flags = []
     for index in np.flatnonzero(audit.flags & ~pasted).tolist():

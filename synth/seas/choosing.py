@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 
@@ -50,8 +51,8 @@ def choose_freedom(
     judge: Judge | None,
     progress: Progress,
 ) -> None:
-    """Choose, and keep in the models' folder, what `auto` stands for; nothing where it is asked for no product or known
-    already. GeneratorError without a judge."""
+    """Choose what `auto` stands for, keep it in the models' folder and report it; nothing where it is not asked for or
+    known already. The trials' models are removed once all is chosen. GeneratorError without a judge."""
     if config.freedom != AUTO:
         return
     for product in sorted({str(shot.product) for shot in shots}):
@@ -66,7 +67,11 @@ def choose_freedom(
         own_good_images = [good for good in good_images if good.product == product]
         trials = folder / "choice" / file_name(product)
         types, scores = _scores(config, own, own_good_images, trials, seed, judge, progress)
-        FreedomChoice(decide({str(shot.defect) for shot in own}, types, scores)).write(folder, product)
+        chosen = decide({str(shot.defect) for shot in own}, types, scores)
+        FreedomChoice(chosen).write(folder, product)
+        rmtree(trials, ignore_errors=True)
+        by_type = ", ".join(f"{defect} {freedom:g}" for defect, freedom in chosen.items())
+        progress(f"{product}: freedom chosen on {len(types)} unseen shots: {by_type}", 1, 1)
 
 
 def seconds_of_choosing(shots: Sequence[Sample], good_images: Sequence[Sample], learning: float, judge: Judge) -> float:

@@ -75,9 +75,6 @@ FULL_SIZE = 300_000_000
 """Parameters from which a U-Net counts as full-size; Stable Diffusion 1.x has 860 million."""
 
 
-FREEDOM = 0.0
-
-
 def _complete(freedom: Any) -> Any:
     if isinstance(freedom, dict) and OTHERS not in freedom:
         raise ValueError(f"freedom by defect type needs a value for the others: add {OTHERS}, such as {OTHERS}: 0")
@@ -178,7 +175,7 @@ class SeasConfig(LearningChoices):
 
     kind: Literal["seas"] = "seas"
     freedom: Freedom = _field(
-        FREEDOM,
+        0.0,
         "How far samples leave the shots' own pixels: 0 = pasted where their surroundings fit, without a model and in "
         "about a minute; between = pasted, then drawn anew from that share of the steps on, each sample its own share "
         "up to this; 1 = drawn freely. Also by defect type, with a default: {crack: 0.3, default: 0}; or auto: chosen "

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from eval.features.network import BATCH, FeatureNetwork
 from eval.quality.faithfulness import faithfulness
 from eval.quality.report import _copy_lines, describe
-from eval.quality.told import told_of
+from eval.quality.stated import stated_in
 from synth.cli.main import app
 from synth.pipeline.stored import StoredSample
 from synth.sample import Origin, Provenance, Sample
@@ -84,9 +84,9 @@ def test_what_is_pasted_as_asked_is_counted_apart_from_copies_among_the_drawn():
         ("copy_paste", {}),
         ("oversample", {}),
     ]
-    told = told_of([stored(name, **scores) for name, scores in ways])
-    assert told.pasted == (False, True, False, True, True)
-    assert told.on_foreground == 1
+    stated = stated_in([stored(name, **scores) for name, scores in ways])
+    assert stated.pasted == (False, True, False, True, True)
+    assert stated.on_foreground == 1
     copies = {"pasted": 240, "pasted_found": 236, "drawn": 60, "rate": 1 / 60, "interval": [0.003, 0.089]}
     flag = {"id": "made", "shot": "shot", "how": "the defect", "similarity": 0.97}
     assert _copy_lines({**copies, "flags": [flag]}) == [

@@ -81,7 +81,13 @@ def test_what_is_judged_on_was_not_learnt_from_and_the_choice_is_kept(
 ) -> None:
     monkeypatch.setattr(choosing, "_made", lambda *args: [[] for _ in CANDIDATES])
     judge, shots = _Judge(), _shots({"a": 4, "b": 3})
-    choose_freedom(SeasConfig(freedom="auto"), shots, [], tmp_path, 0, judge, lambda *_: None)
+    said: list[str] = []
+    trial = tmp_path / "choice" / "part" / "0" / "model"
+    trial.parent.mkdir(parents=True)
+    trial.write_text("weights")
+    choose_freedom(SeasConfig(freedom="auto"), shots, [], tmp_path, 0, judge, lambda stage, *_: said.append(stage))
+    assert said[-1] == f"part: freedom chosen on 7 unseen shots: a {CANDIDATES[-1]:g}, b {CANDIDATES[-1]:g}"
+    assert not trial.exists()
     assert len(judge.asked) == 2
     assert all(not learnt & unseen for learnt, unseen in judge.asked)
     assert FreedomChoice.read(tmp_path, "part").by_defect == {"a": CANDIDATES[-1], "b": CANDIDATES[-1]}

@@ -13,7 +13,7 @@ _ON = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Stated:
     """Of N samples: which are pasted, and the share of those whose mask lies on the product at least by half, among
     those for which the product's region is known; None where it is known for none."""
 
@@ -21,11 +21,11 @@ class Told:
     on_foreground: float | None
 
 
-def told_of(samples: Sequence[StoredSample]) -> Told:
+def stated_in(samples: Sequence[StoredSample]) -> Stated:
     """Read the provenance and the checks' scores of accepted samples."""
     known = [sample.scores["on_product"] for sample in samples if "on_product" in sample.scores]
     on = sum(share >= _ON for share in known) / len(known) if known else None
-    return Told(tuple(places_pixels(sample) for sample in samples), on)
+    return Stated(tuple(places_pixels(sample) for sample in samples), on)
 
 
 def places_pixels(sample: StoredSample) -> bool:
