@@ -16,13 +16,11 @@ import numpy as np
 from PIL import Image
 
 from eval.detectors import Prediction
-from eval.metrics import area_under, auroc, average_precision, f1_max, pro_curve
-from eval.metrics.ranking import count
+from eval.metrics import image_intervals, pixel_intervals
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
 EVALUATION_SIDE = 256
-LIMITS = (0.3, 0.1, 0.05, 0.01)
 
 
 @dataclass
@@ -84,19 +82,12 @@ def figures(scored: Scored) -> dict[str, Any]:
 
 
 def _figures(scored: Scored, chosen: np.ndarray) -> dict[str, float]:
+    """Each figure by name, its 95 % interval as NAME_low and NAME_high."""
     places = np.flatnonzero(chosen)
-    scores, labels = np.array(scored.scores)[places], scored.is_defective[places]
-    maps, masks = [scored.maps[k] for k in places], [scored.masks[k] for k in places]
-    pixels = count(np.concatenate([one.ravel() for one in maps]), np.concatenate([one.ravel() for one in masks]))
-    fpr, pro = pro_curve(maps, masks, max(LIMITS))
-    return {
-        "image_auroc": auroc(scores, labels),
-        "image_ap": average_precision(scores, labels),
-        "image_f1_max": f1_max(scores, labels),
-        "pixel_auroc": pixels.auroc(),
-        "pixel_ap": pixels.average_precision(),
-        "pixel_f1_max": pixels.f1_max(),
-        **{f"aupro_{round(100 * limit)}": area_under(fpr, pro, limit) if fpr.size else np.nan for limit in LIMITS},
-        "good": int((~labels).sum()),
-        "defective": int(labels.sum()),
-    }
+    labels = scored.is_defective[places]
+    intervals = image_intervals(np.array(scored.scores)[places], labels)
+    intervals |= pixel_intervals([scored.maps[k] for k in places], [scored.masks[k] for k in places])
+    found: dict[str, float] = {"good": int((~labels).sum()), "defective": int(labels.sum())}
+    for name, interval in intervals.items():
+        found |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return found
