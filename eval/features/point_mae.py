@@ -45,7 +45,7 @@ def load_point_mae(
     """The network `point_mae` with the weights of a published checkpoint, or of safetensors under the same names.
 
     groups: of a cloud; size: points of a group; grouping: the nearest points of a centre, or those that are reached
-    along the surface, as MuSc-V2 does; levels: of the blocks, the last of each third if None; train_compat: batch norm
+    along the surface (MuSc-V2: 128, of which the 80 nearest begin it); levels: of the blocks, the last of each third if None; train_compat: batch norm
     by the statistics of the cloud. EvalError where the file lacks a weight or holds no finite numbers."""
     weights = read_weights(path)
     numbered = [re.match(r"blocks\.blocks\.(\d{1,3})\.", name) for name in weights]
@@ -60,7 +60,7 @@ def load_point_mae(
         sphere = in_unit_sphere(points.float())
         index = farthest_points(sphere, groups)
         if grouping == "surface":
-            members, bent = surface_groups(sphere, index, size)
+            members, bent = surface_groups(sphere, index, size, size * 5 // 8)
         else:
             members = nearest_groups(sphere, index, size)
             bent = curvatures(sphere, members)
