@@ -1,16 +1,17 @@
 """Feature networks, by name: what images are compared with. Figures carry the network's name, since two networks
 give two different figures.
 
-| name               | what it is                                            | levels, the usual ones                   |
-|--------------------|-------------------------------------------------------|------------------------------------------|
-| efficientnet_lite0 | knows ImageNet; needs the extra `imagenet`            | of 16 blocks: 2, 4, 10 (1/4, 1/8, 1/16)  |
-| tiny_base          | the bundled base model; needs no download, and knows  | 0 to 3 of its encoder; also 4 to 7 of it |
-|                    | rendered and textured parts                           | U-Net                                    |
-| random             | patches under a fixed random projection: the control  | 0, 1, 2: patches of 4, 8 and 16 px       |
-| FILE.onnx          | SqueezeNet 1.1 with the names of its Caffe layers     | of 8 fire modules: 1, 3, 5, 7            |
-| a folder           | a backbone saved by transformers, with its            | of its stages, 0 the stem: the last two  |
-|                    | preprocessor_config.json                              |                                          |
-| anything else      | the Hub id of one, such as facebook/dinov2-small      | as of a folder                           |
+| name               | what it is, and its levels                                                                   |
+|--------------------|----------------------------------------------------------------------------------------------|
+| efficientnet_lite0 | knows ImageNet; needs the extra `imagenet`. Of 16 blocks 2, 4, 10: at 1/4, 1/8, 1/16         |
+| tiny_base          | the bundled base model; needs no download, and knows rendered and textured parts. 0 to 3 of  |
+|                    | its encoder; also 4 to 7 of its U-Net                                                        |
+| random             | patches under a fixed random projection: the control. 0, 1, 2: patches of 4, 8 and 16 px     |
+| FILE.onnx          | SqueezeNet 1.1 with the names of its Caffe layers. Of 8 fire modules 1, 3, 5, 7              |
+| a folder           | a network saved by transformers, with its preprocessor_config.json: a vision transformer,    |
+|                    | of whose blocks those after each third, or a backbone, of whose stages (0 the stem) the last |
+|                    | two                                                                                          |
+| anything else      | the Hub id of one, such as facebook/dino-vitb8                                               |
 """
 
 from __future__ import annotations
