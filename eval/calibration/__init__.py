@@ -5,15 +5,15 @@ Scores in, figures out; no detector runs here. Scores: high = anomalous.
 
 from __future__ import annotations
 
-from eval.calibration.agreement import Agreement, Ranked, rank_agreement
+from eval.calibration.agreement import RankAgreement, Ranked, rank_agreement
 from eval.calibration.calibrate import Calibration, Rule, Scores, calibrate
 from eval.calibration.domain import Domain, check_domain, shuffled_control
 from eval.calibration.page import as_markdown
 
 __all__ = [
-    "Agreement",
     "Calibration",
     "Domain",
+    "RankAgreement",
     "Ranked",
     "Rule",
     "Scores",

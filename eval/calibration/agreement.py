@@ -11,9 +11,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from eval.metrics import Interval
+from eval.metrics.bootstrap import widening
 from synth.errors import EvalError
 
-REPEATS = 2000
+REPEATS = 1000
 LEAST_DETECTORS = 3
 
 
@@ -30,8 +31,8 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Spearman's correlation, the mean over data sets, with its interval; `regret`: how much of the real figure is lost
+class RankAgreement:
+    """Spearman's correlation, the mean over data sets, with its interval (its `images` are the rows); `regret`: how much of the real figure is lost
     by taking the best one by the synthetic figure, mean over data sets. `reason`: why both are NaN."""
 
     spearman: Interval
@@ -55,10 +56,12 @@ class Agreement:
         ]
 
 
-def rank_agreement(rows: Sequence[Ranked], level: float = 0.95, seed: int = 0) -> Agreement:
+def rank_agreement(rows: Sequence[Ranked], level: float = 0.95, seed: int = 0) -> RankAgreement:
     """Spearman's correlation over detectors x settings of their figures on synthetic and on real defects, within each
     data set, mean over data sets: how hard a set is says nothing of detectors. The interval resamples detectors, whose
-    settings belong together, and so is wide where they are few; resamples in which all rank equal are left out.
+    settings belong together, and is widened for their number as in `eval.metrics.bootstrap`; resamples in which all
+    rank equal are left out. It includes 0 where so few detectors (D) come in the same order by chance too often: where
+    1 / D! is above (1 - level) / 2, as for three and four.
 
     NaN, with the reason, for fewer than three detectors and where every detector has the same figure. EvalError for a
     combination that occurs twice, and for one that is not measured on every data set."""
@@ -77,9 +80,11 @@ def rank_agreement(rows: Sequence[Ranked], level: float = 0.95, seed: int = 0) -
         chosen = np.concatenate([of_detector[pick] for pick in picks])
         drawn.append(_mean_spearman(data[:, chosen]))
     ends = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    low, high = min(float(ends[0]), value), max(float(ends[1]), value)
+    low, high = np.clip(value + widening(count, level) * (ends - value), -1, 1).tolist()
+    if 1 / math.factorial(count) > (1 - level) / 2:
+        low, high = min(low, 0.0), max(high, 0.0)
     regret = float(np.mean([real.max() - real[synthetic.argmax()] for synthetic, real in data.transpose(0, 2, 1)]))
-    return Agreement(Interval(value, low, high, level, len(rows)), regret, count)
+    return RankAgreement(Interval(value, min(low, value), max(high, value), level, len(rows)), regret, count)
 
 
 def _table(rows: Sequence[Ranked]) -> tuple[list[str], np.ndarray, list[tuple[str, str]]]:
@@ -93,7 +98,11 @@ def _table(rows: Sequence[Ranked]) -> tuple[list[str], np.ndarray, list[tuple[st
             "each set"
         )
     found = [[figures[(data, *cell)] for cell in cells] for data in sets]
-    return list(dict.fromkeys(name for name, _ in cells)), np.array(found, float).reshape(len(sets), -1, 2), cells
+    return (
+        list(dict.fromkeys(name for name, _ in cells)),
+        np.array(found, float).reshape(len(sets), len(cells), 2),
+        cells,
+    )
 
 
 def _mean_spearman(data: np.ndarray) -> float:
@@ -108,5 +117,5 @@ def _mean_spearman(data: np.ndarray) -> float:
     return float((centred.prod(2).sum(1) / lengths).mean())
 
 
-def _unknown(reason: str, level: float, detectors: int) -> Agreement:
-    return Agreement(Interval(math.nan, math.nan, math.nan, level, 0), math.nan, detectors, reason)
+def _unknown(reason: str, level: float, detectors: int) -> RankAgreement:
+    return RankAgreement(Interval(math.nan, math.nan, math.nan, level, 0), math.nan, detectors, reason)
