@@ -32,8 +32,9 @@ class Ranked:
 
 @dataclass(frozen=True)
 class RankAgreement:
-    """Spearman's correlation, the mean over data sets, with its interval (its `images` are the rows); `regret`: how much of the real figure is lost
-    by taking the best one by the synthetic figure, mean over data sets. `reason`: why both are NaN."""
+    """Spearman's correlation, the mean over data sets, with its interval, whose `images` are the rows; `regret`: how
+    much of the real figure is lost by taking the best one by the synthetic figure, mean over data sets. `reason`: why
+    both are NaN."""
 
     spearman: Interval
     regret: float
@@ -97,7 +98,7 @@ def _table(rows: Sequence[Ranked]) -> tuple[list[str], np.ndarray, list[tuple[st
             f"{len(rows)} rows for {len(cells)} detectors with settings on {len(sets)} data sets; wanted each once on "
             "each set"
         )
-    found = [[figures[(data, *cell)] for cell in cells] for data in sets]
+    found = [[figures[(data, detector, setting)] for detector, setting in cells] for data in sets]
     return (
         list(dict.fromkeys(name for name, _ in cells)),
         np.array(found, float).reshape(len(sets), len(cells), 2),
