@@ -1,0 +1,59 @@
+"""The registry of detectors and their presets: one line each."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from eval.detectors.detector import Detector
+from eval.detectors.stored import read_written
+from synth.errors import EvalError
+from synth.suggest import did_you_mean
+
+DETECTORS: dict[str, str] = {
+    "patchcore": "eval.detectors.patchcore:PatchCore",
+}
+"""Name -> module:class."""
+
+PRESETS: dict[str, dict[str, Any]] = {}
+"""Published settings by detector/dataset: parameters in place of the defaults."""
+
+
+def names() -> list[str]:
+    """The detectors by name."""
+    return [*DETECTORS]
+
+
+def kind(name: str) -> type[Detector]:
+    """The class of a detector. EvalError for an unknown name."""
+    if name not in DETECTORS:
+        raise EvalError(f"detector {name!r} is unknown; {did_you_mean(name, [*DETECTORS, *PRESETS])}")
+    module, _, found = DETECTORS[name].partition(":")
+    return getattr(import_module(module), found)  # type: ignore[no-any-return]
+
+
+def create(name: str, **params: Any) -> Detector:
+    """A detector, or a preset such as "rad/mvtec", with these parameters. EvalError for an unknown name, parameter or
+    value."""
+    if name in PRESETS:
+        return create(name.partition("/")[0], **PRESETS[name] | params)
+    found = kind(name)
+    for key in params:
+        if key not in found.Config.model_fields:
+            raise EvalError(f"{name} has no parameter {key}; {did_you_mean(key, found.Config.model_fields)}")
+    try:
+        return found(found.Config(**params))
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False)[0]
+        message = str(first["msg"]).removeprefix("Input should be ")
+        where = ".".join(map(str, first["loc"])) or "parameters"
+        raise EvalError(f"{name}: {where} is {first['input']!r}, wanted {message}") from wrong
+
+
+def load(folder: str | Path) -> Detector:
+    """What `Detector.save` wrote. EvalError for any other folder, and where the weights of the features have changed
+    since."""
+    return kind(read_written(Path(folder))["detector"]).open(Path(folder))
