@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from eval.detectors.cif.smoothing import anomaly_map, box_cascade
+
+
+def test_the_cascade_of_boxes_spreads_a_point_with_a_variance_of_22_px_and_keeps_its_sum():
+    point = torch.zeros(61, 73, dtype=torch.float64)
+    point[30, 36] = 1
+    spread = box_cascade(point)
+    rows, columns = torch.arange(61).double() - 30, torch.arange(73).double() - 36
+    assert spread.sum() == pytest.approx(1)
+    assert (spread.sum(1) * rows**2).sum() == pytest.approx(22)
+    assert (spread.sum(0) * columns**2).sum() == pytest.approx(22)
+
+
+def test_a_cascade_smooths_every_map_alone():
+    maps = torch.rand(3, 2, 20, 17, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(box_cascade(maps)[1, 1], box_cascade(maps[1, 1]))
+
+
+def test_modalities_multiply_and_corners_stay_corners():
+    first, second = torch.zeros(4, 5), torch.full((4, 5), 2.0)
+    first[0, 0], first[3, 4] = 3, 1
+    found = anomaly_map([first, second], (37, 53))
+    assert found.shape == (37, 53)
+    assert found.argmax() == 0 or found.flatten().argmax() // 53 < 6
+    assert found[-1, -1] > found[18, 26] == 0
+    torch.testing.assert_close(anomaly_map([second, second], (37, 53))[18, 26], torch.tensor(8.0))
