@@ -44,7 +44,7 @@ def features(network: FeatureNetwork, samples: Sequence[Sample]) -> np.ndarray:
         assert made.start.image is not None
         windows.append([cut(image, Window(*made.window), SIDE) for image in (sample.image, made.start.image)])
     pixels = torch.from_numpy(np.array(windows)).permute(1, 0, 4, 2, 3).float() / 255
-    drawn, good = (torch.cat([m.mean((2, 3)) for m in network.maps(part)[:2]], dim=1) for part in pixels)
+    drawn, good = (torch.cat([m.mean((2, 3)) for m in network.maps(part).levels[:2]], dim=1) for part in pixels)
     return np.asarray((drawn - good).numpy())
 
 

@@ -46,7 +46,7 @@ def response(network: FeatureNetwork, windows: Sequence[np.ndarray]) -> np.ndarr
     """Of windows of which the first one is the good image: what each of the others differs from it by."""
     pixels = torch.from_numpy(np.stack(windows)).permute(0, 3, 1, 2).float() / 255
     total = np.zeros(len(windows) - 1)
-    for features in network.maps(pixels)[:2]:
+    for features in network.maps(pixels).levels[:2]:
         total += (features[1:] - features[:1]).norm(dim=1).mean((1, 2)).numpy()
     return total
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +19,52 @@ BATCH = 16
 
 
 @dataclass(frozen=True)
+class FeatureMaps:
+    """levels: (B, C_k, h_k, w_k) float32 each, by depth; whole: one vector an image (B, D): the class token of the last
+    level where there is one, else the mean over its cells."""
+
+    levels: list[Tensor]
+    whole: Tensor
+
+
+@dataclass(frozen=True)
 class FeatureNetwork:
-    """name: part of the names of all figures; side: images are resized to (side, side) px; maps: RGB (B, 3, side,
-    side) float32 in [0, 1] -> feature maps (B, C_k, h_k, w_k), from fine to coarse."""
+    """name: part of the names of all figures; side: px that the network was trained at; maps: RGB (B, 3, H, W) float32
+    in [0, 1] -> feature maps; multiple: H and W must be multiples of it; identity: sha256 over weights and settings."""
 
     name: str
     side: int
-    maps: Callable[[Tensor], list[Tensor]]
+    maps: Callable[[Tensor], FeatureMaps]
+    multiple: int = 1
+    identity: str = ""
+
+
+def averaged(levels: Sequence[Tensor]) -> FeatureMaps:
+    """The feature maps of a network without a class token."""
+    return FeatureMaps([level.float() for level in levels], levels[-1].float().mean((2, 3)))
+
+
+def fingerprint(settings: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
+    """sha256 over settings, which JSON can hold, and the names, shapes and values of all weights."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name in sorted(weights):
+        value = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def chosen(levels: Sequence[int] | None, count: int, usual: Sequence[int], name: str, what: str) -> tuple[int, ...]:
+    """The levels of a network by depth: those given, or the usual ones. EvalError unless they are different numbers
+    below `count`; what: their name for the message, such as block."""
+    if levels is None:
+        return tuple(usual)
+    wrong = [level for level in levels if level not in range(count)]
+    if wrong or not levels or len(set(levels)) < len(levels):
+        raise EvalError(
+            f"{name}: levels are {list(levels)}, wanted one or more {what}s from 0 to {count - 1}, each once"
+        )
+    return tuple(sorted(levels))
 
 
 def embed(
@@ -41,7 +83,7 @@ def embed(
         if masks is not None:
             weights = torch.stack([_weight(mask, network.side) for mask in masks[chosen]])
         with torch.inference_mode():
-            vectors.append(torch.cat([_pooled(level, weights) for level in network.maps(pixels)], dim=1).numpy())
+            vectors.append(torch.cat([_pooled(level, weights) for level in network.maps(pixels).levels], dim=1).numpy())
     return np.concatenate(vectors)
 
 

@@ -5,13 +5,14 @@ Images enter as BGR 0..255 minus the mean of ImageNet, as in Caffe; no layer pad
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eval.features.network import FeatureNetwork
+from eval.features.network import FeatureMaps, FeatureNetwork, averaged, chosen, fingerprint
 from eval.features.onnx_weights import read_weights
 from synth.errors import EvalError
 
@@ -19,19 +20,23 @@ _SIDE = 224
 _MEAN_BGR = (104.0, 117.0, 123.0)
 _POOLED_BEFORE = (2, 4, 6)
 """Fire modules that max pooling comes before."""
-_KEPT = (3, 5, 7, 9)
-"""Fire modules whose output is a feature map."""
+_FIRST, _LAST = 2, 9
+"""Fire modules, as their layers are numbered."""
+_USUAL = (1, 3, 5, 7)
+"""Fire modules, from 0 on, whose output is a feature map unless others are asked for."""
 
 
 _FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
 """Channels of each fire module: squeezed, and of either expansion."""
 
 
-def load_squeezenet(path: Path) -> FeatureNetwork:
-    """The network, named after the file. EvalError where the file lacks one of its layers or
-    is damaged."""
+def load_squeezenet(path: Path, levels: Sequence[int] | None = None) -> FeatureNetwork:
+    """The network, named after the file; levels: fire modules, from 0 to 7. EvalError where the file lacks one of its
+    layers or is damaged."""
+    kept = chosen(levels, _LAST - _FIRST + 1, _USUAL, path.name, "fire module")
     weights = {name: torch.from_numpy(values) for name, values in read_weights(path).items()}
-    for name, shape in _shapes().items():
+    shapes = _shapes()
+    for name, shape in shapes.items():
         if name not in weights or tuple(weights[name].shape) != shape or not weights[name].isfinite().all():
             raise EvalError(
                 f"{path} has no {name} of finite numbers in shape {shape}: of ONNX files only SqueezeNet 1.1 with "
@@ -41,20 +46,21 @@ def load_squeezenet(path: Path) -> FeatureNetwork:
     def conv(name: str, x: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
         return torch.relu(F.conv2d(x, weights[f"{name}_w_0"], weights[f"{name}_b_0"], stride, padding))
 
-    def maps(pixels: Tensor) -> list[Tensor]:
+    def maps(pixels: Tensor) -> FeatureMaps:
         x = conv("conv1", 255 * pixels.flip(1) - torch.tensor(_MEAN_BGR)[:, None, None], stride=2)
-        levels = []
-        for number in range(2, 10):
+        outputs = []
+        for number in range(_FIRST, _FIRST + max(kept) + 1):
             if number in _POOLED_BEFORE:
                 x = F.max_pool2d(x, 3, 2)
-            resized = conv(f"fire{number}/squeeze1x1", x)
-            wide = conv(f"fire{number}/expand3x3", resized, padding=1)
-            x = torch.cat([conv(f"fire{number}/expand1x1", resized), wide], 1)
-            if number in _KEPT:
-                levels.append(x)
-        return levels
+            narrow = conv(f"fire{number}/squeeze1x1", x)
+            wide = conv(f"fire{number}/expand3x3", narrow, padding=1)
+            x = torch.cat([conv(f"fire{number}/expand1x1", narrow), wide], 1)
+            if number - _FIRST in kept:
+                outputs.append(x)
+        return averaged(outputs)
 
-    return FeatureNetwork(path.stem, _SIDE, maps)
+    identity = fingerprint({"network": "squeezenet1_1", "levels": kept}, {name: weights[name] for name in shapes})
+    return FeatureNetwork(path.stem, _SIDE, maps, identity=identity)
 
 
 def _shapes() -> dict[str, tuple[int, ...]]:

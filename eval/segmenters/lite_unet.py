@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from eval.segmenters.efficientnet_lite import STAGES, EfficientNetLite0
+from eval.features.efficientnet_lite import STAGES, EfficientNetLite0
 from eval.segmenters.layers import conv, enlarge, expect_little
 
 _DECODER = (48, 32, 16)

@@ -67,7 +67,7 @@ def test_tensors_are_read_with_name_shape_and_type(tmp_path):
 def test_squeezenet_is_a_network_named_after_its_file(squeezenet):
     network = features.create(str(squeezenet))
     assert (network.name, network.side) == ("squeezenet1_1_fp16", 224)
-    levels = network.maps(torch.rand(1, 3, 224, 224))
+    levels = network.maps(torch.rand(1, 3, 224, 224)).levels
     assert [tuple(level.shape[1:]) for level in levels] == [
         (128, 55, 55),
         (256, 27, 27),
@@ -80,7 +80,7 @@ def test_squeezenet_is_a_network_named_after_its_file(squeezenet):
 def test_colours_enter_as_bgr_around_the_mean(squeezenet):
     network = features.create(str(squeezenet))
     mean = torch.tensor([123.0, 117.0, 104.0])[:, None, None].expand(1, 3, 224, 224) / 255
-    assert network.maps(mean)[0].abs().max() < 1e-3
+    assert network.maps(mean).levels[0].abs().max() < 1e-3
 
 
 def test_another_or_a_damaged_file_is_one_clear_error(squeezenet, tmp_path):

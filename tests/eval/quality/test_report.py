@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from eval.features.network import BATCH, FeatureNetwork
+from eval.features.network import BATCH, FeatureNetwork, averaged
 from eval.quality.faithfulness import faithfulness
 from eval.quality.report import _copy_lines, describe
 from eval.quality.stated import stated_in
@@ -134,7 +134,7 @@ def test_no_more_than_two_batches_of_images_are_in_memory():
             yield Sample(f"s{number}", image, mask)
             del image
 
-    network = FeatureNetwork("mean", 8, lambda pixels: [pixels])
+    network = FeatureNetwork("mean", 8, lambda pixels: averaged([pixels]))
     found = describe(read(), network)
     assert (len(found.ids), len(found.looks)) == (6 * BATCH, 6 * BATCH)
     assert {features.shape for features in found.features.values()} == {(6 * BATCH, 6)}

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from eval import segmenters
-from eval.segmenters import efficientnet_lite
-from eval.segmenters.efficientnet_lite import PACKAGE, STAGES, EfficientNetLite0, NormedConv
+from eval.features import efficientnet_lite
+from eval.features.efficientnet_lite import PACKAGE, STAGES, EfficientNetLite0, NormedConv
 from eval.segmenters.segmenter import Segmenter
 from eval.segmenters.training import Trained, rates
 from synth.errors import EvalError

