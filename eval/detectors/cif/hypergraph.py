@@ -45,7 +45,7 @@ def build(
     inside = tokens[foreground].double()
     cosine = normalize(inside, dim=1) @ normalize(_centroids(inside, edges, seed), dim=1).T
     low, high = cosine.amin(1, keepdim=True), cosine.amax(1, keepdim=True)
-    member = cosine >= low + similar * (high - low)
+    member = high - cosine <= (1 - similar) * (high - low)
     used = member.any(0)
     member, cosine = member[:, used], cosine[:, used]
     incidence = torch.zeros(len(tokens), member.shape[1], dtype=torch.bool, device=tokens.device)

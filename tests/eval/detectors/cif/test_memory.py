@@ -72,8 +72,8 @@ def test_an_edge_that_no_token_calls_its_own_leaves_no_gap_in_the_memory():
 
 
 def test_one_row_of_an_edge_is_its_medoid():
-    rows = torch.tensor([[0.0], [1.0], [2.0], [9.0], [3.9]])
-    assert thinned(Memory(rows, torch.zeros(5, dtype=torch.int64)), 1, seed=0).rows.tolist() == [[3.9]]
+    rows = torch.tensor([[0.0], [1.0], [2.0], [9.0], [4.0]])
+    assert thinned(Memory(rows, torch.zeros(5, dtype=torch.int64)), 1, seed=0).rows.tolist() == [[4.0]]
 
 
 def test_samples_without_foreground_add_nothing_and_nothing_but_them_is_an_error():
