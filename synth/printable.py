@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePath
@@ -17,6 +18,11 @@ def printable(name: object) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def in_markdown(text: str) -> str:
+    """Text in a line or a table cell of Markdown that shows as it is, whatever is in it."""
+    return re.sub(r"([\\`*_\[\]<>|&~#!$])", r"\\\1", printable(text))
 
 
 def shortened(text: str) -> str:

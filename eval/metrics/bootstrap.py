@@ -195,11 +195,12 @@ def _image_deviations(
     for group in groups:
         own = values[group]
         drawn = own[rng.integers(own.size, size=(repeats, own.size))].mean(1) - own.mean()
-        total += drawn * _widening(own.size, level) / len(groups)
+        total += drawn * widening(own.size, level) / len(groups)
     return total
 
 
-def _widening(n: int, level: float) -> float:
+def widening(n: int, level: float) -> float:
+    """By how much the percentile interval of the mean of n values is widened."""
     tail = (1 + level) / 2
     return float(np.sqrt(n / (n - 1)) * stats.t.ppf(tail, n - 1) / stats.norm.ppf(tail))
 

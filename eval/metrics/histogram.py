@@ -11,11 +11,14 @@ Probabilities of a network crowd at 0 and 1: count their `logit`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from eval.metrics.pooled import pool
 from eval.metrics.ranking import Counts, undefined
-from eval.metrics.region_overlap import area_under, region_weights
+from eval.metrics.region_overlap import LIMITS, area_under, region_weights
+from eval.metrics.thresholds import SHARE
 from synth.errors import EvalError
 
 BINS = 1 << 17
@@ -52,12 +55,24 @@ class ScoreHistogram:
 
     def aupro(self, limit: float = 0.3) -> float:
         """As `eval.metrics.aupro`. NaN, with a warning, where there is no defect or no defect-free pixel."""
+        return self.aupros([limit])[limit]
+
+    def aupros(self, limits: Sequence[float] = LIMITS) -> dict[float, float]:
+        """As `eval.metrics.aupros`."""
         good, regions = np.cumsum(self._good[::-1]), np.cumsum(self._regions[::-1])
         if not good[-1] or not regions[-1]:
-            return undefined("AUPRO", "a defect and a defect-free pixel")
+            return dict.fromkeys(limits, undefined("AUPRO", "a defect and a defect-free pixel"))
         shown = (self._good + self._defect)[::-1] > 0
-        fpr, pro = good[shown] / good[-1], regions[shown] / regions[-1]
-        return area_under(np.append(0.0, fpr), np.append(0.0, pro), limit)
+        fpr, pro = np.append(0.0, good[shown] / good[-1]), np.append(0.0, regions[shown] / regions[-1])
+        return {limit: area_under(fpr, pro, limit) for limit in limits}
+
+    def threshold_of_good(self, share: float = SHARE) -> float:
+        """As `eval.metrics.threshold_of_good` of all defect-free pixels, at most a bin higher. EvalError without
+        one."""
+        passed = np.cumsum(self._good)
+        if not passed[-1]:
+            raise EvalError("a threshold needs scores of defect-free pixels")
+        return float(self._low + (np.searchsorted(passed, share * passed[-1]) + 1) / self._scale)
 
 
 LOGITS = (-104.0, 18.0)

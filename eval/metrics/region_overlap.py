@@ -20,7 +20,9 @@ from eval.metrics.ranking import undefined
 from synth.errors import EvalError
 
 Maps = np.ndarray | Sequence[np.ndarray]
-_NEIGHBOURS = np.ones((3, 3))
+NEIGHBOURS = np.ones((3, 3))
+LIMITS = (0.3, 0.1, 0.05, 0.01)
+"""The false-positive rates that the field integrates up to; the first is the usual one."""
 
 
 def aupro(maps: Maps, masks: Maps, limit: float = 0.3) -> float:
@@ -30,6 +32,14 @@ def aupro(maps: Maps, masks: Maps, limit: float = 0.3) -> float:
     if not fpr.size:
         return undefined("AUPRO", "a defect and a defect-free pixel")
     return area_under(fpr, pro, limit)
+
+
+def aupros(maps: Maps, masks: Maps, limits: Sequence[float] = LIMITS) -> dict[float, float]:
+    """`aupro` at several limits, from one curve."""
+    fpr, pro = pro_curve(maps, masks, max(limits))
+    if not fpr.size:
+        return dict.fromkeys(limits, undefined("AUPRO", "a defect and a defect-free pixel"))
+    return {limit: area_under(fpr, pro, limit) for limit in limits}
 
 
 def area_under(fpr: np.ndarray, pro: np.ndarray, limit: float) -> float:
@@ -73,7 +83,7 @@ def region_weights(masks: Maps) -> np.ndarray:
     """1 / size of the connected defect that each defect pixel belongs to, (P,): all masks in turn, row by row."""
     weights = [np.empty(0)]
     for mask in masks:
-        labels, _ = ndimage.label(mask, _NEIGHBOURS)
+        labels, _ = ndimage.label(mask, NEIGHBOURS)
         own = labels[labels > 0]
         weights.append(1 / np.bincount(own)[own])
     return np.concatenate(weights)

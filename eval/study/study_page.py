@@ -8,8 +8,9 @@ from eval.study.answer import PooledStudy, by_pair, pair_name, repeats, same_gai
 from eval.study.judging import LABELS, QUICK
 from eval.study.plot import Panel, plot_gains
 from eval.study.pooling import FIGURES, by_segmenter
-from eval.study.verdict_page import UNSEEN, in_markdown, write_texts
+from eval.study.verdict_page import UNSEEN, write_texts
 from synth.io.json_text import json_text
+from synth.printable import in_markdown
 
 COLUMNS = ("iou", "best_iou", *FIGURES)
 

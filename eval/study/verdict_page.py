@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from eval.study.judging import ALL_TYPES, LABELS, NO_VALIDATION, QUICK, Gain, Ve
 from eval.study.plot import plot_gains
 from synth.io.atomic import replacing
 from synth.io.json_text import json_text
-from synth.printable import printable
+from synth.printable import in_markdown
 
 UNSEEN = (
     "Gain over real shots alone on the defect types that were left out of the training, one at a time, with what was "
@@ -72,11 +71,6 @@ def write_texts(folder: Path, pages: Mapping[str, str]) -> None:
     for name, text in pages.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-
-
-def in_markdown(text: str) -> str:
-    """Text in a line or a table cell of Markdown that shows as it is, whatever is in it."""
-    return re.sub(r"([\\`*_\[\]<>|&~#!$])", r"\\\1", printable(text))
 
 
 def _standings(judged: Verdict, segmenter: str) -> list[str]:

@@ -166,6 +166,61 @@ def study(
         say(f"with tables and a plot: {folder / 'study.md'}")
 
 
+@app.command()
+def detectors(
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", metavar="PATH", help="A folder of images, a recipe or a finished run; may be repeated."),
+    ],
+    names: Annotated[
+        str, typer.Option("--detectors", metavar="A,B", help="Detectors or presets, such as rad/mvtec; or all.")
+    ] = "patchcore",
+    features: Annotated[
+        str,
+        typer.Option(
+            "--features", metavar="A,B", help="Feature networks; auto: EfficientNet-Lite0 where it is installed."
+        ),
+    ] = "auto",
+    tested: Annotated[
+        str,
+        typer.Option("--test", metavar="real|synthetic", help="On real test samples, or on a run's synthetic ones."),
+    ] = "real",
+    settings: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all detectors, or of one: rad.rho=2."),
+    ] = [],  # noqa: B006
+    shots: Annotated[
+        str, typer.Option("--shots", metavar="N,M", help="Good samples to learn from; all by default.")
+    ] = "all",
+    draws: Annotated[int, typer.Option(min=1, help="Random draws of the good samples.")] = 1,
+    together: Annotated[
+        bool, typer.Option("--together", help="One detector learns all products of a data set.")
+    ] = False,
+    layout: Annotated[
+        str, typer.Option("--layout", metavar="KIND", help="Kind of source, such as mvtec_ad; found by default.")
+    ] = "auto",
+    overrides: Annotated[
+        list[str],
+        typer.Option("--source", metavar="source.KEY=VALUE", help="What is inferred of a folder, as in a recipe."),
+    ] = [],  # noqa: B006
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Detectors of anomalies on real or synthetic test samples: tables with intervals, and a page of heat maps."""
+    from eval.benchmark.benchmark import run_benchmark
+    from eval.benchmark.data import categories
+    from eval.benchmark.grid import grid
+
+    compared = grid(names, features, settings, shots, draws, together)
+    with Bars() as bars:
+        found = [one for place in data for one in categories(place, tested, layout, overrides)]
+        folder = out or beside(data[0], "-detectors")
+        judged = run_benchmark(compared, found, folder, bars)
+    print_report(judged, as_json)
+    if not as_json:
+        say(f"tables: {folder / 'detectors.md'}, heat maps: {folder / 'index.html'}")
+
+
 def _planned(places: list[Path], given: dict[str, Any], quick: bool, out: Path | None) -> Any:
     """The plan with what is given on the command line in place of its own, its conditions, what is compared, and the
     study's folder."""

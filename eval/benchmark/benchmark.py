@@ -1,0 +1,105 @@
+"""Detectors, features, numbers of good samples and data sets against each other; kept as it goes, so that the same
+command resumes.
+
+FOLDER/
+  plan.json                 what is compared; another comparison needs another folder
+  measured/<hash>.json      each measurement, written when it is complete
+  examples/<hash>/          images, outlines and heat maps of it
+  detectors.json, detectors.csv, detectors.md, index.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.benchmark.data import Category
+from eval.benchmark.measurement import Setting, measure
+from eval.benchmark.table import Benchmark
+from eval.benchmark.written import write_benchmark
+from synth.errors import EvalError
+from synth.generators import Progress
+from synth.io.json_text import json_text
+from synth.io.own import check_free
+from synth.io.sealed import read_sealed, write_sealed
+
+PLAN = "plan.json"
+
+
+def run_benchmark(settings: Sequence[Setting], data: Sequence[Category], folder: Path, progress: Progress) -> Benchmark:
+    """Measure every setting on every category and write tables and page into the folder. A detector learns each product
+    alone, or all products of a data set where its setting says so. EvalError where the folder holds another
+    comparison."""
+    _begin(settings, data, folder)
+    jobs = list(_jobs(settings, data))
+    found: list[dict[str, Any]] = []
+    for number, (setting, learnt, shown) in enumerate(jobs):
+        progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
+        found.append(_kept(setting, learnt, shown, folder))
+    progress("measuring", len(jobs), len(jobs))
+    judged = Benchmark(found, tuple(note for one in data for note in one.notes))
+    write_benchmark(judged, folder)
+    return judged
+
+
+def _jobs(
+    settings: Sequence[Setting], data: Sequence[Category]
+) -> Iterator[tuple[Setting, list[Category], list[Category]]]:
+    for setting in settings:
+        if setting.together:
+            for name in dict.fromkeys(one.data for one in data):
+                own = [one for one in data if one.data == name]
+                yield setting, own, own
+        else:
+            for one in data:
+                yield setting, [one], [one]
+
+
+def _kept(setting: Setting, learnt: list[Category], shown: list[Category], folder: Path) -> dict[str, Any]:
+    """A measurement that was complete before, or a new one."""
+    key = _hash([_plain(setting), [_seen(one) for one in learnt]])
+    path = folder / "measured" / f"{key}.json"
+    try:
+        kept: dict[str, Any] = read_sealed(path)
+    except (OSError, ValueError):
+        kept = measure(setting, learnt, shown, folder / "examples" / key) | {"key": key}
+        write_sealed(path, kept)
+    return kept
+
+
+def _begin(settings: Sequence[Setting], data: Sequence[Category], folder: Path) -> None:
+    wanted = {"settings": [_plain(one) for one in settings], "data": {one.name: _seen(one) for one in data}}
+    path = folder / PLAN
+    if not path.exists():
+        check_free(folder, "a benchmark's")
+        write_sealed(path, wanted)
+        return
+    try:
+        found = read_sealed(path)
+    except (OSError, ValueError) as problem:
+        raise EvalError(f"{path} is damaged ({problem}): name another folder with --out") from problem
+    changed = [key for key, value in wanted.items() if found.get(key) != value]
+    if changed:
+        raise EvalError(f"{folder} holds another comparison (its {', '.join(changed)} differ); name another with --out")
+
+
+def _plain(setting: Setting) -> dict[str, Any]:
+    return {
+        "detector": setting.detector,
+        "params": {key: list(v) if isinstance(v, tuple) else v for key, v in setting.params.items()},
+        "shots": setting.shots,
+        "draw": setting.draw,
+        "together": setting.together,
+    }
+
+
+def _seen(category: Category) -> str:
+    """A hash of which samples a category has."""
+    ids = [[sample.id for sample in part] for part in (category.good, category.test)]
+    return _hash([category.name, ids])
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json_text(content).encode()).hexdigest()[:20]

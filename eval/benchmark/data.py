@@ -1,0 +1,136 @@
+"""What detectors are measured on: good samples to learn from and test samples, a product at a time.
+
+| place               | learns from                | measured on                                                       |
+|---------------------|----------------------------|-------------------------------------------------------------------|
+| a folder, a recipe  | good training images       | its test images                                                   |
+| a run               | the same of its source     | the same; or, "synthetic", good test images and its samples       |
+
+Where no split says otherwise, all defective images are test images, since no detector learns from them, and so is a
+third of the good ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, overload
+
+from synth.errors import EvalError
+from synth.pipeline.runs import Run
+from synth.recipe import load_recipe, source_for
+from synth.sample import Sample
+from synth.sources import read_source
+from synth.sources.config import SourceConfig
+from synth.split import Split, make_split
+
+Tested = Literal["real", "synthetic"]
+_TEST_SHARE = 3
+"""Where no good image is a test image, one of so many becomes one."""
+
+
+class Opened(Sequence[Sample]):
+    """Test samples that are read when they are asked for: closed ones as they are, those of a run from its files."""
+
+    def __init__(self, real: Sequence[Sample], run: Run | None = None, kind: str | None = None) -> None:
+        self._real, self._run = real, run
+        self._stored = [] if run is None else [one for one in run.manifest if kind in (None, one.product)]
+
+    def __len__(self) -> int:
+        return len(self._real) + len(self._stored)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        if index < len(self._real):
+            return self._real[index]
+        assert self._run is not None
+        return self._stored[index - len(self._real)].load(self._run.path)
+
+
+@dataclass(frozen=True)
+class Category:
+    """One product of one data set. notes: what was inferred, as sentences."""
+
+    data: str
+    product: str
+    good: Sequence[Sample]
+    test: Sequence[Sample]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.data if self.data == self.product else f"{self.data}/{self.product}"
+
+
+def categories(
+    place: Path, tested: Tested = "real", layout: str = "auto", overrides: Sequence[str] = ()
+) -> list[Category]:
+    """The products of a folder, a recipe or a run, by name. EvalError where one has no good sample to learn from or
+    nothing defective to be measured on; SourceError, RecipeError and RunError where the place cannot be read."""
+    run = Run(place) if (place / "recipe.yaml").is_file() else None
+    if tested == "synthetic" and run is None:
+        raise EvalError(f"{place} is no run, so it has no synthetic defects; name a finished run, or test on real ones")
+    recipe = run.recipe if run is not None else load_recipe(place, overrides) if place.is_file() else None
+    source = source_for(place, layout, overrides) if recipe is None else recipe.source
+    split = make_split(read_source(source), source, 0 if recipe is None else recipe.seed, learns=False)
+    found = [_category(place.resolve().stem, product, split, source) for product in _products(split)]
+    if run is None or tested == "real":
+        return [_checked(one, place) for one in found]
+    made = [Category(one.data, one.product, one.good, Opened(_good(one.test), run, one.product)) for one in found]
+    return [_checked(one, place) for one in made]
+
+
+def _products(split: Split) -> list[str]:
+    return sorted({str(sample.product) for sample in [*split.good_images, *split.test]})
+
+
+def _category(data: str, product: str, split: Split, source: SourceConfig) -> Category:
+    good, shots, validation, test = (
+        [sample for sample in part if sample.product == product]
+        for part in (split.good_images, split.shots, split.validation, split.test)
+    )
+    notes = []
+    if not any(sample.defect is not None for sample in test):
+        test += [*shots, *validation]
+        notes.append(f"{product}: no split names defective test images, so all {len(test)} are")
+    if not _good(test):
+        kept = sorted(good, key=lambda sample: hashlib.sha256(f"test/{sample.id}".encode()).digest())
+        chosen = {sample.id for sample in kept[: len(kept) // _TEST_SHARE]}
+        test += [sample for sample in good if sample.id in chosen]
+        good = [sample for sample in good if sample.id not in chosen]
+        notes.append(f"{product}: no split names good test images, so {len(chosen)} of {len(kept)}, drawn by id, are")
+    return Category(data, product, good, test, tuple(notes))
+
+
+def _good(samples: Sequence[Sample]) -> list[Sample]:
+    return [sample for sample in samples if sample.defect is None]
+
+
+def _checked(category: Category, place: Path) -> Category:
+    if not category.good:
+        raise EvalError(f"{place} has no good images of {category.product} to learn from; put some into a folder good")
+    if len(_good(category.test)) == len(category.test):
+        raise EvalError(f"{place} has no defective test image of {category.product}; nothing can be measured on it")
+    return category
+
+
+def shots_of(good: Sequence[Sample], shots: int | None, draw: int) -> list[Sample]:
+    """All good samples, or so many of them: a draw that depends on the ids and its number alone, fewer shots being part
+    of more. EvalError where there are not as many."""
+    if shots is None:
+        return list(good)
+    if shots > len(good):
+        raise EvalError(f"{shots} good samples are asked for and {len(good)} are there; choose fewer shots")
+    ranked = sorted(good, key=lambda sample: hashlib.sha256(f"shots/{draw}/{sample.id}".encode()).digest())
+    return ranked[:shots]
+
+
+def chunks(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
+    """The samples, so many at a time."""
+    return (samples[start : start + size] for start in range(0, len(samples), size))

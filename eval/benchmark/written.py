@@ -1,0 +1,60 @@
+"""The files of a benchmark: JSON, CSV, Markdown, and a page with examples."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from eval.benchmark.table import LEGEND, MARKED, Benchmark, markdown, table
+from synth.io.atomic import write_whole
+from synth.io.json_text import json_text
+
+
+def write_benchmark(judged: Benchmark, folder: Path) -> None:
+    """detectors.json, detectors.csv, detectors.md and index.html."""
+    write_whole(folder / "detectors.json", (json_text(judged.to_json(), indent=1) + "\n").encode())
+    write_whole(folder / "detectors.csv", as_csv(judged).encode())
+    write_whole(folder / "detectors.md", markdown(judged).encode())
+    write_whole(folder / "index.html", as_page(judged, folder).encode())
+
+
+def as_csv(judged: Benchmark) -> str:
+    """One row a measurement, category and defect type."""
+    text = io.StringIO()
+    rows = [(kind, row) for kind in ["all", *judged.kinds] for row in judged.rows(kind)]
+    names = list(rows[0][1].figures)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["detector", "features", "good_samples", "draw", "transductive", "data", "defects", *names])
+    for kind, row in rows:
+        shots = "all" if row.shots is None else row.shots
+        told = [row.detector, row.features, shots, row.draw, row.transductive, row.category, kind]
+        writer.writerow([*told, *(row.figures[name] for name in names)])
+    return text.getvalue()
+
+
+def as_page(judged: Benchmark, folder: Path) -> str:
+    """The tables, and examples of every measurement: image, outline of the mask, heat map."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(loader=PackageLoader("eval.benchmark"), autoescape=True, undefined=StrictUndefined)
+    shown = [
+        {"title": f"{one['detector']} ({one['features']})", "examples": _examples(one, folder)}
+        for one in judged.measured
+    ]
+    marked = MARKED if any(one["transductive"] for one in judged.measured) else None
+    head, body = table(judged)
+    return templates.get_template("detectors.html.j2").render(
+        measured=shown, head=head, rows=body, judged=judged, legend=LEGEND, marked=marked
+    )
+
+
+def _examples(one: dict[str, Any], folder: Path) -> dict[str, list[tuple[str, str]]]:
+    """By category, the places of the examples below the page, with what each shows."""
+    root = folder / "examples" / one["key"]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path in sorted(root.glob("*/*.png")):
+        kind = path.stem.rsplit("-", 1)[0]
+        found.setdefault(path.parent.name, []).append((path.relative_to(folder).as_posix(), kind))
+    return found
