@@ -14,11 +14,19 @@ from synth.errors import EvalError
 from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
+    "cif": "eval.detectors.cif.detector:CIF",
     "patchcore": "eval.detectors.patchcore:PatchCore",
 }
 """Name -> module:class."""
 
-PRESETS: dict[str, dict[str, Any]] = {}
+_CIF = {"features": "facebook/dino-vitb8", "levels": (11,), "side": 224, "square": True}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Published with the features of Point-MAE, of which points="point_mae:FILE" names the checkpoint.
+    "cif/mvtec3d": {**_CIF, "edges": 4, "modality": "image+xyz", "foreground": "surface"},
+    "cif/eyecandies": {**_CIF, "edges": 8, "modality": "image+xyz", "foreground": "valid"},
+    "cif/mvtec": {**_CIF, "edges": 4},
+}
 """Published settings by detector/dataset: parameters in place of the defaults."""
 
 
