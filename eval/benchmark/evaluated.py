@@ -16,7 +16,9 @@ import numpy as np
 from PIL import Image
 
 from eval.detectors import Prediction
-from eval.metrics import image_intervals, pixel_intervals
+from eval.metrics import aupros, image_intervals, pixel_intervals
+from eval.metrics.pooled import pool
+from eval.metrics.ranking import count
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
@@ -74,20 +76,34 @@ def figures(scored: Scored) -> dict[str, Any]:
     """The figures of a category, and of each defect type against all good samples. NaN where one is undefined."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tables show NaN as a dash
-        found: dict[str, Any] = {"all": _figures(scored, np.ones(len(scored.ids), bool))}
+        found: dict[str, Any] = {"all": _figures(scored, np.ones(len(scored.ids), bool), with_intervals=True)}
         for kind in sorted({str(defect) for defect in scored.defects if defect is not None}):
             chosen = np.array([defect in (None, kind) for defect in scored.defects])
             found[kind] = _figures(scored, chosen)
     return found
 
 
-def _figures(scored: Scored, chosen: np.ndarray) -> dict[str, float]:
-    """Each figure by name, its 95 % interval as NAME_low and NAME_high."""
+def _figures(scored: Scored, chosen: np.ndarray, with_intervals: bool = False) -> dict[str, float]:
+    """Each figure by name; the 95 % interval of images' as NAME_low and NAME_high, and of pixels' where asked for."""
     places = np.flatnonzero(chosen)
     labels = scored.is_defective[places]
+    maps, masks = [scored.maps[k] for k in places], [scored.masks[k] for k in places]
     intervals = image_intervals(np.array(scored.scores)[places], labels)
-    intervals |= pixel_intervals([scored.maps[k] for k in places], [scored.masks[k] for k in places])
     found: dict[str, float] = {"good": int((~labels).sum()), "defective": int(labels.sum())}
+    if with_intervals:
+        intervals |= pixel_intervals(maps, masks)
+    else:
+        found |= _pixel_figures(maps, masks)
     for name, interval in intervals.items():
         found |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return found
+
+
+def _pixel_figures(maps: list[np.ndarray], masks: list[np.ndarray]) -> dict[str, float]:
+    counts = count(*pool(maps, masks))
+    found = {
+        "pixel_auroc": counts.auroc(),
+        "pixel_ap": counts.average_precision(),
+        "pixel_f1_max": counts.f1_max(),
+    }
+    return found | {f"aupro_{100 * limit:g}": area for limit, area in aupros(maps, masks).items()}
