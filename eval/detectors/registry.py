@@ -15,10 +15,16 @@ from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
     "patchcore": "eval.detectors.patchcore:PatchCore",
+    "rad": "eval.detectors.rad.detector:Rad",
 }
 """Name -> module:class."""
 
-PRESETS: dict[str, dict[str, Any]] = {}
+PRESETS: dict[str, dict[str, Any]] = {
+    "rad/mvtec": {"k_image": 150, "rho": 1},
+    "rad/visa": {"k_image": 900, "rho": 2},
+    "rad/realiad": {"k_image": 900, "rho": 0},
+    "rad/3dadam": {"k_image": 48, "rho": 1},
+}
 """Published settings by detector/dataset: parameters in place of the defaults."""
 
 
