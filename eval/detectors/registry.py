@@ -16,6 +16,7 @@ from synth.suggest import did_you_mean
 DETECTORS: dict[str, str] = {
     "cif": "eval.detectors.cif.detector:CIF",
     "patchcore": "eval.detectors.patchcore:PatchCore",
+    "rad": "eval.detectors.rad.detector:Rad",
 }
 """Name -> module:class."""
 
@@ -26,6 +27,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cif/mvtec3d": {**_CIF, "edges": 4, "modality": "image+xyz", "foreground": "surface"},
     "cif/eyecandies": {**_CIF, "edges": 8, "modality": "image+xyz", "foreground": "valid"},
     "cif/mvtec": {**_CIF, "edges": 4},
+    "rad/mvtec": {"k_image": 150, "rho": 1},
+    "rad/visa": {"k_image": 900, "rho": 2},
+    "rad/realiad": {"k_image": 900, "rho": 0},
+    "rad/3dadam": {"k_image": 48, "rho": 1},
 }
 """Published settings by detector/dataset: parameters in place of the defaults."""
 
