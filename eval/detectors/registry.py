@@ -14,11 +14,17 @@ from synth.errors import EvalError
 from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
+    "musc": "eval.detectors.musc.detector:MuSc",
     "patchcore": "eval.detectors.patchcore:PatchCore",
 }
 """Name -> module:class."""
 
-PRESETS: dict[str, dict[str, Any]] = {}
+_MUSC = {"modality": "image+xyz", "features": "facebook/dino-vitb8", "levels": (3, 7, 11), "side": 224, "square": True}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "musc/eyecandies": _MUSC,  # with points="point_mae:FILE"
+    "musc/mvtec3d": _MUSC,
+}
 """Published settings by detector/dataset: parameters in place of the defaults."""
 
 
