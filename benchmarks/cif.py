@@ -80,12 +80,18 @@ def main() -> None:
     if args.form:
         print(json.dumps(measured(args.form, args.rows[0])))
         return
-    print("| memory rows | search s | form | passing s | peak MiB | apart from sparse |\n|---|---|---|---|---|---|", flush=True)
+    print(
+        "| memory rows | search s | form | passing s | peak MiB | apart from sparse |\n|---|---|---|---|---|---|",
+        flush=True,
+    )
     for rows in args.rows:
         for form in FORMS if rows <= DENSE_UP_TO else ["sparse"]:
             command = [sys.executable, __file__, "--form", form, "--rows", str(rows)]
             result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-            print("| {} | {links:.2f} | {} | {seconds:.3f} | {MiB:.0f} | {apart:.1e} |".format(rows, form, **result), flush=True)
+            print(
+                "| {} | {links:.2f} | {} | {seconds:.3f} | {MiB:.0f} | {apart:.1e} |".format(rows, form, **result),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ class MemoryBuilder:
     def build(self, target: int, seed: int) -> Memory:
         """About `target` rows of all that were taken, see `thinned`. EvalError where no sample had a foreground."""
         if not self._rows:
-            raise EvalError("no good sample shows any foreground, so there is nothing to remember; set foreground to all")
+            raise EvalError(
+                "no good sample shows any foreground, so there is nothing to remember; set foreground to all"
+            )
         edges = torch.unique(torch.cat(self._edges), return_inverse=True)[1]
         return thinned(Memory(torch.cat(self._rows), edges), target, seed)
 
