@@ -96,8 +96,8 @@ def _parts(category: Category) -> tuple[list[Sample], list[Sample]]:
     """The good samples to calibrate on, and those to learn from."""
     ranked = sorted(category.good, key=lambda one: hashlib.sha256(f"calibrate/{one.id}".encode()).digest())
     number = len(ranked) // _KEPT
-    if number < 2:
-        raise EvalError(f"{category.name} has {len(ranked)} good images; a threshold needs at least {2 * _KEPT}")
+    if not number:
+        raise EvalError(f"{category.name} has {len(ranked)} good images; a threshold needs at least {_KEPT}")
     return ranked[:number], ranked[number:]
 
 
@@ -116,8 +116,8 @@ def perlin_samples(recipe: Recipe, category: Category, good: Sequence[Sample]) -
     """Perlin-made defects on these good images: one each, up to _PERLIN."""
     config = Recipe.model_validate({"generator": {"kind": "perlin"}}).generator
     generator = GENERATORS["perlin"].open(config, Path(), recipe.seed)
-    generator.fit([], good)
-    kind = next(str(one.defect) for one in category.test if one.defect is not None)
+    generator.fit(category.shots, good)
+    kind = str(category.shots[0].defect)
     requests = [Request(category.product, kind, index, recipe.seed) for index in range(min(_PERLIN, len(good)))]
     return list(generator.draw(requests))
 

@@ -45,8 +45,9 @@ def load_point_mae(
     """The network `point_mae` with the weights of a published checkpoint, or of safetensors under the same names.
 
     groups: of a cloud; size: points of a group; grouping: the nearest points of a centre, or those that are reached
-    along the surface (MuSc-V2: 128, of which the 80 nearest begin it); levels: of the blocks, the last of each third if None; train_compat: batch norm
-    by the statistics of the cloud. EvalError where the file lacks a weight or holds no finite numbers."""
+    along the surface (MuSc-V2: 128, of which the 80 nearest begin it); levels: of the blocks, the last of each third if
+    None; train_compat: batch norm by the statistics of the cloud. EvalError where the file lacks a weight or holds no
+    finite numbers."""
     weights = read_weights(path)
     numbered = [re.match(r"blocks\.blocks\.(\d{1,3})\.", name) for name in weights]
     depth = 1 + max((int(found[1]) for found in numbered if found), default=-1)
@@ -69,7 +70,9 @@ def load_point_mae(
         return PointFeatures([level.clone() for level in found], points[index], index, bent)
 
     settings = {"groups": groups, "size": size, "grouping": grouping, "levels": taps, "train_compat": train_compat}
-    return PointNetwork("point_mae", fingerprint(settings, network.state_dict()), tokens)
+    return PointNetwork(
+        f"point_mae{'_surface' if grouping == 'surface' else ''}", fingerprint(settings, network.state_dict()), tokens
+    )
 
 
 def in_unit_sphere(points: Tensor) -> Tensor:

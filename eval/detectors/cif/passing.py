@@ -37,9 +37,11 @@ def update(tokens: Tensor, graph: Hypergraph, memory: Memory, layers: int = 1, k
     """The first L rows of S X, (L, C): test tokens (L, C) after `layers` messages, of which `keep`, a in the formula,
     stays with the token. The memory is not updated. The background has no edge of its own and takes part through its
     nearest row."""
-    if not len(tokens):
-        return tokens
-    joint = joint_incidence(tokens, graph, memory)
+    return passed(tokens, memory, joint_incidence(tokens, graph, memory), layers, keep)
+
+
+def passed(tokens: Tensor, memory: Memory, joint: Incidence, layers: int, keep: float) -> Tensor:
+    """The same along a joint hypergraph that is known: some channels at a time."""
     parts = zip(tokens.split(CHANNELS, dim=1), memory.rows.split(CHANNELS, dim=1), strict=True)
     return torch.cat([propagate(torch.cat(part), joint, layers, keep)[: len(tokens)] for part in parts], dim=1)
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 SHARE = 0.3  # K as a share of the other images
 BLOCK = 2**22  # floats of the distances that are taken at once (16 MiB), or one image's where it has more
-CLOSE = 1e-2  # squared distances under this share of the largest squared length are measured again, exactly
+CLOSE = 1e-3  # squared distances under this share of the largest squared length are sought in float64
 
 
 def mutual_distances(tokens: Tensor, lengths: Sequence[int], window: Tensor | None = None) -> list[Tensor]:
@@ -70,18 +70,26 @@ def _blocks(
         room = offsets[start] + BLOCK // len(image)
         stop = max(start + 1, bisect_right(offsets, room) - 1)
         others = tokens[offsets[start] : offsets[stop]]
-        squared = torch.addmm(others.square().sum(1), image, others.T, alpha=-2)
-        squared += image.square().sum(1)[:, None]
+        squared = _products(image, others)
         for number, part in enumerate(squared.split(list(lengths[start:stop]), dim=1), start):
             yield number, part if window is None else part.masked_fill(~window, torch.inf)
         start = stop
 
 
 def _nearest(squared: Tensor, tokens: Tensor, others: Tensor) -> Tensor:
-    """Distance of each row to the nearest column: squared (L, L') -> (L,). The product of matrices leaves a distance
-    of 0 at a few hundredths: small ones are measured again from the tokens."""
-    nearest = squared.amin(1)
-    close = (nearest < CLOSE * tokens.square().sum(1).amax()).nonzero().squeeze(1)
+    """Distance of each row to the nearest column: squared (L, L') of tokens (L, C) and (L', C) -> (L,).
+
+    What the product of matrices leaves of a distance depends on how it was cut, and 0 comes out at a few hundredths: the
+    nearest is measured again from the tokens, and small distances are sought in float64, since there the product does
+    not tell which is the nearest."""
+    nearest = (tokens - others[squared.argmin(1)]).square().sum(1)
+    close = ((nearest > 0) & (nearest < CLOSE * tokens.square().sum(1).amax())).nonzero().squeeze(1)
     if len(close):
-        nearest[close] = (tokens[close] - others[squared[close].argmin(1)]).square().sum(1)
+        exact = _products(tokens[close].double(), others.double()).masked_fill_(squared[close].isinf(), torch.inf)
+        nearest[close] = exact.amin(1).clamp(min=0).float()
     return nearest.sqrt()
+
+
+def _products(tokens: Tensor, others: Tensor) -> Tensor:
+    """Squared distances (L, L') of tokens (L, C) and (L', C) from one product of matrices."""
+    return torch.addmm(others.square().sum(1), tokens, others.T, alpha=-2).add_(tokens.square().sum(1)[:, None])

@@ -11,11 +11,6 @@ from torch import Tensor
 NEIGHBOURS = (1, 7)
 
 
-def salient(tokens: Tensor, scores: Tensor) -> Tensor:
-    """The token of the highest score: tokens (L, C), scores (L,) -> (C,); the first of several."""
-    return tokens[scores.argmax()]
-
-
 def rescored(scores: Tensor, similarity: Tensor, known: Tensor, neighbours: Sequence[int] = NEIGHBOURS) -> Tensor:
     """Scores of Q images, each within a set of its own, in [0, 1]: scores (Q, n) of the members of the sets, the image
     itself in the first column, similarity (Q, n) to them, known (Q, n) bool: which columns belong to the set -> (Q,).

@@ -12,9 +12,10 @@ NEAREST = 3
 SAME_PLACE = 1e-12  # square metres: points within 1 um of a centre take its score
 
 
-def image_map(scores: Tensor, size: tuple[int, int]) -> Tensor:
-    """Scores of tokens (h, w) -> (H, W), bilinear with the corner cells on the corner pixels."""
-    return functional.interpolate(scores[None, None], size, mode="bilinear", align_corners=True)[0, 0]
+def image_map(scores: Tensor, size: tuple[int, int], repo_corners: bool = False) -> Tensor:
+    """Scores of tokens (h, w) -> (H, W), bilinear. repo_corners: the corner cells lie on the corner pixels, as in the
+    released code, which moves the map outwards by up to half a cell."""
+    return functional.interpolate(scores[None, None], size, mode="bilinear", align_corners=repo_corners)[0, 0]
 
 
 def point_map(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from eval.detectors.musc.rescoring import rescored, salient
+from eval.detectors.musc.rescoring import rescored
 
 
 def whole(scores: torch.Tensor, features: torch.Tensor, neighbours: tuple[int, ...]) -> torch.Tensor:
@@ -77,8 +77,3 @@ def test_what_is_not_of_the_set_counts_nowhere():
     assert torch.allclose(
         result, rescored(scores[known][None], similarity[:1, known], known[None, :4].fill_(True), (1, 3))
     )
-
-
-def test_the_salient_token_is_that_of_the_highest_score():
-    tokens = torch.arange(12.0).view(4, 3)
-    assert torch.equal(salient(tokens, torch.tensor([0.1, 0.9, 0.9, 0.2])), tokens[1])

@@ -4,9 +4,17 @@ import torch
 from eval.detectors.musc.score_maps import image_map, point_map
 
 
-def test_the_corner_cells_lie_on_the_corner_pixels():
+def test_a_cell_lies_over_its_own_pixels():
+    scores = torch.zeros(3, 4)
+    scores[1, 2] = 1
+    result = image_map(scores, (15, 20))
+    assert result.argmax() == 7 * 20 + 12
+    assert result.sum().item() == pytest.approx(25)
+
+
+def test_in_the_released_form_the_corner_cells_lie_on_the_corner_pixels():
     scores = torch.arange(6.0).view(2, 3)
-    result = image_map(scores, (11, 21))
+    result = image_map(scores, (11, 21), repo_corners=True)
     assert result.shape == (11, 21)
     assert result[[0, 0, -1, -1], [0, -1, 0, -1]].tolist() == [0, 2, 3, 5]
     assert result[5, 10].item() == pytest.approx(2.5)
