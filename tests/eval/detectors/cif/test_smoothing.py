@@ -21,6 +21,11 @@ def test_a_cascade_smooths_every_map_alone():
     torch.testing.assert_close(box_cascade(maps)[1, 1], box_cascade(maps[1, 1]))
 
 
+def test_a_ramp_rises_from_border_to_border():
+    found = anomaly_map([torch.tensor([[0.0, 1.0], [0.0, 1.0]])], (50, 201))
+    torch.testing.assert_close(found[25, [50, 100, 150]], torch.tensor([0.25, 0.5, 0.75]) ** 1.5, atol=2e-3, rtol=0)
+
+
 def test_modalities_multiply_and_corners_stay_corners():
     first, second = torch.zeros(4, 5), torch.full((4, 5), 2.0)
     first[0, 0], first[3, 4] = 3, 1
