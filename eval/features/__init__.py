@@ -20,11 +20,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.features.network import FeatureMaps, FeatureNetwork, embed
+from eval.features.points import PointFeatures, PointNetwork, create_points, grid_of_points
 
 
-def create(name: str = "tiny_base", levels: Sequence[int] | None = None) -> FeatureNetwork:
-    """The network of this name, ready to use; levels: which of its blocks or stages, its own choice if None. EvalError
-    where there is none, or no such level."""
+def create(
+    name: str = "tiny_base", levels: Sequence[int] | None = None, cache: str | Path | None = None
+) -> FeatureNetwork:
+    """The network of this name, ready to use; levels: which of its blocks or stages, its own choice if None; cache: a
+    folder in which features are kept. EvalError where there is none, or no such level."""
+    network = _opened(name, levels)
+    if cache is None:
+        return network
+    from eval.features.cache import FeatureCache, cached_network
+
+    return cached_network(network, FeatureCache(cache))
+
+
+def _opened(name: str, levels: Sequence[int] | None) -> FeatureNetwork:
     if name == "tiny_base":
         from eval.features.tiny_base import load_tiny_base
 
@@ -46,4 +58,13 @@ def create(name: str = "tiny_base", levels: Sequence[int] | None = None) -> Feat
     return load_pretrained(name, levels)
 
 
-__all__ = ["FeatureMaps", "FeatureNetwork", "create", "embed"]
+__all__ = [
+    "FeatureMaps",
+    "FeatureNetwork",
+    "PointFeatures",
+    "PointNetwork",
+    "create",
+    "create_points",
+    "embed",
+    "grid_of_points",
+]

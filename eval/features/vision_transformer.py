@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import MODEL_MAPPING
 
-from eval.features.network import FeatureMaps, FeatureNetwork, chosen, fingerprint
+from eval.features.network import FeatureMaps, FeatureNetwork, chosen, fingerprint, thirds
 from eval.features.preprocessing import Preprocessing
 from eval.features.saved_network import open_network, require_trained
 from synth.errors import EvalError
@@ -39,7 +39,7 @@ def load(folder: Path, name: str, prepare: Preprocessing, levels: Sequence[int] 
     def shortened(config: Any) -> dict[str, Any]:
         nonlocal taps
         depth = config.num_hidden_layers
-        taps = chosen(levels, depth, sorted({max(depth * third // 3, 1) - 1 for third in (1, 2, 3)}), name, "block")
+        taps = chosen(levels, depth, thirds(depth), name, "block")
         return {"num_hidden_layers": taps[-1] + 1}
 
     saved = open_network(folder, lambda config: MODEL_MAPPING[type(config)], shortened)

@@ -59,9 +59,11 @@ def test_every_group_contains_its_centre_and_valid_rows(dedup):
     points = cloud(900)
     centres = farthest_points(points, 70)
     groups, curvature = surface_groups(points, centres, 32, 20, dedup=dedup)
-    assert groups.shape == (70, 32) and curvature.shape == (70,)
+    assert groups.shape == (70, 32)
+    assert curvature.shape == (70,)
     assert torch.equal(groups[:, 0], centres)
-    assert 0 <= int(groups.min()) and int(groups.max()) < 900
+    assert 0 <= int(groups.min())
+    assert int(groups.max()) < 900
     distinct = [len(set(group)) for group in groups.tolist()]
     assert (min(distinct) == 32) == dedup
 
