@@ -136,9 +136,9 @@ def _category(data: str, product: str, split: Split) -> Category:
         for part in (split.good_images, split.shots, split.validation, split.test)
     )
     notes = []
-    if not any(sample.defect is not None for sample in test):
+    if not any(sample.defect is not None for sample in test) and (shots or validation):
+        notes.append(f"{product}: no split names defective test images, so all {len(shots) + len(validation)} are")
         test, shots, validation = [*test, *shots, *validation], [], []
-        notes.append(f"{product}: no split names defective test images, so all {len(test)} are")
     if not _good(test):
         kept = sorted(good, key=lambda sample: hashlib.sha256(f"test/{sample.id}".encode()).digest())
         chosen = {sample.id for sample in kept[: len(kept) // _TEST_SHARE]}
