@@ -22,7 +22,7 @@ class GrowingMemory:
 
     def __init__(self, dtype: torch.dtype) -> None:
         self._dtype = dtype
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._file = tempfile.TemporaryFile()
         self._shape = (0, 0, 0)
 
     def append(self, tokens: Tensor) -> None:

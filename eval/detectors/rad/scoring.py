@@ -14,7 +14,8 @@ from torch import Tensor
 from eval.features.neighbours import nearest
 from synth.errors import EvalError
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 2 * 2**20
+"""What fits the caches: half precision is then hardly slower than single (benchmarks/rad.py)."""
 _NONE = -2.0
 """Below every cosine: where there is nothing to compare with."""
 
