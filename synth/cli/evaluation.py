@@ -193,6 +193,12 @@ def detectors(
         list[str],
         typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all detectors, or of one: rad.rho=2."),
     ] = [],  # noqa: B006
+    modalities: Annotated[
+        str | None,
+        typer.Option(
+            "--modality", metavar="A,B", help="image, xyz, image+xyz; where it is left out, what --set modality says."
+        ),
+    ] = None,
     shots: Annotated[
         str, typer.Option("--shots", metavar="N,M", help="Good samples to learn from; all by default.")
     ] = "all",
@@ -215,7 +221,7 @@ def detectors(
     from eval.benchmark.data import categories
     from eval.benchmark.grid import grid
 
-    compared = grid(names, features, settings, shots, draws, together)
+    compared = grid(names, features, settings, shots, draws, modalities, together)
     with Bars() as bars:
         found = [one for place in data for one in categories(place, tested, layout, overrides)]
         folder = out or beside(data[0], "-detectors")
