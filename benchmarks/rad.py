@@ -148,14 +148,14 @@ def resident() -> dict[str, float]:
 def served(images: int, k: int, queries: int) -> dict[str, object]:
     """A bank of all levels in a file, grown image by image, and queries against it."""
     growing = [GrowingMemory(torch.float16) for _ in range(LEVELS)]
-    whole, began = [], time.perf_counter()
+    whole, began = GrowingMemory(torch.float32), time.perf_counter()
     base = tokens(8, 3).half()
     for start in range(0, images, 8):
         count = min(8, images - start)
         for level, memory in enumerate(growing):
             memory.append(base[:count].roll((start + level) % CHANNELS, -1))
         whole.append(torch.randn(count, CHANNELS, generator=torch.Generator().manual_seed(start)))
-    bank, vectors = [memory.mapped() for memory in growing], torch.cat(whole)
+    bank, vectors = [memory.mapped() for memory in growing], whole.mapped()
     grown, after = time.perf_counter() - began, resident()
     window, began, worked = scoring.window(GRID, 1), time.perf_counter(), time.process_time()
     for number in range(queries):
