@@ -90,7 +90,8 @@ def fitted_size(sample: Sample, side: int, multiple: int, square: bool) -> tuple
     """(H, W) of about side * side px with the aspect of the sample's image, sides multiples of `multiple`."""
     height, width = (1, 1) if square else _size_of(sample)
     scale = side / (height * width) ** 0.5
-    return tuple(max(1, round(length * scale / multiple)) * multiple for length in (height, width))  # type: ignore[return-value]
+    rows, columns = (max(1, round(length * scale / multiple)) * multiple for length in (height, width))
+    return rows, columns
 
 
 def valid_points(sample: Sample, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

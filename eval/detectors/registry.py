@@ -56,7 +56,7 @@ def kind(name: str) -> type[Detector]:
     if name not in DETECTORS:
         raise EvalError(f"detector {name!r} is unknown; {did_you_mean(name, [*DETECTORS, *PRESETS])}")
     module, _, found = DETECTORS[name].partition(":")
-    return getattr(import_module(module), found)  # type: ignore[no-any-return]
+    return getattr(import_module(module), found)
 
 
 def create(name: str, **params: Any) -> Detector:

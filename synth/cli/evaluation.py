@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -182,10 +182,9 @@ def detectors(
         ),
     ] = "auto",
     tested: Annotated[
-        str,
+        Literal["real", "synthetic", "both"],
         typer.Option(
             "--test",
-            metavar="real|synthetic|both",
             help="On real test samples, on a run's synthetic ones, or on both: do detectors rank alike?",
         ),
     ] = "real",

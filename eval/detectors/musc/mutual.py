@@ -79,9 +79,9 @@ def _blocks(
 def _nearest(squared: Tensor, tokens: Tensor, others: Tensor) -> Tensor:
     """Distance of each row to the nearest column: squared (L, L') of tokens (L, C) and (L', C) -> (L,).
 
-    What the product of matrices leaves of a distance depends on how it was cut, and 0 comes out at a few hundredths: the
-    nearest is measured again from the tokens, and small distances are sought in float64, since there the product does
-    not tell which is the nearest."""
+    What the product of matrices leaves of a distance depends on how it was cut, and 0 comes out at a few hundredths:
+    the nearest is measured again from the tokens, and small distances are sought in float64, since there the product
+    does not tell which is the nearest."""
     nearest = (tokens - others[squared.argmin(1)]).square().sum(1)
     close = ((nearest > 0) & (nearest < CLOSE * tokens.square().sum(1).amax())).nonzero().squeeze(1)
     if len(close):

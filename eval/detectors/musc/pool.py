@@ -62,8 +62,8 @@ def scores_within(pool: Pool, tokens: Sequence[Tokens], share: float, window: Te
     for image, points in zip(by_image, by_points, strict=True):
         for row, one in enumerate(tokens):
             others = pool.others(int(pool.numbers[row]))
-            distances = [None if table is None else table[row][:, others] for table in (image, points)]
-            found[row].append(_scored(*distances, one.cell, share))
+            seen, felt = (None if table is None else table[row][:, others] for table in (image, points))
+            found[row].append(_scored(seen, felt, one.cell, share))
     return [_mean(levels) for levels in found]
 
 
