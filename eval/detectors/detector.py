@@ -24,7 +24,6 @@ from synth.errors import EvalError
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
-
 if TYPE_CHECKING:
     from typing_extensions import Self
 
