@@ -46,7 +46,7 @@ def sample(number: int, stain: bool = False, dent: bool = False) -> Sample:
     rng = np.random.default_rng(number)
     image = np.tile(np.arange(64) % 16 * 8 + 60, (48, 1))[..., None] + rng.integers(0, 9, (48, 64, 3))
     rows, columns = np.mgrid[:48, :64] / 1000
-    xyz = np.stack([columns, rows, 0.5 + rng.normal(0, 1e-5, (48, 64))], -1).astype(np.float32)
+    xyz = np.stack([columns, rows, 0.5 + rng.normal(0, 2e-4, (48, 64))], -1).astype(np.float32)
     if stain:
         image[STAIN] = (200, 20, 30)
     if dent:
