@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-_ROOMS = ("detectors", "features", "metrics", "quality", "segmenters")
+_ROOMS = ("calibration", "detectors", "features", "metrics", "quality", "segmenters")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -19,6 +19,7 @@ from eval.benchmark.data import Category
 from eval.benchmark.measurement import Setting, measure
 from eval.benchmark.table import Benchmark
 from eval.benchmark.written import write_benchmark
+from eval.calibration import RankAgreement, Ranked, rank_agreement
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
@@ -39,9 +40,30 @@ def run_benchmark(settings: Sequence[Setting], data: Sequence[Category], folder:
         progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
         found.append(_kept(setting, learnt, shown, folder))
     progress("measuring", len(jobs), len(jobs))
-    judged = Benchmark(found, tuple(note for one in data for note in one.notes))
+    notes = tuple(dict.fromkeys(note for one in data for note in one.notes))
+    judged = Benchmark(found, notes, _agreement(found, data))
     write_benchmark(judged, folder)
     return judged
+
+
+def _agreement(measured: Sequence[dict[str, Any]], data: Sequence[Category]) -> RankAgreement | None:
+    """Whether detectors rank alike by image AUROC on synthetic and on real defects; None where not both are there."""
+    pairs = {one.of: [other.name for other in data if other.of == one.of] for one in data}
+    pairs = {of: sorted(names, key=len) for of, names in pairs.items() if len(names) == 2}
+    if not pairs:
+        return None
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    for one in measured:
+        setting = f"{one['features']}, {one['shots']}, {one['draw']}, {json_text(one['config'])}"
+        for name, figures in one["categories"].items():
+            found.setdefault((one["detector"], setting, name), figures["all"])
+    rows = [
+        Ranked(detector, setting, of, found[detector, setting, made]["image_auroc"], figures["image_auroc"])
+        for of, (real, made) in pairs.items()
+        for (detector, setting, name), figures in found.items()
+        if name == real
+    ]
+    return rank_agreement(rows)
 
 
 def _jobs(

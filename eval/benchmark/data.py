@@ -3,7 +3,8 @@
 | place               | learns from                | measured on                                                       |
 |---------------------|----------------------------|-------------------------------------------------------------------|
 | a folder, a recipe  | good training images       | its test images                                                   |
-| a run               | the same of its source     | the same; or, "synthetic", good test images and its samples       |
+| a run               | the same of its source     | the same; or, "synthetic", good test images and its samples; or   |
+|                     |                            | both, one after the other                                         |
 
 Where no split says otherwise, all defective images are test images, since no detector learns from them, and so is a
 third of the good ones.
@@ -12,30 +13,31 @@ third of the good ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, overload
 
 from synth.errors import EvalError
 from synth.pipeline.runs import Run
+from synth.pipeline.stored import StoredSample
 from synth.recipe import load_recipe, source_for
 from synth.sample import Sample
 from synth.sources import read_source
-from synth.sources.config import SourceConfig
 from synth.split import Split, make_split
 
-Tested = Literal["real", "synthetic"]
+Tested = Literal["real", "synthetic", "both"]
 _TEST_SHARE = 3
 """Where no good image is a test image, one of so many becomes one."""
 
 
 class Opened(Sequence[Sample]):
-    """Test samples that are read when they are asked for: closed ones as they are, those of a run from its files."""
+    """Real samples as they are, perhaps closed, and then those of a run, read from its files when they are asked for:
+    of a product and, where `starts` are given, on good images with these ids."""
 
-    def __init__(self, real: Sequence[Sample], run: Run | None = None, kind: str | None = None) -> None:
+    def __init__(self, real: Sequence[Sample], run: Run, product: str, starts: Collection[str] | None = None) -> None:
         self._real, self._run = real, run
-        self._stored = [] if run is None else [one for one in run.manifest if kind in (None, one.product)]
+        self._stored = [one for one in run.manifest if one.product == product and _starts_in(one, starts)]
 
     def __len__(self) -> int:
         return len(self._real) + len(self._stored)
@@ -49,23 +51,35 @@ class Opened(Sequence[Sample]):
             return [self[k] for k in range(*index.indices(len(self)))]
         if index < len(self._real):
             return self._real[index]
-        assert self._run is not None
         return self._stored[index - len(self._real)].load(self._run.path)
+
+
+def _starts_in(stored: StoredSample, starts: Collection[str] | None) -> bool:
+    start = stored.generated.start
+    return starts is None or (start is not None and start.id in starts)
 
 
 @dataclass(frozen=True)
 class Category:
-    """One product of one data set. notes: what was inferred, as sentences."""
+    """One product of one data set, with real or synthetic defects to be measured on. shots: real defective samples that
+    are no test samples. notes: what was inferred, as sentences."""
 
     data: str
     product: str
     good: Sequence[Sample]
     test: Sequence[Sample]
+    shots: Sequence[Sample] = ()
+    synthetic: bool = False
     notes: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:
+    def of(self) -> str:
+        """The data set and product, whatever is measured on."""
         return self.data if self.data == self.product else f"{self.data}/{self.product}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.of}, synthetic" if self.synthetic else self.of
 
 
 def categories(
@@ -74,30 +88,35 @@ def categories(
     """The products of a folder, a recipe or a run, by name. EvalError where one has no good sample to learn from or
     nothing defective to be measured on; SourceError, RecipeError and RunError where the place cannot be read."""
     run = Run(place) if (place / "recipe.yaml").is_file() else None
-    if tested == "synthetic" and run is None:
+    if tested != "real" and run is None:
         raise EvalError(f"{place} is no run, so it has no synthetic defects; name a finished run, or test on real ones")
     recipe = run.recipe if run is not None else load_recipe(place, overrides) if place.is_file() else None
     source = source_for(place, layout, overrides) if recipe is None else recipe.source
     split = make_split(read_source(source), source, 0 if recipe is None else recipe.seed, learns=False)
-    found = [_category(place.resolve().stem, product, split, source) for product in _products(split)]
-    if run is None or tested == "real":
-        return [_checked(one, place) for one in found]
-    made = [Category(one.data, one.product, one.good, Opened(_good(one.test), run, one.product)) for one in found]
-    return [_checked(one, place) for one in made]
+    found = [_category(place.resolve().stem, product, split) for product in _products(split)]
+    made = [_with_synthetic(one, run) for one in found if run is not None]
+    chosen = {"real": found, "synthetic": made, "both": [*found, *made]}[tested]
+    return [_checked(one, place) for one in chosen]
+
+
+def _with_synthetic(category: Category, run: Run) -> Category:
+    """The category with the run's samples in place of its defective test samples."""
+    test = Opened(_good(category.test), run, category.product)
+    return replace(category, test=test, synthetic=True, notes=())
 
 
 def _products(split: Split) -> list[str]:
     return sorted({str(sample.product) for sample in [*split.good_images, *split.test]})
 
 
-def _category(data: str, product: str, split: Split, source: SourceConfig) -> Category:
+def _category(data: str, product: str, split: Split) -> Category:
     good, shots, validation, test = (
         [sample for sample in part if sample.product == product]
         for part in (split.good_images, split.shots, split.validation, split.test)
     )
     notes = []
     if not any(sample.defect is not None for sample in test):
-        test += [*shots, *validation]
+        test, shots, validation = [*test, *shots, *validation], [], []
         notes.append(f"{product}: no split names defective test images, so all {len(test)} are")
     if not _good(test):
         kept = sorted(good, key=lambda sample: hashlib.sha256(f"test/{sample.id}".encode()).digest())
@@ -105,7 +124,7 @@ def _category(data: str, product: str, split: Split, source: SourceConfig) -> Ca
         test += [sample for sample in good if sample.id in chosen]
         good = [sample for sample in good if sample.id not in chosen]
         notes.append(f"{product}: no split names good test images, so {len(chosen)} of {len(kept)}, drawn by id, are")
-    return Category(data, product, good, test, tuple(notes))
+    return Category(data, product, good, test, [*shots, *validation], notes=tuple(notes))
 
 
 def _good(samples: Sequence[Sample]) -> list[Sample]:
@@ -115,7 +134,7 @@ def _good(samples: Sequence[Sample]) -> list[Sample]:
 def _checked(category: Category, place: Path) -> Category:
     if not category.good:
         raise EvalError(f"{place} has no good images of {category.product} to learn from; put some into a folder good")
-    if len(_good(category.test)) == len(category.test):
+    if not category.synthetic and len(_good(category.test)) == len(category.test):
         raise EvalError(f"{place} has no defective test image of {category.product}; nothing can be measured on it")
     return category
 

@@ -16,13 +16,13 @@ import numpy as np
 from PIL import Image
 
 from eval.detectors import Prediction
-from eval.metrics import area_under, auroc, average_precision, f1_max, pro_curve
+from eval.metrics import aupros, image_intervals, pixel_intervals
+from eval.metrics.pooled import pool
 from eval.metrics.ranking import count
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
 EVALUATION_SIDE = 256
-LIMITS = (0.3, 0.1, 0.05, 0.01)
 
 
 @dataclass
@@ -76,27 +76,34 @@ def figures(scored: Scored) -> dict[str, Any]:
     """The figures of a category, and of each defect type against all good samples. NaN where one is undefined."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tables show NaN as a dash
-        found: dict[str, Any] = {"all": _figures(scored, np.ones(len(scored.ids), bool))}
+        found: dict[str, Any] = {"all": _figures(scored, np.ones(len(scored.ids), bool), with_intervals=True)}
         for kind in sorted({str(defect) for defect in scored.defects if defect is not None}):
             chosen = np.array([defect in (None, kind) for defect in scored.defects])
             found[kind] = _figures(scored, chosen)
     return found
 
 
-def _figures(scored: Scored, chosen: np.ndarray) -> dict[str, float]:
+def _figures(scored: Scored, chosen: np.ndarray, with_intervals: bool = False) -> dict[str, float]:
+    """Each figure by name; the 95 % interval of images' as NAME_low and NAME_high, and of pixels' where asked for."""
     places = np.flatnonzero(chosen)
-    scores, labels = np.array(scored.scores)[places], scored.is_defective[places]
+    labels = scored.is_defective[places]
     maps, masks = [scored.maps[k] for k in places], [scored.masks[k] for k in places]
-    pixels = count(np.concatenate([one.ravel() for one in maps]), np.concatenate([one.ravel() for one in masks]))
-    fpr, pro = pro_curve(maps, masks, max(LIMITS))
-    return {
-        "image_auroc": auroc(scores, labels),
-        "image_ap": average_precision(scores, labels),
-        "image_f1_max": f1_max(scores, labels),
-        "pixel_auroc": pixels.auroc(),
-        "pixel_ap": pixels.average_precision(),
-        "pixel_f1_max": pixels.f1_max(),
-        **{f"aupro_{round(100 * limit)}": area_under(fpr, pro, limit) if fpr.size else np.nan for limit in LIMITS},
-        "good": int((~labels).sum()),
-        "defective": int(labels.sum()),
+    intervals = image_intervals(np.array(scored.scores)[places], labels)
+    found: dict[str, float] = {"good": int((~labels).sum()), "defective": int(labels.sum())}
+    if with_intervals:
+        intervals |= pixel_intervals(maps, masks)
+    else:
+        found |= _pixel_figures(maps, masks)
+    for name, interval in intervals.items():
+        found |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return found
+
+
+def _pixel_figures(maps: list[np.ndarray], masks: list[np.ndarray]) -> dict[str, float]:
+    counts = count(*pool(maps, masks))
+    found = {
+        "pixel_auroc": counts.auroc(),
+        "pixel_ap": counts.average_precision(),
+        "pixel_f1_max": counts.f1_max(),
     }
+    return found | {f"aupro_{100 * limit:g}": area for limit, area in aupros(maps, masks).items()}

@@ -13,23 +13,43 @@ from synth.recipe.safe_yaml import BadYaml, parse
 
 
 def grid(
-    names: str, features: str, settings: Sequence[str], shots: str, draws: int, together: bool = False
+    names: str,
+    features: str,
+    settings: Sequence[str],
+    shots: str,
+    draws: int,
+    modalities: str | None = None,
+    together: bool = False,
 ) -> list[Setting]:
-    """Every detector of "a,b" (or "all") with every network of "c,d", every number of good samples of "1,4" (or "all")
-    and every draw. settings: KEY=VALUE for all detectors that have it, NAME.KEY=VALUE for one. EvalError for anything
-    that is not there."""
+    """Every detector of "a,b" (or "all") with every network of "c,d", every modality of "image,xyz" that it has, every
+    number of good samples of "1,4" (or "all") and every draw. settings: KEY=VALUE for all detectors that have it,
+    NAME.KEY=VALUE for one. EvalError for anything that is not there."""
     chosen = list(DETECTORS) if names == "all" else _listed(names, "--detectors")
     networks, counts = _listed(features, "--features"), _counts(shots)
     params = {name: _params(name, settings, chosen) for name in chosen}
     compared = []
     for name in chosen:
-        for network in networks:
+        for given in _each(name, networks, modalities):
             # Checked before anything is read or trained.
-            detectors.create(name, **params[name] | {"features": network})
+            detectors.create(name, **params[name] | given)
             for count in counts:
                 for draw in range(draws if count is not None else 1):
-                    compared.append(Setting(name, params[name] | {"features": network}, count, draw, together))
+                    compared.append(Setting(name, params[name] | given, count, draw, together))
     return compared
+
+
+def _each(name: str, networks: Sequence[str], modalities: str | None) -> list[dict[str, Any]]:
+    """What of a detector's parameters is listed: networks by modalities, one network alone where no image is seen."""
+    if modalities is None:
+        return [{"features": network} for network in networks]
+    found = []
+    for modality in _listed(modalities, "--modality"):
+        if _has(name, "modality"):
+            seen = networks if "image" in modality else networks[:1]
+            found += [{"features": network, "modality": modality} for network in seen]
+        elif modality == "image":
+            found += [{"features": network} for network in networks]
+    return found
 
 
 def _listed(text: str, option: str) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from eval.calibration import RankAgreement
+
 FIGURES = {
     "image_auroc": "image AUROC",
     "image_ap": "image AP",
@@ -48,6 +50,7 @@ class Benchmark:
 
     measured: Sequence[dict[str, Any]]
     notes: tuple[str, ...] = ()
+    agreement: RankAgreement | None = None
 
     def rows(self, kind: str = "all") -> list[Row]:
         """One row a measurement and category, of all defects or of one type."""
@@ -98,7 +101,8 @@ class Benchmark:
             for row in rows
         ]
         marked = [MARKED] if any(row.transductive for row in rows) else []
-        return [*self.notes, *told, *marked]
+        agreed = [] if self.agreement is None else self.agreement.lines()
+        return [*self.notes, *told, *marked, *agreed]
 
     def to_json(self) -> dict[str, Any]:
         """All that was measured, without the scores of single samples."""
@@ -106,7 +110,8 @@ class Benchmark:
             {**one, "categories": {name: _without_scores(found) for name, found in one["categories"].items()}}
             for one in self.measured
         ]
-        return {"measured": left, "notes": list(self.notes)}
+        agreement = None if self.agreement is None else self.agreement.to_json()
+        return {"measured": left, "notes": list(self.notes), "rank_agreement": agreement}
 
 
 def markdown(judged: Benchmark) -> str:
@@ -115,6 +120,8 @@ def markdown(judged: Benchmark) -> str:
     if any(row.transductive for row in judged.rows()):
         lines += ["", MARKED]
     lines += ["", "Image AUROC by defect type, against all good samples:", "", *_by_type(judged)]
+    if judged.agreement is not None:
+        lines += ["", *judged.agreement.lines()]
     lines += ["", "What it took:", "", *_costs(judged)]
     return "\n".join(lines) + "\n"
 

@@ -30,7 +30,7 @@ def as_csv(judged: Benchmark) -> str:
     for kind, row in rows:
         shots = "all" if row.shots is None else row.shots
         told = [row.detector, row.features, shots, row.draw, row.transductive, row.category, kind]
-        writer.writerow([*told, *(row.figures[name] for name in names)])
+        writer.writerow([*told, *(row.figures.get(name, "") for name in names)])
     return text.getvalue()
 
 

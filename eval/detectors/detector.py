@@ -22,6 +22,7 @@ from eval.detectors.networks import image_network, point_network
 from eval.detectors.stored import read_state, write_state
 from synth.errors import EvalError
 from synth.sample import Sample
+from synth.sources.listing import reopen
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Detector(ABC):
         if bad is not None and not self.transductive:
             raise EvalError(f"{bad} is defective; {self.name} learns from good samples alone")
         samples.sort(key=lambda sample: sample.id)
-        self._encoder = self._open(samples[0])
+        self._encoder = self._open(reopen(samples[0]))
         self._learn(self._encoder.batches(samples))
         return self
 

@@ -20,7 +20,7 @@ def grid_of(size: tuple[int, int], cell: int = CELL) -> tuple[int, int]:
 def image_cells(levels: list[Tensor], grid: tuple[int, int], neighbourhood: int = 3) -> Tensor:
     """Levels (B, C_k, h_k, w_k), each averaged over a neighbourhood of its own cells, on one grid: (B, sum C_k, h, w).
     Coarser levels are interpolated, finer ones averaged."""
-    return torch.cat([_on_grid(_averaged(level, neighbourhood), grid) for level in levels], dim=1)
+    return torch.cat([on_grid(_averaged(level, neighbourhood), grid) for level in levels], dim=1)
 
 
 def point_cells(encoded: Encoded, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -40,7 +40,8 @@ def _averaged(level: Tensor, neighbourhood: int) -> Tensor:
     return F.avg_pool2d(level, neighbourhood, 1, neighbourhood // 2, count_include_pad=False)
 
 
-def _on_grid(level: Tensor, grid: tuple[int, int]) -> Tensor:
+def on_grid(level: Tensor, grid: tuple[int, int]) -> Tensor:
+    """A level (B, C, h', w') on another grid: averaged where that is coarser, else interpolated."""
     height, width = level.shape[-2:]
     if height >= grid[0] and width >= grid[1]:
         return F.adaptive_avg_pool2d(level, grid)

@@ -30,4 +30,6 @@ def image_network(name: str, levels: tuple[int, ...] | None) -> FeatureNetwork:
 
 @lru_cache(maxsize=4)
 def point_network(name: str) -> PointNetwork:
-    return features.create_points(name)
+    from eval.features.points import create_points  # scipy or open3d: not needed for images
+
+    return create_points(name)

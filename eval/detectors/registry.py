@@ -14,16 +14,34 @@ from synth.errors import EvalError
 from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
+    "cif": "eval.detectors.cif.detector:CIF",
     "musc": "eval.detectors.musc.detector:MuSc",
     "patchcore": "eval.detectors.patchcore:PatchCore",
+    "rad": "eval.detectors.rad.detector:Rad",
 }
 """Name -> module:class."""
 
+_CIF = {"features": "facebook/dino-vitb8", "levels": (11,), "side": 224, "square": True}
 _MUSC = {"modality": "image+xyz", "features": "facebook/dino-vitb8", "levels": (3, 7, 11), "side": 224, "square": True}
+_RAD = {
+    "features": "facebook/dinov3-vitb16-pretrain-lvd1689m",
+    "levels": (3, 6, 9, 11),
+    "side": 448,
+    "square": True,
+    "positional": True,
+}
 
+# Those of 3D were published with the features of Point-MAE: points="point_mae:FILE" names its checkpoint.
 PRESETS: dict[str, dict[str, Any]] = {
-    "musc/eyecandies": _MUSC,  # with points="point_mae:FILE"
+    "cif/mvtec3d": {**_CIF, "edges": 4, "modality": "image+xyz", "foreground": "surface"},
+    "cif/eyecandies": {**_CIF, "edges": 8, "modality": "image+xyz", "foreground": "valid"},
+    "cif/mvtec": {**_CIF, "edges": 4},
+    "musc/eyecandies": _MUSC,
     "musc/mvtec3d": _MUSC,
+    "rad/mvtec": {**_RAD, "k_image": 150, "rho": 1},
+    "rad/visa": {**_RAD, "k_image": 900, "rho": 2},
+    "rad/realiad": {**_RAD, "k_image": 900, "rho": 0},
+    "rad/3dadam": {**_RAD, "k_image": 48, "rho": 1},
 }
 """Published settings by detector/dataset: parameters in place of the defaults."""
 

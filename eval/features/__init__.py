@@ -1,16 +1,17 @@
 """Feature networks, by name: what images are compared with. Figures carry the network's name, since two networks
 give two different figures.
 
-| name               | what it is                                            | levels, the usual ones                   |
-|--------------------|-------------------------------------------------------|------------------------------------------|
-| efficientnet_lite0 | knows ImageNet; needs the extra `imagenet`            | of 16 blocks: 2, 4, 10 (1/4, 1/8, 1/16)  |
-| tiny_base          | the bundled base model; needs no download, and knows  | 0 to 3 of its encoder; also 4 to 7 of it |
-|                    | rendered and textured parts                           | U-Net                                    |
-| random             | patches under a fixed random projection: the control  | 0, 1, 2: patches of 4, 8 and 16 px       |
-| FILE.onnx          | SqueezeNet 1.1 with the names of its Caffe layers     | of 8 fire modules: 1, 3, 5, 7            |
-| a folder           | a backbone saved by transformers, with its            | of its stages, 0 the stem: the last two  |
-|                    | preprocessor_config.json                              |                                          |
-| anything else      | the Hub id of one, such as facebook/dinov2-small      | as of a folder                           |
+| name               | what it is, and its levels                                                                   |
+|--------------------|----------------------------------------------------------------------------------------------|
+| efficientnet_lite0 | knows ImageNet; needs the extra `imagenet`. Of 16 blocks 2, 4, 10: at 1/4, 1/8, 1/16         |
+| tiny_base          | the bundled base model; needs no download, and knows rendered and textured parts. 0 to 3 of  |
+|                    | its encoder; also 4 to 7 of its U-Net                                                        |
+| random             | patches under a fixed random projection: the control. 0, 1, 2: patches of 4, 8 and 16 px     |
+| FILE.onnx          | SqueezeNet 1.1 with the names of its Caffe layers. Of 8 fire modules 1, 3, 5, 7              |
+| a folder           | a network saved by transformers, with its preprocessor_config.json: a vision transformer,    |
+|                    | of whose blocks those after each third, or a backbone, of whose stages (0 the stem) the last |
+|                    | two                                                                                          |
+| anything else      | the Hub id of one, such as facebook/dino-vitb8                                               |
 """
 
 from __future__ import annotations
@@ -19,11 +20,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.features.network import FeatureMaps, FeatureNetwork, embed
+from eval.features.points import PointFeatures, PointNetwork, create_points, grid_of_points
 
 
-def create(name: str = "tiny_base", levels: Sequence[int] | None = None) -> FeatureNetwork:
-    """The network of this name, ready to use; levels: which of its blocks or stages, its own choice if None. EvalError
-    where there is none, or no such level."""
+def create(
+    name: str = "tiny_base", levels: Sequence[int] | None = None, cache: str | Path | None = None
+) -> FeatureNetwork:
+    """The network of this name, ready to use; levels: which of its blocks or stages, its own choice if None; cache: a
+    folder in which features are kept. EvalError where there is none, or no such level."""
+    network = _opened(name, levels)
+    if cache is None:
+        return network
+    from eval.features.cache import FeatureCache, cached_network
+
+    return cached_network(network, FeatureCache(cache))
+
+
+def _opened(name: str, levels: Sequence[int] | None) -> FeatureNetwork:
     if name == "tiny_base":
         from eval.features.tiny_base import load_tiny_base
 
@@ -45,4 +58,13 @@ def create(name: str = "tiny_base", levels: Sequence[int] | None = None) -> Feat
     return load_pretrained(name, levels)
 
 
-__all__ = ["FeatureMaps", "FeatureNetwork", "create", "embed"]
+__all__ = [
+    "FeatureMaps",
+    "FeatureNetwork",
+    "PointFeatures",
+    "PointNetwork",
+    "create",
+    "create_points",
+    "embed",
+    "grid_of_points",
+]

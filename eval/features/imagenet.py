@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from eval.features.efficientnet_lite import BLOCKS, EfficientNetLite0
@@ -24,7 +25,8 @@ def load_efficientnet_lite0(levels: Sequence[int] | None = None) -> FeatureNetwo
     network.requires_grad_(False).eval()
 
     def maps(pixels: Tensor) -> FeatureMaps:
-        return averaged(network.stages((255 * pixels - 127) / 128))
+        entered = ((255 * pixels - 127) / 128).contiguous(memory_format=torch.channels_last)
+        return averaged(network.stages(entered))
 
     multiple = 16 if blocks[-1] <= _LAST_AT_16 else 32
     identity = fingerprint({"network": NAME, "levels": blocks}, network.state_dict())

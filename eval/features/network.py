@@ -67,6 +67,11 @@ def chosen(levels: Sequence[int] | None, count: int, usual: Sequence[int], name:
     return tuple(sorted(levels))
 
 
+def thirds(depth: int) -> tuple[int, ...]:
+    """The last block of each third: 3, 7 and 11 of twelve, which MuSc-V2 and M3DM use."""
+    return tuple(sorted({max(depth * third // 3, 1) - 1 for third in (1, 2, 3)}))
+
+
 def embed(
     network: FeatureNetwork, images: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None = None
 ) -> np.ndarray:

@@ -62,6 +62,8 @@ def open_network(
         kind = kind_of(config)
         with torch.device("meta"):
             planned = sum(value.numel() for value in kind(config).parameters())
+    except EvalError:
+        raise
     except Exception as problem:
         raise EvalError(f"{path} describes no network that can be used here ({_reason(problem)})") from problem
     if planned > 2 * stored + _OWN_WEIGHTS:
@@ -79,6 +81,13 @@ def open_network(
         raise EvalError(f"{weights} does not fit {path.name} ({_reason(problem)}): copy both again") from problem
     others = [*info["missing_keys"], *(key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"])]
     return SavedNetwork(network.eval(), tuple(sorted(others)))
+
+
+def require_trained(saved: SavedNetwork, folder: Path, unused: Sequence[str]) -> None:
+    """EvalError where the file in `folder` lacks weights; unused: parts of the names of those that may be lacking."""
+    missing = [name for name in saved.untrained if not any(part in name for part in unused)]
+    if missing:
+        raise EvalError(f"{folder / _WEIGHTS} lacks the weights {missing[0]}: copy it again")
 
 
 def _reason(problem: Exception) -> str:

@@ -1,8 +1,8 @@
 """Metrics under their standard names. Scores: high = anomalous; masks and labels: True = defect.
 
 Every curve is exact: it has a point at each distinct score and no list of thresholds. `ScoreHistogram` gives the same
-figures of any number of images in fixed memory, to about 1e-3. Where only one class is present a metric is undefined
-and NaN, with a warning.
+figures of any number of images in fixed memory, to about 1e-3; `published_aupro` alone approximates, as published codes
+do. Where only one class is present a metric is undefined and NaN, with a warning.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ import numpy as np
 
 from eval.metrics.pooled import pool
 from eval.metrics.ranking import undefined
-from eval.metrics.region_overlap import Maps, area_under, region_weights
+from eval.metrics.region_overlap import Maps, area_under, check_limit, region_weights
 from synth.errors import EvalError
 
 
 @dataclass(frozen=True)
-class _Sorted:
+class SortedScores:
     """All scores in order: `good` (N,), `defect` (P,), and PRO (P + 1,) where the n lowest defect pixels are missed."""
 
     good: np.ndarray
@@ -41,24 +41,32 @@ def published_aupro(maps: Maps, masks: Maps, limit: float = 0.3, mode: str = "mv
     where there is no defect, no defect-free pixel, or no two thresholds below the limit."""
     if mode not in MODES:
         raise EvalError(f"AUPRO mode {mode} is unknown; choose from {', '.join(MODES)}")
-    scores, labels = pool(maps, masks)
-    good, defect = np.sort(scores[~labels]), scores[labels]
-    if not good.size or not defect.size:
+    check_limit(limit)
+    scores = sorted_scores(maps, masks)
+    if not scores.good.size or not scores.defect.size:
         return undefined("AUPRO", "a defect and a defect-free pixel")
-    order = np.argsort(defect)
+    return MODES[mode](scores, limit)
+
+
+def sorted_scores(maps: Maps, masks: Maps) -> SortedScores:
+    """The scores of both classes in order, with the shares of defects that lie above them."""
+    scores, labels = pool(maps, masks)
+    order = np.argsort(scores[labels])
     weights = region_weights(masks)[order]
-    pro = 1 - np.append(0.0, np.cumsum(weights)) / weights.sum()
-    return MODES[mode](_Sorted(good, defect[order], pro), limit)
+    pro = 1 - np.append(0.0, np.cumsum(weights)) / max(1e-12, weights.sum())
+    return SortedScores(np.sort(scores[~labels]), scores[labels][order], pro)
 
 
-def _mvtec(scores: _Sorted, limit: float, thresholds: int = 100) -> float:
+def mvtec(scores: SortedScores, limit: float, thresholds: int = 100) -> float:
+    """The area as MVTec's code has it, with any number of quantiles as thresholds."""
     # The code takes rates from ranks: pixels that tie with a threshold do not share its rate.
     ranks = np.linspace(0, scores.good.size - 1, thresholds).astype(np.int64)[::-1]
     fpr = 1 - (ranks + 1) / scores.good.size
     return area_under(np.append(fpr, 1.0), np.append(scores.pro_above(scores.good[ranks]), 1.0), limit)
 
 
-def _linear(scores: _Sorted, limit: float, thresholds: int = 200, shifted: bool = False) -> float:
+def linear(scores: SortedScores, limit: float, thresholds: int = 200, shifted: bool = False) -> float:
+    """The area with thresholds equidistant in the range of scores, the highest score left out."""
     low, high = (pick(scores.good[end], scores.defect[end]) for pick, end in ((min, 0), (max, -1)))
     steps = np.linspace(low, high, thresholds, endpoint=False)[::-1]
     fpr, pro = scores.fpr_above(steps), scores.pro_above(steps)
@@ -70,8 +78,8 @@ def _linear(scores: _Sorted, limit: float, thresholds: int = 200, shifted: bool 
     return float(np.trapezoid(pro, fpr / fpr[-1]))
 
 
-MODES: dict[str, Callable[[_Sorted, float], float]] = {
-    "mvtec100": _mvtec,
-    "linear200": _linear,
-    "linear200_shifted": lambda scores, limit: _linear(scores, limit, shifted=True),
+MODES: dict[str, Callable[[SortedScores, float], float]] = {
+    "mvtec100": mvtec,
+    "linear200": linear,
+    "linear200_shifted": lambda scores, limit: linear(scores, limit, shifted=True),
 }

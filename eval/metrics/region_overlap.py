@@ -44,7 +44,7 @@ def aupros(maps: Maps, masks: Maps, limits: Sequence[float] = LIMITS) -> dict[fl
 
 def area_under(fpr: np.ndarray, pro: np.ndarray, limit: float) -> float:
     """AUPRO@limit of a curve that reaches at least the limit; one curve serves several limits."""
-    _check(limit)
+    check_limit(limit)
     inside = fpr < limit
     x = np.append(fpr[inside], limit)
     y = np.append(pro[inside], _at(fpr, pro, limit))
@@ -56,7 +56,7 @@ def pro_curve(maps: Maps, masks: Maps, limit: float = 1.0) -> tuple[np.ndarray, 
 
     Only good pixels that can matter below the limit are sorted; PRO rises at the scores of defects alone, and by each
     of them in a straight line where good pixels tie with it."""
-    _check(limit)
+    check_limit(limit)
     scores, labels = pool(maps, masks)
     weights = region_weights(masks)
     good, defect = scores[~labels], scores[labels]
@@ -74,7 +74,8 @@ def pro_curve(maps: Maps, masks: Maps, limit: float = 1.0) -> tuple[np.ndarray, 
     return np.concatenate([[0.0], fpr, [1.0]]), np.concatenate([[0.0], pro, [pro[-1]]])
 
 
-def _check(limit: float) -> None:
+def check_limit(limit: float) -> None:
+    """EvalError for a limit that is no false-positive rate."""
     if not 0 < limit <= 1:
         raise EvalError(f"limit is {limit}, wanted a false-positive rate above 0 and up to 1, such as 0.3")
 

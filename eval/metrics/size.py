@@ -42,8 +42,8 @@ class Overlap:
 def overlap_by_size(
     maps: Sequence[np.ndarray], masks: Sequence[np.ndarray], threshold: float
 ) -> dict[str, Overlap | None]:
-    """Overlap of `score >= threshold` with the mask of each defective image, for "all" and for each size bin; None where
-    it has no image. maps: n arrays (H, W); masks: n bool arrays (H, W); good images are passed over."""
+    """Overlap of `score >= threshold` with the mask of each defective image, for "all" and for each size bin; None
+    where it has no image. maps: n arrays (H, W); masks: n bool arrays (H, W); good images are passed over."""
     rows: dict[str, list[list[float]]] = {"all": [], **{name: [] for name in SIZE_BINS}}
     for scores, mask in zip(maps, masks, strict=True):
         if mask.any():

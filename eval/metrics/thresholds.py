@@ -64,7 +64,7 @@ class Decisions:
 def decide(scores: Arrays, labels: Arrays, threshold: float) -> Decisions:
     """What `score >= threshold` does to scores and labels of images or pixels."""
     values, truth = pool(scores, labels)
-    called = values >= threshold
+    called = values >= np.float64(threshold)  # a Python float would be rounded to float32 scores
     tp, positives, found = int((called & truth).sum()), int(truth.sum()), int(called.sum())
     return Decisions(tp, found - tp, positives - tp, truth.size - found - positives + tp)
 

@@ -183,12 +183,22 @@ def detectors(
     ] = "auto",
     tested: Annotated[
         str,
-        typer.Option("--test", metavar="real|synthetic", help="On real test samples, or on a run's synthetic ones."),
+        typer.Option(
+            "--test",
+            metavar="real|synthetic|both",
+            help="On real test samples, on a run's synthetic ones, or on both: do detectors rank alike?",
+        ),
     ] = "real",
     settings: Annotated[
         list[str],
         typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all detectors, or of one: rad.rho=2."),
     ] = [],  # noqa: B006
+    modalities: Annotated[
+        str | None,
+        typer.Option(
+            "--modality", metavar="A,B", help="image, xyz, image+xyz; where it is left out, what --set modality says."
+        ),
+    ] = None,
     shots: Annotated[
         str, typer.Option("--shots", metavar="N,M", help="Good samples to learn from; all by default.")
     ] = "all",
@@ -211,7 +221,7 @@ def detectors(
     from eval.benchmark.data import categories
     from eval.benchmark.grid import grid
 
-    compared = grid(names, features, settings, shots, draws, together)
+    compared = grid(names, features, settings, shots, draws, modalities, together)
     with Bars() as bars:
         found = [one for place in data for one in categories(place, tested, layout, overrides)]
         folder = out or beside(data[0], "-detectors")
@@ -219,6 +229,32 @@ def detectors(
     print_report(judged, as_json)
     if not as_json:
         say(f"tables: {folder / 'detectors.md'}, heat maps: {folder / 'index.html'}")
+
+
+@app.command()
+def calibrate(
+    path: RunPath,
+    names: Annotated[str, typer.Option("--detectors", metavar="A,B", help="Detectors or presets.")] = "patchcore",
+    features: Annotated[str, typer.Option("--features", metavar="A,B", help="Feature networks.")] = "auto",
+    settings: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all detectors, or of one: rad.rho=2."),
+    ] = [],  # noqa: B006
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """A detector's threshold from good images and a run's synthetic defects, judged on real test images; none where
+    synthetic defects do not score like real ones."""
+    from eval.benchmark.calibrated import calibrate_run
+    from eval.benchmark.grid import grid
+
+    compared = grid(names, features, settings, "all", 1)
+    folder = out or beside(path, "-calibration")
+    with Bars() as bars:
+        found = calibrate_run(path, compared, folder, bars)
+    print_report(found, as_json)
+    if not as_json:
+        say(f"table: {folder / 'calibration.md'}")
 
 
 def _planned(places: list[Path], given: dict[str, Any], quick: bool, out: Path | None) -> Any:

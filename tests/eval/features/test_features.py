@@ -73,5 +73,5 @@ def test_a_folder_of_a_backbone_is_a_network_named_after_it(tmp_path):
 
 
 def test_a_folder_that_holds_no_network_is_one_clear_error(tmp_path):
-    with pytest.raises(EvalError, match="give tiny_base, .* the folder of a backbone"):
+    with pytest.raises(EvalError, match=r"give tiny_base, .* the folder of a network"):
         features.create(str(tmp_path))

@@ -30,18 +30,28 @@ def open_segformer(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> Path:
-    """Folders `backbone` and `segformer`."""
-    from transformers import ResNetBackbone, ResNetConfig, SegformerConfig, SegformerForSemanticSegmentation
+    """Folders `backbone`, `transformer` and `segformer`."""
+    from transformers import (
+        Dinov2Config,
+        Dinov2Model,
+        ResNetBackbone,
+        ResNetConfig,
+        SegformerConfig,
+        SegformerForSemanticSegmentation,
+    )
 
     folder = tmp_path_factory.mktemp("networks")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         small = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic")
         ResNetBackbone(small).save_pretrained(folder / "backbone")
+        blocks = Dinov2Config(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=48, patch_size=8)
+        Dinov2Model(blocks).save_pretrained(folder / "transformer")
         sizes = {"hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "num_attention_heads": [1, 1, 2, 2]}
         plan = SegformerConfig(**sizes, decoder_hidden_size=16, num_labels=5)
         SegformerForSemanticSegmentation(plan).save_pretrained(folder / "segformer")
-    (folder / "backbone/preprocessor_config.json").write_text(json.dumps(SETTINGS))
+    for kind in ("backbone", "transformer"):
+        (folder / kind / "preprocessor_config.json").write_text(json.dumps(SETTINGS))
     return folder
 
 
@@ -61,7 +71,7 @@ def change(path: Path, **entries: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | entries))
 
 
-KINDS = {"backbone": open_backbone, "segformer": open_segformer}
+KINDS = {"backbone": open_backbone, "transformer": open_backbone, "segformer": open_segformer}
 DAMAGES = {
     "missing": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
@@ -121,7 +131,7 @@ def _opens_or_is_refused(kind: str, folders: Path) -> bool:
         {"depths": [100_000, 1, 1, 1]},
         {"depths": [1] * 100_000},
         {"num_hidden_layers": 100_000, "model_type": "dinov2"},
-        {"hidden_sizes": [199_999, 199_999, 199_999, 199_999]},
+        {"hidden_sizes": [199_999] * 4, "hidden_size": 199_999},
         {"hidden_sizes": [10**12, 8, 8, 8]},
     ],
     ids=lambda entries: "-".join(entries),

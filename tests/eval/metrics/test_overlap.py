@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, jaccard_score
 
-from eval.metrics import SIZE_BINS, best_dice, best_iou, dice, iou, size_bin
+from eval.metrics import SIZE_BINS, best_dice, best_iou, dice, iou, overlap_by_size, size_bin
 from synth.errors import EvalError
 
 TRUTH = np.zeros((7, 11), bool)
@@ -56,3 +56,18 @@ def test_every_defect_has_one_size_bin():
     assert named == [name for name in SIZE_BINS for _ in range(2)]
     with pytest.raises(EvalError, match="no defect size"):
         size_bin(mask & False)
+
+
+def test_overlap_by_size_is_the_mean_of_single_images():
+    rng = np.random.default_rng(3)
+    masks = [np.zeros((40, 50), bool) for _ in range(5)]
+    for mask, side in zip(masks, (0, 2, 2, 5, 9), strict=True):
+        mask[3 : 3 + side, 4 : 4 + side] = True
+    maps = [rng.uniform(size=mask.shape) + mask for mask in masks]
+    found = overlap_by_size(maps, masks, 0.9)
+    assert [found[name].images for name in ("tiny", "all")] == [2, 4]
+    assert found["large"] is None
+    assert found["tiny"].dice == pytest.approx(np.mean([dice(maps[i] >= 0.9, masks[i]) for i in (1, 2)]))
+    assert found["all"].iou == pytest.approx(np.mean([iou(maps[i] >= 0.9, masks[i]) for i in range(1, 5)]))
+    assert found["all"].best_iou == pytest.approx(np.mean([best_iou(maps[i], masks[i])[0] for i in range(1, 5)]))
+    assert found["medium"].best_dice == best_dice(maps[4], masks[4])[0]

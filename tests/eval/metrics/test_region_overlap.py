@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from eval.metrics import area_under, aupro, pro_curve
+from eval.metrics import area_under, aupro, instance_average_precision, pro_curve
 from synth.errors import EvalError
 
 
@@ -41,6 +44,28 @@ def test_it_equals_the_longhand_count(limit, levels):
     for seed in range(5):
         maps, masks = scene(seed, levels)
         assert aupro(maps, masks, limit) == pytest.approx(longhand(maps, masks, limit), abs=1e-12)
+
+
+@given(
+    arrays.arrays(np.int8, (2, 4, 5), elements=st.integers(0, 3)),
+    arrays.arrays(bool, (2, 4, 5)),
+    st.sampled_from([1.0, 0.3, 0.05]),
+)
+@settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore:AUPRO is undefined")
+def test_it_equals_the_longhand_count_of_any_tied_maps_and_is_nan_for_one_class(maps, masks, limit):
+    found = aupro(maps, masks, limit)
+    if masks.all() or not masks.any():
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(longhand(maps, masks, limit), abs=1e-12)
+
+
+def test_only_the_order_of_scores_counts():
+    maps, masks = scene(2)
+    steeper = [np.exp(3 * one) * 100 for one in maps]
+    assert aupro(steeper, masks, 0.05) == aupro(maps, masks, 0.05)
+    assert instance_average_precision(steeper, masks) == instance_average_precision(maps, masks)
 
 
 def test_one_curve_gives_every_limit():

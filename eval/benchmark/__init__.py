@@ -1,0 +1,1 @@
+"""Detectors measured on data sets: `flawsmith eval detectors`."""

@@ -1,0 +1,1 @@
+"""CIF: a few-shot detector whose memory knows which tokens belong together."""
