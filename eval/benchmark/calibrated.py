@@ -6,7 +6,6 @@ what it has not learnt from. Perlin-made defects on the same images are the cont
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from eval import detectors
-from eval.benchmark.data import Category, Opened, categories, chunks
+from eval.benchmark.data import Category, Opened, categories, chunks, kept_apart
 from eval.benchmark.measurement import AT_ONCE, Setting
 from eval.calibration import Calibration, Scores, as_markdown, calibrate
 from eval.detectors import Detector
@@ -27,8 +26,6 @@ from synth.pipeline.runs import Run
 from synth.recipe import Recipe
 from synth.sample import Sample
 
-_KEPT = 3
-"""One of so many good images is kept to calibrate on."""
 LEAST = 10
 """Synthetic samples on images that were kept, below which all samples take part."""
 _PERLIN = 60
@@ -54,7 +51,7 @@ def calibrate_run(path: Path, settings: Sequence[Setting], folder: Path, progres
     EvalError for a transductive detector, which has no threshold of its own, and for too few good images."""
     run, found, notes = Run(path), [], []
     for category in categories(path):
-        kept, learnt = _parts(category)
+        kept, learnt = kept_apart(category)
         samples, note = _synthetic(run, category, kept)
         notes += [] if note is None else [note]
         painted = perlin_samples(run.recipe, category, kept)
@@ -90,15 +87,6 @@ def _calibration(
         labels=np.array([sample.defect is not None for sample in category.test]),
     )
     return calibrate(scores, f"{setting.detector} ({setting.features})", category.name, seed)
-
-
-def _parts(category: Category) -> tuple[list[Sample], list[Sample]]:
-    """The good samples to calibrate on, and those to learn from."""
-    ranked = sorted(category.good, key=lambda one: hashlib.sha256(f"calibrate/{one.id}".encode()).digest())
-    number = len(ranked) // _KEPT
-    if not number:
-        raise EvalError(f"{category.name} has {len(ranked)} good images; a threshold needs at least {_KEPT}")
-    return ranked[:number], ranked[number:]
 
 
 def _synthetic(run: Run, category: Category, kept: Sequence[Sample]) -> tuple[Sequence[Sample], str | None]:

@@ -2,10 +2,12 @@
 
 | place               | learns from                | measured on                                                       |
 |---------------------|----------------------------|-------------------------------------------------------------------|
-| a folder, a recipe  | good training images       | its test images                                                   |
-| a run               | the same of its source     | the same; or, "synthetic", good test images and its samples; or   |
-|                     |                            | both, one after the other                                         |
+| a folder, a recipe, | good training images       | its test images                                                   |
+| a run               |                            |                                                                   |
+| a run, synthetic    | two thirds of them         | good test images, and its samples on the other third              |
+| a run, both         | two thirds of them         | the one after the other                                           |
 
+A sample on a good image that a detector has learnt from shows it nothing new but the defect, so none is measured on.
 Where no split says otherwise, all defective images are test images, since no detector learns from them, and so is a
 third of the good ones.
 """
@@ -29,6 +31,8 @@ from synth.split import Split, make_split
 Tested = Literal["real", "synthetic", "both"]
 _TEST_SHARE = 3
 """Where no good image is a test image, one of so many becomes one."""
+_KEPT_SHARE = 3
+"""One of so many good images is kept from the detector, where its scores on synthetic samples count."""
 
 
 class Opened(Sequence[Sample]):
@@ -94,15 +98,32 @@ def categories(
     source = source_for(place, layout, overrides) if recipe is None else recipe.source
     split = make_split(read_source(source), source, 0 if recipe is None else recipe.seed, learns=False)
     found = [_category(place.resolve().stem, product, split) for product in _products(split)]
-    made = [_with_synthetic(one, run) for one in found if run is not None]
-    chosen = {"real": found, "synthetic": made, "both": [*found, *made]}[tested]
-    return [_checked(one, place) for one in chosen]
+    if run is None or tested == "real":
+        return [_checked(one, place) for one in found]
+    made = [with_synthetic(one, run) for one in found]
+    few = [replace(one, good=other.good) for one, other in zip(found, made, strict=True)]
+    return [_checked(one, place) for one in (made if tested == "synthetic" else [*few, *made])]
 
 
-def _with_synthetic(category: Category, run: Run) -> Category:
-    """The category with the run's samples in place of its defective test samples."""
-    test = Opened(_good(category.test), run, category.product)
-    return replace(category, test=test, synthetic=True, notes=())
+def with_synthetic(category: Category, run: Run) -> Category:
+    """The category with the run's samples in place of its defective test samples: two thirds of the good samples, drawn
+    by id, are learnt from, and of the run's samples those on the others measured on. EvalError where there are none."""
+    kept, learnt = kept_apart(category)
+    test = Opened(_good(category.test), run, category.product, {sample.id for sample in kept})
+    made = len(test) - len(_good(category.test))
+    if not made:
+        raise EvalError(f"no sample of {run.path} lies on one of {len(kept)} good images kept apart; make more samples")
+    told = f"{category.of}: {made} synthetic samples on {len(kept)} good images, none of which is learnt from"
+    return replace(category, good=learnt, test=test, synthetic=True, notes=(*category.notes, told))
+
+
+def kept_apart(category: Category) -> tuple[list[Sample], list[Sample]]:
+    """A third of the good samples, drawn by id, and the others. EvalError where there are fewer than three."""
+    ranked = sorted(category.good, key=lambda one: hashlib.sha256(f"apart/{one.id}".encode()).digest())
+    number = len(ranked) // _KEPT_SHARE
+    if not number:
+        raise EvalError(f"{category.name} has {len(ranked)} good images; at least {_KEPT_SHARE} are needed here")
+    return ranked[:number], ranked[number:]
 
 
 def _products(split: Split) -> list[str]:
@@ -115,9 +136,9 @@ def _category(data: str, product: str, split: Split) -> Category:
         for part in (split.good_images, split.shots, split.validation, split.test)
     )
     notes = []
-    if not any(sample.defect is not None for sample in test):
+    if not any(sample.defect is not None for sample in test) and (shots or validation):
+        notes.append(f"{product}: no split names defective test images, so all {len(shots) + len(validation)} are")
         test, shots, validation = [*test, *shots, *validation], [], []
-        notes.append(f"{product}: no split names defective test images, so all {len(test)} are")
     if not _good(test):
         kept = sorted(good, key=lambda sample: hashlib.sha256(f"test/{sample.id}".encode()).digest())
         chosen = {sample.id for sample in kept[: len(kept) // _TEST_SHARE]}
@@ -134,7 +155,7 @@ def _good(samples: Sequence[Sample]) -> list[Sample]:
 def _checked(category: Category, place: Path) -> Category:
     if not category.good:
         raise EvalError(f"{place} has no good images of {category.product} to learn from; put some into a folder good")
-    if not category.synthetic and len(_good(category.test)) == len(category.test):
+    if not category.synthetic and all(sample.defect is None for sample in category.test):
         raise EvalError(f"{place} has no defective test image of {category.product}; nothing can be measured on it")
     return category
 

@@ -10,6 +10,7 @@ from typing import Any
 from eval.benchmark.table import LEGEND, MARKED, Benchmark, markdown, table
 from synth.io.atomic import write_whole
 from synth.io.json_text import json_text
+from synth.io.names import file_name
 
 
 def write_benchmark(judged: Benchmark, folder: Path) -> None:
@@ -53,8 +54,10 @@ def as_page(judged: Benchmark, folder: Path) -> str:
 def _examples(one: dict[str, Any], folder: Path) -> dict[str, list[tuple[str, str]]]:
     """By category, the places of the examples below the page, with what each shows."""
     root = folder / "examples" / one["key"]
-    found: dict[str, list[tuple[str, str]]] = {}
-    for path in sorted(root.glob("*/*.png")):
-        kind = path.stem.rsplit("-", 1)[0]
-        found.setdefault(path.parent.name, []).append((path.relative_to(folder).as_posix(), kind))
-    return found
+    return {
+        name: [
+            (path.relative_to(folder).as_posix(), path.stem.rsplit("-", 1)[0])
+            for path in sorted((root / file_name(name)).glob("*.png"))
+        ]
+        for name in one["categories"]
+    }
