@@ -2,9 +2,9 @@
 
 python benchmarks/cif.py              784 tokens of 768 channels; memories of 1 to 4 images, and of a whole data set
 
-Time of the processor, best of the repeats, and by how much the memory of the process rises, looked at 20 times a second;
-every case in a process of its own. The search for the nearest memory row and test token comes before both. Where both
-run, the largest difference between them.
+Time of the processor, best of the repeats, and by how much the memory of the process rises, looked at 20 times a
+second; every case in a process of its own. The search for the nearest memory row and test token comes before both.
+Where both run, the largest difference between them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.features.network import FeatureMaps, FeatureNetwork, embed
-from eval.features.points import PointFeatures, PointNetwork, create_points, grid_of_points
 
 
 def create(
@@ -58,13 +57,4 @@ def _opened(name: str, levels: Sequence[int] | None) -> FeatureNetwork:
     return load_pretrained(name, levels)
 
 
-__all__ = [
-    "FeatureMaps",
-    "FeatureNetwork",
-    "PointFeatures",
-    "PointNetwork",
-    "create",
-    "create_points",
-    "embed",
-    "grid_of_points",
-]
+__all__ = ["FeatureMaps", "FeatureNetwork", "create", "embed"]

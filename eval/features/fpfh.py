@@ -54,7 +54,8 @@ def histograms(points: np.ndarray, normals: np.ndarray, radius: float, most: int
     cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(points))
     cloud.normals = open3d.utility.Vector3dVector(normals)
     search = open3d.geometry.KDTreeSearchParamHybrid(radius=radius, max_nn=most)
-    found = open3d.pipelines.registration.compute_fpfh_feature(cloud, search)
+    registration: Any = open3d.pipelines.registration  # whose types ask for an argument that is optional
+    found = registration.compute_fpfh_feature(cloud, search)
     return torch.from_numpy(np.array(found.data.T, np.float32))
 
 

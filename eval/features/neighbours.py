@@ -10,6 +10,7 @@ more, row by row. What comes out depends neither on the size of the blocks nor o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from synth.errors import EvalError
 
-Bank = Tensor | np.ndarray
+Bank: TypeAlias = Tensor | np.ndarray
 METRICS = ("l2", "cosine")
 MAX_BYTES = 256 * 2**20
 SPARE = 8

@@ -40,7 +40,8 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     settings = read_json(path, EvalError)
     if settings.get("do_normalize") is False:
         settings |= {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
-    return Preprocessing(*(_colours(settings, key, path) for key in ("image_mean", "image_std")), _side(settings, path))
+    mean, deviation = _colours(settings, "image_mean", path), _colours(settings, "image_std", path)
+    return Preprocessing(mean, deviation, _side(settings, path))
 
 
 def _colours(settings: dict[str, Any], key: str, path: Path) -> Tensor:

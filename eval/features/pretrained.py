@@ -13,7 +13,7 @@ from transformers import MODEL_FOR_BACKBONE_MAPPING
 from eval.features import preprocessing, vision_transformer
 from eval.features.network import FeatureMaps, FeatureNetwork, averaged, chosen, fingerprint
 from eval.features.preprocessing import Preprocessing
-from eval.features.saved_network import open_network, require_trained, saved_folder
+from eval.features.saved_network import described, open_network, require_trained, saved_folder
 from synth.errors import EvalError
 from synth.io.model_files import read_json
 
@@ -48,5 +48,7 @@ def _load_backbone(folder: Path, name: str, prepare: Preprocessing, levels: Sequ
     def maps(pixels: Tensor) -> FeatureMaps:
         return averaged(network(prepare(pixels)).feature_maps)
 
-    settings = {"config": network.config.to_dict()} | prepare.settings()
-    return FeatureNetwork(name, prepare.side, maps, identity=fingerprint(settings, network.state_dict()))
+    used = {"levels": network.config.out_indices}
+    return FeatureNetwork(
+        name, prepare.side, maps, identity=fingerprint(described(folder) | prepare.settings() | used, {})
+    )

@@ -20,11 +20,13 @@ from torch import nn
 from transformers import CONFIG_MAPPING
 
 from synth.errors import EvalError
+from synth.io.digest import file_sha256
 from synth.io.model_files import hub_folder, read_config, tensor_shapes, weights_file
 
 _WEIGHTS = "model.safetensors"
 _OWN_WEIGHTS = 50_000_000
 """Weights that a network may have beyond twice those in its file: heads that are trained anew."""
+_WRITTEN_BY = ("transformers_version", "_name_or_path")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,14 @@ def require_trained(saved: SavedNetwork, folder: Path, unused: Sequence[str]) ->
     missing = [name for name in saved.untrained if not any(part in name for part in unused)]
     if missing:
         raise EvalError(f"{folder / _WEIGHTS} lacks the weights {missing[0]}: copy it again")
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What a fingerprint of the network in a folder is made from: its config, but for who wrote it, and the sha256 of
+    its weights. Unlike the network, neither changes with the version of transformers."""
+    entries = read_config(folder / "config.json", EvalError)
+    config = {key: value for key, value in entries.items() if key not in _WRITTEN_BY}
+    return {"config": config, "weights": file_sha256(folder / _WEIGHTS)}
 
 
 def _reason(problem: Exception) -> str:

@@ -17,7 +17,7 @@ from transformers import MODEL_MAPPING
 
 from eval.features.network import FeatureMaps, FeatureNetwork, chosen, fingerprint, thirds
 from eval.features.preprocessing import Preprocessing
-from eval.features.saved_network import open_network, require_trained
+from eval.features.saved_network import described, open_network, require_trained
 from synth.errors import EvalError
 
 KINDS = {
@@ -58,8 +58,7 @@ def load(folder: Path, name: str, prepare: Preprocessing, levels: Sequence[int] 
         cells = [each[:, skipped:].transpose(1, 2).unflatten(2, grid) for each in tokens]
         return FeatureMaps(cells, tokens[-1][:, 0])
 
-    settings = {"config": config.to_dict(), "levels": taps} | prepare.settings()
-    identity = fingerprint(settings, network.state_dict())
+    identity = fingerprint(described(folder) | prepare.settings() | {"levels": taps}, {})
     return FeatureNetwork(name, prepare.side, maps, config.patch_size, identity)
 
 

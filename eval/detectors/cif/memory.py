@@ -85,7 +85,6 @@ def thinned(memory: Memory, target: int, seed: int) -> Memory:
     """`target` rows, each edge keeping its share and never less than one: the medoid where it is one, else a k-centre
     coreset chosen on a random projection. Off by at most the number of edges through rounding; no more than there are.
     Every edge draws from the same seed, so that their numbers do not matter."""
-    target = min(target, len(memory.rows))
     kept = []
     for edge in range(memory.count):
         members = (memory.edges == edge).nonzero()[:, 0]

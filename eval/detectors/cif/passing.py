@@ -48,12 +48,8 @@ def passed(tokens: Tensor, memory: Memory, joint: Incidence, layers: int, keep: 
 
 def propagate(values: Tensor, joint: Incidence, layers: int, keep: float) -> Tensor:
     """S x for values x (N, C)."""
-    ones = torch.ones_like(joint.node, dtype=values.dtype)
-    size = torch.zeros(joint.edges, 1, dtype=values.dtype, device=values.device).index_add_(
-        0, joint.edge, ones[:, None]
-    )
-    degree = torch.ones(joint.nodes, 1, dtype=values.dtype, device=values.device)
-    scale = degree.index_add_(0, joint.node, ones[:, None]).rsqrt()
+    size = torch.bincount(joint.edge, minlength=joint.edges)[:, None]
+    scale = (1 + torch.bincount(joint.node, minlength=joint.nodes)[:, None]).to(values.dtype).rsqrt()
     total = torch.zeros_like(values)
     for layer in range(layers):
         total += keep * (1 - keep) ** layer * values

@@ -51,7 +51,7 @@ def _guided(
         allowed = torch.isin(memory.edges, wanted)
         again = ((graph.edge == edge) & ~allowed[row]).nonzero()[:, 0]
         if len(again):
-            guided[again] = nearest(updated[again], memory.rows[allowed])[0][:, 0].maximum(anywhere[again])
+            guided[again] = nearest(updated[again], memory.rows[allowed])[0][:, 0]
     return guided
 
 

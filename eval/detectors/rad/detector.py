@@ -46,14 +46,14 @@ class Rad(Detector):
     def _learn(self, batches: Iterator[Encoded]) -> None:
         kind = torch.float16 if self.config.precision == "half" else torch.float32
         growing: list[GrowingMemory] = []
-        whole = []
+        whole = GrowingMemory(torch.float32)
         for encoded in batches:
             levels, _ = self._tokens(encoded)
             growing = growing or [GrowingMemory(kind) for _ in levels]
             for memory, level in zip(growing, levels, strict=True):
                 memory.append(level)
             whole.append(_whole(encoded))
-        self._keep([memory.mapped() for memory in growing], torch.cat(whole))
+        self._keep([memory.mapped() for memory in growing], whole.mapped())
 
     def _judge(self, encoded: Encoded) -> Judged:
         levels, grid = self._tokens(encoded)

@@ -18,15 +18,16 @@ from synth.io.atomic import is_full, refusal
 
 
 class GrowingMemory:
-    """Tokens (N, L, C), appended image by image; the file goes when what `mapped` gave goes."""
+    """Tensors (N, ...), appended image by image; the file goes when what `mapped` gave goes. What is appended does
+    not stay in memory: small tensors kept between large ones would split the heap, which then grows like the file."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         self._dtype = dtype
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
-        self._shape = (0, 0, 0)
+        self._file = tempfile.TemporaryFile()
+        self._shape: tuple[int, ...] = (0,)
 
     def append(self, tokens: Tensor) -> None:
-        """Take in tokens (B, L, C). DiskFull where the folder of temporary files has no room."""
+        """Take in a batch (B, ...). DiskFull where the folder of temporary files has no room."""
         written = tokens.to(self._dtype).contiguous().numpy()
         try:
             self._file.write(written.data)
@@ -37,7 +38,7 @@ class GrowingMemory:
         self._shape = (self._shape[0] + len(written), *written.shape[1:])
 
     def mapped(self) -> Tensor:
-        """All tokens (N, L, C), read from the file as they are needed."""
+        """All of them (N, ...), read from the file as they are needed."""
         kind = np.float16 if self._dtype == torch.float16 else np.float32
         found = torch.from_numpy(np.memmap(self._file, kind, "r+", shape=self._shape))
         self._file.close()

@@ -14,9 +14,8 @@ from torch import Tensor
 from eval.features.neighbours import nearest
 from synth.errors import EvalError
 
-MAX_BYTES = 32 * 2**20
-_NONE = -2.0
-"""Below every cosine: where there is nothing to compare with."""
+MAX_BYTES = 2 * 2**20
+"""What fits the caches: half precision is then hardly slower than single (benchmarks/rad.py)."""
 
 
 def directions(tokens: Tensor) -> Tensor:
@@ -32,8 +31,8 @@ def retrieved(whole: Tensor, memory: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def window(grid: tuple[int, int], rho: int | None) -> Tensor | None:
-    """For each cell, the cells at most rho rows and columns away: (L, (2 rho + 1)^2) int64, -1 beyond the border. None
-    where that is the whole grid, as it is for a rho of None."""
+    """For each cell, the cells at most rho rows and columns away: (L, (2 rho + 1)^2) int64, itself in place of
+    those beyond the border. None where that is the whole grid, as it is for a rho of None."""
     height, width = grid
     if rho is None or rho >= max(grid) - 1:
         return None
@@ -41,14 +40,15 @@ def window(grid: tuple[int, int], rho: int | None) -> Tensor | None:
     rows = (torch.arange(height)[:, None] + steps)[:, None, :, None]
     columns = (torch.arange(width)[:, None] + steps)[None, :, None, :]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    return torch.where(inside, rows * width + columns, -1).reshape(height * width, -1)
+    itself = torch.arange(height * width).reshape(height, width, 1, 1)
+    return torch.where(inside, rows * width + columns, itself).reshape(height * width, -1)
 
 
 def best_similarity(tokens: Tensor, memory: Tensor, window: Tensor | None, max_bytes: int = MAX_BYTES) -> Tensor:
     """Largest cosine of each token (L, C) with the cells of good images, memory (k, L, C) float16 or float32, that its
     window allows: (L,) float32. A cell of memory meets all tokens that may see it in one product; max_bytes bounds what
     is computed at a time."""
-    best = tokens.new_full((len(tokens),), _NONE)
+    best = tokens.new_full((len(tokens),), -torch.inf)
     images, cells, channels = memory.shape
     seen, copied = (cells, 0) if window is None else (window.shape[1], window.shape[1])
     step = max(1, max_bytes // (4 * (channels * (images + copied) + seen * images)))
@@ -59,8 +59,7 @@ def best_similarity(tokens: Tensor, memory: Tensor, window: Tensor | None, max_b
             continue
         places = window[start : start + step]
         found = torch.bmm(tokens[places], good.transpose(1, 2)).amax(2)
-        found = found.masked_fill(places < 0, _NONE)
-        best = best.scatter_reduce(0, places.clamp_min(0).flatten(), found.flatten(), "amax")
+        best = best.scatter_reduce(0, places.flatten(), found.flatten(), "amax")
     return best
 
 

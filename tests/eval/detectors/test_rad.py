@@ -66,13 +66,14 @@ def test_an_image_of_the_memory_scores_0(kind, bound, rho):
 
 
 @pytest.mark.parametrize("rho", [0, 1, None])
-def test_a_token_orthogonal_to_all_good_ones_is_found_at_distance_1(rho):
+@pytest.mark.parametrize("place", [0, 17, CELLS - 1])
+def test_a_token_orthogonal_to_all_good_ones_is_found_at_distance_1(rho, place):
     memory = torch.cat([tokens(IMAGES, 1), torch.zeros(IMAGES, CELLS, 1)], 2)
     query = memory[3].clone()
-    query[17] = torch.eye(CHANNELS + 1)[-1]
+    query[place] = torch.eye(CHANNELS + 1)[-1]
     away = distances(query, memory, rho)
-    assert int(away.argmax()) == 17
-    assert float(away[17]) == pytest.approx(1, abs=1e-6)
+    assert int(away.argmax()) == place
+    assert float(away[place]) == pytest.approx(1, abs=1e-6)
 
 
 def test_nothing_rises_with_a_wider_window_more_images_or_a_larger_memory():

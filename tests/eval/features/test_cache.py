@@ -8,6 +8,7 @@ import torch
 
 from eval import features
 from eval.features.cache import FeatureCache, cached_network, cached_points
+from eval.features.points import create_points
 from tests.eval.features import clouds
 
 KEY = "ab" + 62 * "0"
@@ -124,7 +125,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_features_are_there(tmp
 
 def test_clouds_are_kept_as_well(tmp_path):
     points, _ = clouds.sheet(side=20)
-    plain = features.create_points("fpfh")
+    plain = create_points("fpfh")
     seen = []
     cached = cached_points(
         replace(plain, tokens=lambda p: (seen.append(1), plain.tokens(p))[1]), FeatureCache(tmp_path)

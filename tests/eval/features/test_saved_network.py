@@ -200,3 +200,22 @@ def test_a_preprocessing_that_no_image_can_have_is_named(entries, folders):
     change(folders / "backbone/preprocessor_config.json", **entries)
     with pytest.raises(EvalError, match=r"preprocessor_config\.json"):
         open_backbone(folders / "backbone")
+
+
+@pytest.mark.parametrize("kind", ["backbone", "transformer"])
+def test_the_identity_follows_the_weights_and_settings_and_not_who_wrote_them(kind, folders):
+    def identity() -> str:
+        return features.create(str(folders / kind)).identity
+
+    first = identity()
+    change(folders / kind / "config.json", transformers_version="99.0", _name_or_path="elsewhere")
+    assert identity() == first
+    assert features.create(str(folders / kind), levels=[0]).identity != first
+    change(folders / kind / "preprocessor_config.json", image_mean=[0.4] * 3)
+    second = identity()
+    assert second != first
+    path = folders / kind / "model.safetensors"
+    weights = load_file(path)
+    next(iter(weights.values())).add_(1)
+    save_file(weights, path)
+    assert identity() not in (first, second)

@@ -6,6 +6,8 @@ import torch
 
 from eval import detectors
 from eval.detectors.cif.detector import CIF
+from eval.detectors.cif.passing import update
+from eval.detectors.cif.scoring import image_score, patch_scores
 from eval.detectors.encoding import Encoded, Shape
 from eval.features.network import FeatureMaps
 from synth.errors import EvalError
@@ -37,7 +39,8 @@ def encoded(seeds: list[int], spots: dict[str, tuple[int, int]], points: bool = 
             tokens, inside = sample(seed, channels)
             cells = tokens.T.unflatten(1, GRID).clone()
             if modality in spots:
-                cells[:, *spots[modality]] += 3 * torch.randn(channels, generator=torch.Generator().manual_seed(5))
+                row, column = spots[modality]
+                cells[:, row, column] += 3 * torch.randn(channels, generator=torch.Generator().manual_seed(5))
             features[modality] = cells
         images.append(features["image"])
         shapes.append(_shape(features["xyz"], inside if points else torch.zeros_like(inside)))
@@ -125,6 +128,28 @@ def test_the_foreground_of_surface_is_what_stands_off_the_table():
     shape = Shape(points, place, batch.shapes[0].features)
     tokens = next(detector._tokens(Encoded(["a"], [None], None, [shape], SIZE, [SIZE])))
     assert tokens.graph.foreground.view(GRID).nonzero().tolist() == [[5, 7]]
+
+
+@pytest.mark.usefixtures("on_cells")
+def test_a_cell_without_features_of_points_is_background(monkeypatch):
+    batch = only(encoded([0], {}), "xyz")
+    there = torch.ones(1, *GRID, dtype=torch.bool)
+    there[0, 5, 7] = False
+    cells = batch.shapes[0].features[None]
+    monkeypatch.setattr("eval.detectors.cif.detector.point_cells", lambda *_: (cells, there))
+    found = next(detectors.create("cif", modality="xyz")._tokens(batch)).graph.foreground.view(GRID)
+    assert not found[5, 7]
+    assert found[1:-1, 1:-1].sum() == 9 * 12 - 1
+
+
+def test_the_image_score_is_weighted_by_the_token_before_the_messages():
+    detector = fitted("image", layers=2, keep=0.2)
+    tokens = next(detector._tokens(only(encoded([9], {"image": (4, 6)}), "image")))
+    own, memory = tokens.by_modality["image"], detector._memories["image"]
+    patches = patch_scores(update(own, tokens.graph, memory, 2, 0.2), tokens.graph, memory)
+    score = detector._search(tokens, "image")[1]
+    assert score == image_score(patches, own, memory)
+    assert score != image_score(patches, update(own, tokens.graph, memory, 2, 0.2), memory)
 
 
 @pytest.mark.usefixtures("on_cells")

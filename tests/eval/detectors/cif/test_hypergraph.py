@@ -58,6 +58,16 @@ def test_a_blank_sample_has_one_edge(value, recwarn):
     assert not recwarn.list
 
 
+def test_a_centroid_that_is_nobodys_best_makes_no_edge():
+    """Short tokens of two directions are one cluster, whose centroid points between them."""
+    angle = torch.tensor(1.4)
+    ends = torch.tensor([[angle.cos(), angle.sin()], [angle.cos(), -angle.sin()]])
+    tokens = torch.cat([10 * ends, 0.1 * ends])
+    graph = build(tokens, torch.ones(4, dtype=torch.bool), 3)
+    assert graph.incidence.sum(0).tolist() == [2, 2]
+    assert edge_features(graph, tokens).isfinite().all()
+
+
 def test_edge_features_are_the_formula_written_with_matrices():
     tokens, graph = graph_of(0, similar=0.2)
     other = torch.randn(len(tokens), 7, generator=torch.Generator().manual_seed(4))

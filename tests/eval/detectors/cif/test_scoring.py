@@ -80,7 +80,7 @@ def test_scores_depend_neither_on_the_order_of_the_memory_nor_on_the_numbers_of_
 
 
 def test_the_image_score_is_the_highest_patch_score_weighted_by_the_neighbours_of_its_nearest_row():
-    rows = torch.tensor([[0.0, 0.0], [0.0, 1.0], [3.0, 0.0], [50.0, 50.0]])
+    rows = torch.tensor([[0.0, 0.0], [0.0, 1.0], [3.0, 0.0], [-5.5, 0.0]])
     memory = Memory(rows, torch.tensor([0, 0, 0, 0]))
     tokens = torch.tensor([[0.0, 0.1], [-2.0, 0.0]])
     patches = PatchScores(torch.tensor([0.1, 2.0]), torch.tensor([0, 0]), torch.tensor([0.1, 3.0]))

@@ -16,9 +16,18 @@ def test_the_cascade_of_boxes_spreads_a_point_with_a_variance_of_22_px_and_keeps
     assert (spread.sum(0) * columns**2).sum() == pytest.approx(22)
 
 
+def test_the_border_is_not_darker_than_the_middle():
+    torch.testing.assert_close(box_cascade(torch.full((23, 31), 3.0)), torch.full((23, 31), 3.0))
+
+
 def test_a_cascade_smooths_every_map_alone():
     maps = torch.rand(3, 2, 20, 17, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(box_cascade(maps)[1, 1], box_cascade(maps[1, 1]))
+
+
+def test_a_ramp_rises_from_border_to_border():
+    found = anomaly_map([torch.tensor([[0.0, 1.0], [0.0, 1.0]])], (50, 201))
+    torch.testing.assert_close(found[25, [50, 100, 150]], torch.tensor([0.25, 0.5, 0.75]) ** 1.5, atol=2e-3, rtol=0)
 
 
 def test_modalities_multiply_and_corners_stay_corners():
