@@ -1,5 +1,6 @@
 """Cross-modal enhancement (CAE of MuSc-V2): image tokens and point groups at the same place lend each other their
-distances, as ranks, so that neither scale counts."""
+distances, as ranks, so that neither scale counts. Where two values differ in the last bit alone their ranks can change
+places, by which maps change in the fifth digit."""
 
 from __future__ import annotations
 

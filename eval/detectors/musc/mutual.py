@@ -21,7 +21,7 @@ from torch import Tensor
 
 SHARE = 0.3  # K as a share of the other images
 BLOCK = 2**22  # floats of the distances that are taken at once (16 MiB), or one image's where it has more
-CLOSE = 1e-3  # squared distances under this share of the largest squared length are sought in float64
+CLOSE = 1e-3  # squared distances under this share of the largest squared length are measured again
 
 
 def mutual_distances(tokens: Tensor, lengths: Sequence[int], window: Tensor | None = None) -> list[Tensor]:
@@ -29,19 +29,25 @@ def mutual_distances(tokens: Tensor, lengths: Sequence[int], window: Tensor | No
     (L_i, N) each, infinite in the column of the image itself. window (L, L) bool, symmetric: which cells may be
     compared (all where None)."""
     images = tokens.split(list(lengths))
+    offsets = [0, *accumulate(lengths)]
     table = [torch.full((length, len(images)), torch.inf) for length in lengths]
     for first in range(len(images) - 1):
-        for second, squared in _blocks(images[first], tokens, lengths, first + 1, window):
-            table[first][:, second] = _nearest(squared, images[first], images[second])
-            table[second][:, first] = _nearest(squared.T, images[second], images[first])
+        for others, squared in _blocks(images[first], tokens, lengths, first + 1, window):
+            seen = _nearest(squared.T, tokens[offsets[others.start] : offsets[others.stop]], images[first])
+            sizes = [lengths[other] for other in others]
+            for second, rows, columns in zip(others, squared.split(sizes, dim=1), seen.split(sizes), strict=True):
+                table[first][:, second] = _nearest(rows, images[first], images[second])
+                table[second][:, first] = columns
     return table
 
 
 def distances_to(image: Tensor, tokens: Tensor, lengths: Sequence[int], window: Tensor | None = None) -> Tensor:
     """D of one image (L, C) against each of a pool of M, given as above: (L, M)."""
-    pool = tokens.split(list(lengths))
-    blocks = _blocks(image, tokens, lengths, 0, window)
-    return torch.stack([_nearest(squared, image, pool[other]) for other, squared in blocks], 1)
+    pool, found = tokens.split(list(lengths)), []
+    for others, squared in _blocks(image, tokens, lengths, 0, window):
+        for other, rows in zip(others, squared.split([lengths[one] for one in others], dim=1), strict=True):
+            found.append(_nearest(rows, image, pool[other]))
+    return torch.stack(found, 1)
 
 
 def compared(others: int, share: float = SHARE) -> int:
@@ -63,27 +69,29 @@ def position_window(grid: tuple[int, int], radius: int) -> Tensor:
 
 def _blocks(
     image: Tensor, tokens: Tensor, lengths: Sequence[int], start: int, window: Tensor | None
-) -> Iterator[tuple[int, Tensor]]:
-    """Number and squared distances (L, L_j) of the images from `start` on, several in one product of matrices."""
+) -> Iterator[tuple[range, Tensor]]:
+    """Squared distances (L, sum of L_j) to the images from `start` on, several in one product of matrices."""
     offsets = [0, *accumulate(lengths)]
     while start < len(lengths):
         room = offsets[start] + BLOCK // len(image)
         stop = max(start + 1, bisect_right(offsets, room) - 1)
-        others = tokens[offsets[start] : offsets[stop]]
-        squared = _products(image, others)
-        for number, part in enumerate(squared.split(list(lengths[start:stop]), dim=1), start):
-            yield number, part if window is None else part.masked_fill(~window, torch.inf)
+        squared = _products(image, tokens[offsets[start] : offsets[stop]])
+        if window is not None:
+            squared.masked_fill_(~window.repeat(1, stop - start), torch.inf)
+        yield range(start, stop), squared
         start = stop
 
 
 def _nearest(squared: Tensor, tokens: Tensor, others: Tensor) -> Tensor:
     """Distance of each row to the nearest column: squared (L, L') of tokens (L, C) and (L', C) -> (L,).
 
-    What the product of matrices leaves of a distance depends on how it was cut, and 0 comes out at a few hundredths:
-    the nearest is measured again from the tokens, and small distances are sought in float64, since there the product
-    does not tell which is the nearest."""
-    nearest = (tokens - others[squared.argmin(1)]).square().sum(1)
-    close = ((nearest > 0) & (nearest < CLOSE * tokens.square().sum(1).amax())).nonzero().squeeze(1)
+    The product of matrices leaves a distance of 0 at a few hundredths: small ones are measured again from the tokens,
+    and those that are not 0 sought in float64, since there the product does not tell which is the nearest."""
+    nearest = squared.amin(1)
+    close = (nearest < CLOSE * tokens.square().sum(1).amax()).nonzero().squeeze(1)
+    if len(close):
+        nearest[close] = (tokens[close] - others[squared[close].argmin(1)]).square().sum(1)
+        close = close[nearest[close] > 0]
     if len(close):
         exact = _products(tokens[close].double(), others.double()).masked_fill_(squared[close].isinf(), torch.inf)
         nearest[close] = exact.amin(1).clamp(min=0).float()

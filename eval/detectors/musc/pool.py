@@ -62,8 +62,8 @@ def scores_within(pool: Pool, tokens: Sequence[Tokens], share: float, window: Te
     for image, points in zip(by_image, by_points, strict=True):
         for row, one in enumerate(tokens):
             others = pool.others(int(pool.numbers[row]))
-            seen, felt = (None if table is None else table[row][:, others] for table in (image, points))
-            found[row].append(_scored(seen, felt, one.cell, share))
+            to_images, to_points = (None if table is None else table[row][:, others] for table in (image, points))
+            found[row].append(_scored(to_images, to_points, one.cell, share))
     return [_mean(levels) for levels in found]
 
 
@@ -79,7 +79,8 @@ def scores_against(pool: Pool, number: int, tokens: Tokens, share: float, window
 
     by_image = _at_depths(depths, len(pool.image), to_images)
     by_points = _at_depths(depths, len(pool.points), to_points)
-    return _mean([_scored(*distances, tokens.cell, share) for distances in zip(by_image, by_points, strict=True)])
+    pairs = zip(by_image, by_points, strict=True)
+    return _mean([_scored(image, points, tokens.cell, share) for image, points in pairs])
 
 
 def number_of(name: str) -> int:

@@ -11,13 +11,14 @@ from eval.detectors import encoding
 from synth.errors import EvalError
 from synth.sample import Sample
 
+TOLERANCE = {"image": 1e-5, "xyz": 1e-5, "image+xyz": 1e-4}  # ranks multiply what the last bit changes
 DENT, STAIN = (slice(24, 34), slice(40, 50)), (slice(6, 16), slice(10, 20))
-MODALITIES = ["image", "xyz", "image+xyz"]
+MODALITIES = [*TOLERANCE]
 
 
 @dataclass(frozen=True)
 class Heights:
-    """Stands for the features of points: the height of every eleventh point, beside two constants."""
+    """Stands for the features of points: the height of every 17th point, beside two constants."""
 
     levels: list[torch.Tensor]
     centres: torch.Tensor
@@ -31,7 +32,7 @@ class HeightNetwork:
     identity: str = "heights"
 
     def tokens(self, points: torch.Tensor) -> Heights:
-        index = torch.arange(0, len(points), 11)
+        index = torch.arange(0, len(points), 17)
         heights = 100 * (points[index, 2:] - 0.5)
         level = torch.cat([torch.ones_like(heights), heights, heights.square()], 1)
         return Heights([level], points[index], index, torch.linspace(0, 0.02, len(index)))
@@ -46,7 +47,7 @@ def sample(number: int, stain: bool = False, dent: bool = False) -> Sample:
     rng = np.random.default_rng(number)
     image = np.tile(np.arange(64) % 16 * 8 + 60, (48, 1))[..., None] + rng.integers(0, 9, (48, 64, 3))
     rows, columns = np.mgrid[:48, :64] / 1000
-    xyz = np.stack([columns, rows, 0.5 + rng.normal(0, 1e-5, (48, 64))], -1).astype(np.float32)
+    xyz = np.stack([columns, rows, 0.5 + rng.normal(0, 2e-4, (48, 64))], -1).astype(np.float32)
     if stain:
         image[STAIN] = (200, 20, 30)
     if dent:
@@ -56,7 +57,7 @@ def sample(number: int, stain: bool = False, dent: bool = False) -> Sample:
     )
 
 
-def scene(count: int = 12, stained: int = 3, dented: int = 7) -> list[Sample]:
+def scene(count: int = 9, stained: int = 3, dented: int = 7) -> list[Sample]:
     return [sample(number, number == stained, number == dented) for number in range(count)]
 
 
@@ -89,10 +90,10 @@ def test_a_stain_is_seen_in_the_image_a_dent_in_the_points_and_both_in_both(moda
 def test_an_image_of_the_pool_is_scored_by_the_others_as_within_the_set(modality):
     samples = scene()
     together = tried(modality, samples)
-    with pytest.warns(UserWarning, match="12 images"):
+    with pytest.warns(UserWarning, match="9 images"):
         apart = created(modality=modality).fit(samples).predict(samples)
-    assert np.allclose(apart.score, together.score, atol=1e-5)
-    assert np.allclose(apart.anomaly_map, together.anomaly_map, atol=1e-5)
+    assert np.allclose(apart.score, together.score, atol=TOLERANCE[modality])
+    assert np.allclose(apart.anomaly_map, together.anomaly_map, atol=TOLERANCE[modality])
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -102,8 +103,8 @@ def test_order_and_batches_do_not_count(modality, monkeypatch):
     monkeypatch.setattr(encoding, "BATCH", 5)
     turned = tried(modality, samples[::-1])
     assert turned.ids == expected.ids[::-1]
-    assert np.allclose(turned.score[::-1], expected.score, atol=1e-5)
-    assert np.allclose(turned.anomaly_map[::-1], expected.anomaly_map, atol=1e-5)
+    assert np.allclose(turned.score[::-1], expected.score, atol=TOLERANCE[modality])
+    assert np.allclose(turned.anomaly_map[::-1], expected.anomaly_map, atol=TOLERANCE[modality])
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
