@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.benchmark.data import Category
+from eval.benchmark.data import Category, contents
 from eval.benchmark.measurement import Setting, measure
 from eval.benchmark.table import Benchmark
 from eval.benchmark.written import write_benchmark
@@ -29,16 +29,18 @@ from synth.io.sealed import read_sealed, write_sealed
 PLAN = "plan.json"
 
 
-def run_benchmark(settings: Sequence[Setting], data: Sequence[Category], folder: Path, progress: Progress) -> Benchmark:
+def run_benchmark(
+    settings: Sequence[Setting], data: Sequence[Category], folder: Path, progress: Progress, cache: Path | None = None
+) -> Benchmark:
     """Measure every setting on every category and write tables and page into the folder. A detector learns each product
-    alone, or all products of a data set where its setting says so. EvalError where the folder holds another
-    comparison."""
+    alone, or all products of a data set where its setting says so. cache: a folder in which features are kept for
+    detectors that look at the same. EvalError where the folder holds another comparison."""
     _begin(settings, data, folder)
     jobs = list(_jobs(settings, data))
     found: list[dict[str, Any]] = []
     for number, (setting, learnt, shown) in enumerate(jobs):
         progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
-        found.append(_kept(setting, learnt, shown, folder))
+        found.append(_kept(setting, learnt, shown, folder, cache))
     progress("measuring", len(jobs), len(jobs))
     notes = tuple(dict.fromkeys(note for one in data for note in one.notes))
     judged = Benchmark(found, notes, _agreement(found, data))
@@ -79,14 +81,16 @@ def _jobs(
                 yield setting, [one], [one]
 
 
-def _kept(setting: Setting, learnt: list[Category], shown: list[Category], folder: Path) -> dict[str, Any]:
+def _kept(
+    setting: Setting, learnt: list[Category], shown: list[Category], folder: Path, cache: Path | None
+) -> dict[str, Any]:
     """A measurement that was complete before, or a new one."""
     key = _hash([_plain(setting), [_seen(one) for one in learnt]])
     path = folder / "measured" / f"{key}.json"
     try:
         kept: dict[str, Any] = read_sealed(path)
     except (OSError, ValueError):
-        kept = measure(setting, learnt, shown, folder / "examples" / key) | {"key": key}
+        kept = measure(setting, learnt, shown, folder / "examples" / key, cache) | {"key": key}
         write_sealed(path, kept)
     return kept
 
@@ -118,9 +122,8 @@ def _plain(setting: Setting) -> dict[str, Any]:
 
 
 def _seen(category: Category) -> str:
-    """A hash of which samples a category has."""
-    ids = [[sample.id for sample in part] for part in (category.good, category.test)]
-    return _hash([category.name, ids])
+    """A hash of which samples a category has, and of what they show."""
+    return _hash([category.name, contents(category.good), contents(category.test)])
 
 
 def _hash(content: Any) -> str:

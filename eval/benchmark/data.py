@@ -40,11 +40,11 @@ class Opened(Sequence[Sample]):
     of a product and, where `starts` are given, on good images with these ids."""
 
     def __init__(self, real: Sequence[Sample], run: Run, product: str, starts: Collection[str] | None = None) -> None:
-        self._real, self._run = real, run
-        self._stored = [one for one in run.manifest if one.product == product and _starts_in(one, starts)]
+        self.real, self._run = real, run
+        self.stored = [one for one in run.manifest if one.product == product and _starts_in(one, starts)]
 
     def __len__(self) -> int:
-        return len(self._real) + len(self._stored)
+        return len(self.real) + len(self.stored)
 
     @overload
     def __getitem__(self, index: int) -> Sample: ...
@@ -53,9 +53,16 @@ class Opened(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
         if isinstance(index, slice):
             return [self[k] for k in range(*index.indices(len(self)))]
-        if index < len(self._real):
-            return self._real[index]
-        return self._stored[index - len(self._real)].load(self._run.path)
+        if index < len(self.real):
+            return self.real[index]
+        return self.stored[index - len(self.real)].load(self._run.path)
+
+
+def contents(samples: Sequence[Sample]) -> list[str]:
+    """The id of each sample with the hash of its image, none of which is opened for it."""
+    real, made = (samples.real, samples.stored) if isinstance(samples, Opened) else (samples, [])
+    found = [f"{sample.id} {sample.meta.get('sha256')}" for sample in real]
+    return found + [f"{one.id} {one.files['image'].sha256}" for one in made]
 
 
 def _starts_in(stored: StoredSample, starts: Collection[str] | None) -> bool:

@@ -45,10 +45,13 @@ class Setting:
         return f"{self.detector}{shots}{', all products in one' if self.together else ''}"
 
 
-def measure(setting: Setting, learnt: Sequence[Category], shown: Sequence[Category], folder: Path) -> dict[str, Any]:
-    """Learn from the good samples of `learnt` and measure on each category of `shown`; examples go into `folder`.
-    Returns plain types: figures by category, seconds by stage, bytes, and the config."""
+def measure(
+    setting: Setting, learnt: Sequence[Category], shown: Sequence[Category], folder: Path, cache: Path | None = None
+) -> dict[str, Any]:
+    """Learn from the good samples of `learnt` and measure on each category of `shown`; examples go into `folder`,
+    features are kept in `cache`. Returns plain types: figures by category, seconds by stage, bytes, and the config."""
     detector = detectors.create(setting.detector, **setting.params)
+    detector.cache = cache
     good = [sample for one in learnt for sample in shots_of(one.good, setting.shots, setting.draw)]
     with peak_memory() as peak:
         fitting = 0.0
@@ -78,6 +81,7 @@ def measure(setting: Setting, learnt: Sequence[Category], shown: Sequence[Catego
         "fit_seconds": fitting,
         "feature_seconds": detector.encoder.seconds,
         "bank_bytes": detector.nbytes,
+        "operations": detector.operations,
         "peak_bytes": peak.bytes,
         "categories": found,
     }

@@ -24,6 +24,10 @@ FIGURES = {
 """The figures of the tables; JSON and CSV have all."""
 WITH_INTERVAL = ("image_auroc", "pixel_auroc")
 TRANSDUCTIVE = "†"
+COSTS = (
+    "What it took. Features: all images of a measurement; an image: with its features; operations: multiplications that "
+    "compare one image with what was learnt; peak: memory of the whole process."
+)
 LEGEND = (
     "Figures in hundredths, 95 % intervals over test samples in brackets. F1-max is an oracle's: its threshold is "
     "chosen on the test samples. Pixels are compared at a longer side of 256."
@@ -122,7 +126,7 @@ def markdown(judged: Benchmark) -> str:
     lines += ["", "Image AUROC by defect type, against all good samples:", "", *_by_type(judged)]
     if judged.agreement is not None:
         lines += ["", *judged.agreement.lines()]
-    lines += ["", "What it took:", "", *_costs(judged)]
+    lines += ["", COSTS, "", *_costs(judged)]
     return "\n".join(lines) + "\n"
 
 
@@ -146,13 +150,25 @@ def _by_type(judged: Benchmark) -> list[str]:
 
 
 def _costs(judged: Benchmark) -> list[str]:
-    head = ["detector", "features", "data", "good", "fit, s", "features, s", "ms an image", "bank, MB", "peak, MB"]
+    head = [
+        "detector",
+        "features",
+        "data",
+        "good",
+        "fit, s",
+        "features, s",
+        "ms an image",
+        "G operations",
+        "bank, MB",
+        "peak, MB",
+    ]
     body = []
     for one in judged.measured:
         for name, found in one["categories"].items():
             row = [one["detector"], one["features"], name, one["learnt_from"], f"{one['fit_seconds']:.1f}"]
             row += [f"{one['feature_seconds']:.1f}", f"{1000 * found['seconds_an_image']:.0f}"]
-            body.append([*map(str, row), f"{one['bank_bytes'] / 1e6:.1f}", f"{one['peak_bytes'] / 1e6:.0f}"])
+            row += [f"{one['operations'] / 1e9:.2f}", f"{one['bank_bytes'] / 1e6:.1f}"]
+            body.append([*map(str, row), f"{one['peak_bytes'] / 1e6:.0f}"])
     return _grid(head, body)
 
 

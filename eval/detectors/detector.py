@@ -57,6 +57,7 @@ class Detector(ABC):
 
     def __init__(self, config: DetectorConfig) -> None:
         self.config = config
+        self.cache: Path | None = None  # a folder in which features are kept, for detectors that look at the same
         self._encoder: Encoder | None = None
 
     @property
@@ -114,6 +115,11 @@ class Detector(ABC):
         return sum(tensor.nbytes for tensor in self.state().values())
 
     @property
+    @abstractmethod
+    def operations(self) -> float:
+        """Multiplications that compare one image with what was learnt, its features aside."""
+
+    @property
     def encoder(self) -> Encoder:
         """The networks and the size at which they look. EvalError before `fit`."""
         if self._encoder is None:
@@ -137,8 +143,10 @@ class Detector(ABC):
         """Take back what `state` gave; the tensors are read from a file as they are needed."""
 
     def _networks(self) -> tuple[Any, Any]:
-        image = image_network(self.config.features, self.config.levels) if "image" in self.modalities else None
-        points = point_network(self.config.points) if "xyz" in self.modalities else None  # type: ignore[attr-defined]
+        image = (
+            image_network(self.config.features, self.config.levels, self.cache) if "image" in self.modalities else None
+        )
+        points = point_network(self.config.points, self.cache) if "xyz" in self.modalities else None  # type: ignore[attr-defined]
         return image, points
 
     def _open(self, first: Sample) -> Encoder:

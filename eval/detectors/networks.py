@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval import features
@@ -24,12 +25,12 @@ def resolved(name: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def image_network(name: str, levels: tuple[int, ...] | None) -> FeatureNetwork:
-    return features.create(resolved(name), levels)
+def image_network(name: str, levels: tuple[int, ...] | None, cache: Path | None = None) -> FeatureNetwork:
+    return features.create(resolved(name), levels, cache)
 
 
 @lru_cache(maxsize=4)
-def point_network(name: str) -> PointNetwork:
+def point_network(name: str, cache: Path | None = None) -> PointNetwork:
     from eval.features.points import create_points  # scipy or open3d: not needed for images
 
-    return create_points(name)
+    return create_points(name, cache)

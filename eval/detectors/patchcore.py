@@ -28,12 +28,14 @@ _PROJECTED = 128
 
 
 class PatchCoreConfig(MultimodalConfig):
-    """share, most: the coreset's size, as a share of all cells and in rows. score: of an image, the largest distance
+    """share, most: the coreset's size, as a share of all cells and in rows; candidates: cells that it is chosen from,
+    drawn at random where there are more. score: of an image, the largest distance
     ("max") or that distance weighted by how well its neighbours know it ("reweighted", the paper's equation 7, with
     `neighbours`). sigma: of the smoothing, in px of the resized image."""
 
     share: float = Field(0.1, gt=0, le=1)
-    most: int = Field(4096, ge=1)
+    most: int = Field(2048, ge=1)
+    candidates: int = Field(50_000, ge=1)
     cell: int = Field(CELL, ge=1)
     score: Literal["max", "reweighted"] = "max"
     neighbours: int = Field(9, ge=2)
@@ -57,6 +59,8 @@ class PatchCore(Detector):
         self._spread = torch.ones(1) if alone else torch.stack([_radius(rows) for rows in modalities])
         cells = self._joined(modalities)
         count = max(1, min(self.config.most, round(self.config.share * len(cells))))
+        drawn = torch.randperm(len(cells), generator=torch.Generator().manual_seed(self.config.seed))
+        cells = cells[drawn[: max(count, self.config.candidates)].sort().values]
         self._bank = cells[coreset(cells, count, self.config.seed, _PROJECTED)]
 
     def _judge(self, encoded: Encoded) -> Judged:
@@ -77,6 +81,11 @@ class PatchCore(Detector):
         scale = worst.shape[1] ** 0.5
         all_distances = torch.linalg.vector_norm(self._bank[around] - worst[:, None], dim=2)
         return 1 - torch.exp(distance / scale - torch.logsumexp(all_distances / scale, dim=1))
+
+    @property
+    def operations(self) -> float:
+        rows, columns = grid_of(self.encoder.size, self.config.cell)
+        return float(rows * columns * self._bank.numel())
 
     def state(self) -> dict[str, Tensor]:
         return {"bank": self._bank, "spread": self._spread}

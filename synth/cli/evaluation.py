@@ -212,6 +212,9 @@ def detectors(
         list[str],
         typer.Option("--source", metavar="source.KEY=VALUE", help="What is inferred of a folder, as in a recipe."),
     ] = [],  # noqa: B006
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Keep features there, for detectors that share them.")
+    ] = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -224,7 +227,7 @@ def detectors(
     with Bars() as bars:
         found = [one for place in data for one in categories(place, tested, layout, overrides)]
         folder = out or beside(data[0], "-detectors")
-        judged = run_benchmark(compared, found, folder, bars)
+        judged = run_benchmark(compared, found, folder, bars, cache)
     print_report(judged, as_json)
     if not as_json:
         say(f"tables: {folder / 'detectors.md'}, heat maps: {folder / 'index.html'}")

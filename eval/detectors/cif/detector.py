@@ -93,6 +93,12 @@ class CIF(Detector):
         patches = patch_scores(updated, tokens.graph, memory, self.config.top_edges)
         return patches.score, image_score(patches, own, memory, self.config.neighbours)
 
+    @property
+    def operations(self) -> float:
+        rows, columns = grid_of(self.encoder.size, self.config.cell)
+        # Whom to take messages from, then how far from the memory.
+        return 2.0 * rows * columns * sum(memory.rows.numel() for memory in self._memories.values())
+
     def state(self) -> dict[str, Tensor]:
         rows = {f"{modality}_rows": memory.rows for modality, memory in self._memories.items()}
         return rows | {f"{modality}_edges": memory.edges for modality, memory in self._memories.items()}

@@ -118,6 +118,13 @@ class MuSc(Detector):
             found.append(self._scored(single, tokens, scores))
         return self._judged(singles, found)
 
+    @property
+    def operations(self) -> float:
+        pool = self._pool
+        cells, groups = (sum(one) / max(1, len(one)) for one in (pool.cells, pool.groups))
+        image = sum(cells * level.numel() for level in pool.image)
+        return image + sum(groups * level.numel() for level in pool.points)
+
     def state(self) -> dict[str, Tensor]:
         pool = self._pool
         counts = {"numbers": pool.numbers, "cells": torch.tensor(pool.cells), "groups": torch.tensor(pool.groups)}

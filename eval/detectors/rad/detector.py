@@ -66,6 +66,13 @@ class Rad(Detector):
         maps = smooth_maps(torch.stack(cells).unflatten(1, grid), self.config.map_side, self.config.sigma)
         return Judged(image_scores(maps, self.config.max_ratio), maps, {"nearest_image": away[:, 0]})
 
+    @property
+    def operations(self) -> float:
+        images = min(self.config.k_image, len(self._whole))
+        cells = self._memory[0].shape[1]
+        near = min(cells, (2 * self.config.rho + 1) ** 2) if self.config.positional else cells
+        return float(sum(images * near * level[0].numel() for level in self._memory))
+
     def state(self) -> dict[str, Tensor]:
         return {"whole": self._whole} | {f"level_{number}": level for number, level in enumerate(self._memory)}
 

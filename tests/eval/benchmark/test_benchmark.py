@@ -84,7 +84,7 @@ def test_the_files_say_what_was_measured(measured):
     assert float(rows[0]["image_auroc"]) == judged.rows()[0].figures["image_auroc"]
     content = json.loads((out / "detectors.json").read_text())
     assert [one["learnt_from"] for one in content["measured"]] == [6, 2]
-    assert all(one["bank_bytes"] > 0 and one["peak_bytes"] > 0 for one in content["measured"])
+    assert all(one["bank_bytes"] > 0 and one["peak_bytes"] > 0 and one["operations"] > 0 for one in content["measured"])
     table = (out / "detectors.md").read_text()
     assert "| patchcore, 2 good | random |" in table
     assert "transductive" not in table
