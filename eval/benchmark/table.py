@@ -25,8 +25,8 @@ FIGURES = {
 WITH_INTERVAL = ("image_auroc", "pixel_auroc")
 TRANSDUCTIVE = "†"
 COSTS = (
-    "What it took. Features: all images of a measurement; an image: with its features; operations: multiplications that "
-    "compare one image with what was learnt; peak: memory of the whole process."
+    "What it took. Features: all images of a measurement; an image: with its features; operations: multiplications "
+    "that compare one image with what was learnt; peak: memory of the whole process."
 )
 LEGEND = (
     "Figures in hundredths, 95 % intervals over test samples in brackets. F1-max is an oracle's: its threshold is "
