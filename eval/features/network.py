@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from synth.errors import EvalError
+from synth.io.json_text import json_text
 
 BATCH = 16
 
@@ -46,7 +46,7 @@ def averaged(levels: Sequence[Tensor]) -> FeatureMaps:
 
 def fingerprint(settings: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
     """sha256 over settings, which JSON can hold, and the names, shapes and values of all weights."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest = hashlib.sha256(json_text(settings, sort_keys=True).encode())
     for name in sorted(weights):
         value = weights[name].detach().cpu().contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
