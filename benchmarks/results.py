@@ -1,4 +1,4 @@
-"""docs/results.md from finished verdicts, studies and comparisons of detectors: their tables and plots, the commands,
+"""docs/results.md from finished verdicts, studies, comparisons of detectors and calibrations: their tables and plots, the commands,
 and what they cost. What stands above the marked line of an existing page is written by hand, and kept.
 
 python benchmarks/results.py outputs/magnetic_tile-verdict "flawsmith eval verdict outputs/magnetic_tile"
@@ -18,9 +18,10 @@ HEAD = "# Does it help?\n\n"
 
 
 def section(folder: Path, command: str, images: Path) -> str:
-    """One verdict, study or comparison of detectors: the command, the plot, the tables, the cost."""
-    if (folder / "detectors.md").exists():
-        table = (folder / "detectors.md").read_text(encoding="utf-8").strip()
+    """One verdict, study, comparison of detectors or calibration: the command, the plot, the tables, the cost."""
+    page = next((folder / name for name in ("detectors.md", "calibration.md") if (folder / name).exists()), None)
+    if page is not None:
+        table = page.read_text(encoding="utf-8").strip()
         return "\n\n".join([f"## {folder.name}", f"```\n{command}\n```", table]) + "\n"
     kind = "verdict" if (folder / "verdict.json").exists() else "study"
     found = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
