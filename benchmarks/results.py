@@ -1,4 +1,4 @@
-"""docs/results.md from finished verdicts, studies, comparisons of detectors and calibrations: their tables and plots, the commands,
+"""docs/results.md from finished verdicts, studies, comparisons of detectors and calibrations: tables, plots, commands,
 and what they cost. What stands above the marked line of an existing page is written by hand, and kept.
 
 python benchmarks/results.py outputs/magnetic_tile-verdict "flawsmith eval verdict outputs/magnetic_tile"
