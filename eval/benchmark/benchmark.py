@@ -20,13 +20,10 @@ from eval.benchmark.measurement import Setting, measure
 from eval.benchmark.table import Benchmark
 from eval.benchmark.written import write_benchmark
 from eval.calibration import RankAgreement, Ranked, rank_agreement
-from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
-from synth.io.own import check_free
+from synth.io.plans import PLAN, begun_plan
 from synth.io.sealed import read_sealed, write_sealed
-
-PLAN = "plan.json"
 
 
 def run_benchmark(
@@ -42,8 +39,8 @@ def run_benchmark(
         progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
         found.append(_kept(setting, learnt, shown, folder, cache))
     progress("measuring", len(jobs), len(jobs))
-    told = [note for one in data for note in one.notes] + [note for one in found for note in one["notes"]]
-    notes = tuple(dict.fromkeys(told))
+    noted = [note for one in data for note in one.notes] + [note for one in found for note in one["notes"]]
+    notes = tuple(dict.fromkeys(noted))
     judged = Benchmark(found, notes, _agreement(found, data))
     write_benchmark(judged, folder)
     return judged
@@ -98,18 +95,8 @@ def _kept(
 
 def _begin(settings: Sequence[Setting], data: Sequence[Category], folder: Path) -> None:
     wanted = {"settings": [_plain(one) for one in settings], "data": {one.name: _seen(one) for one in data}}
-    path = folder / PLAN
-    if not path.exists():
-        check_free(folder, "a benchmark's")
-        write_sealed(path, wanted)
-        return
-    try:
-        found = read_sealed(path)
-    except (OSError, ValueError) as problem:
-        raise EvalError(f"{path} is damaged ({problem}): name another folder with --out") from problem
-    changed = [key for key, value in wanted.items() if found.get(key) != value]
-    if changed:
-        raise EvalError(f"{folder} holds another comparison (its {', '.join(changed)} differ); name another with --out")
+    if begun_plan(folder, wanted, "comparison") is None:
+        write_sealed(folder / PLAN, wanted)
 
 
 def _plain(setting: Setting) -> dict[str, Any]:

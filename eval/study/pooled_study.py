@@ -28,14 +28,14 @@ from eval.study.study_page import write_study_pages
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
-from synth.io.own import check_free
-from synth.io.sealed import read_sealed, write_sealed
+from synth.io.plans import PLAN, begun_plan
+from synth.io.sealed import write_sealed
 from synth.pipeline.preparation import types_learnt
 from synth.pipeline.runs import run
 from synth.sources import read_source
 from synth.split import NOT_DRAWN, make_split
 
-PLAN, ALIKE = "plan.json", "one_draw"
+ALIKE = "one_draw"
 
 
 def distinct_draws(
@@ -168,18 +168,8 @@ def _compared(name: str, conditions: Sequence[Condition], study: Study) -> dict[
 def _begun(folder: Path, wanted: dict[str, Any]) -> list[str] | None:
     """The conditions whose draws are all the same, by what the folder's study has found before; None in a new folder.
     WriterError where it is not a study's, EvalError where it is another one's."""
-    path = folder / PLAN
-    if not path.exists():
-        check_free(folder, "a study's")
-        return None
-    try:
-        found = read_sealed(path)
-    except (OSError, ValueError) as problem:
-        raise EvalError(f"{path} is damaged ({problem}): name another folder with --out") from problem
-    changed = [key for key, value in wanted.items() if found.get(key) != value]
-    if changed:
-        raise EvalError(f"{folder} holds another study (its {', '.join(changed)} differ); name another with --out")
-    return list(found[ALIKE])
+    found = begun_plan(folder, wanted, "study")
+    return None if found is None else list(found[ALIKE])
 
 
 def _judge(
