@@ -54,7 +54,7 @@ def calibrate_run(path: Path, settings: Sequence[Setting], folder: Path, progres
         kept, learnt = kept_apart(category)
         samples, note = _synthetic(run, category, kept)
         notes += [] if note is None else [note]
-        painted = perlin_samples(run.recipe, category, kept)
+        painted = perlin_samples(run.recipe, category, kept) if category.shots else None
         for number, setting in enumerate(settings):
             progress(f"calibrating on {category.name}", number, len(settings))
             detector = detectors.create(setting.detector, **setting.params)
@@ -75,13 +75,13 @@ def _calibration(
     category: Category,
     kept: Sequence[Sample],
     synthetic: Sequence[Sample],
-    painted: Sequence[Sample],
+    painted: Sequence[Sample] | None,
     seed: int,
 ) -> Calibration:
     scores = Scores(
         good=_scores(detector, kept),
         synthetic=_scores(detector, synthetic),
-        perlin=_scores(detector, painted),
+        perlin=None if painted is None else _scores(detector, painted),
         shots=_scores(detector, category.shots) if category.shots else None,
         test=_scores(detector, category.test),
         labels=np.array([sample.defect is not None for sample in category.test]),
@@ -96,12 +96,13 @@ def _synthetic(run: Run, category: Category, kept: Sequence[Sample]) -> tuple[Se
     fitting = Opened([], run, category.product, ids)
     if len(fitting) >= LEAST:
         return fitting, None
-    told = f"{category.name}: {len(fitting)} synthetic samples lie on images that the detector has not learnt from"
-    return made, f"{told}, so all {len(made)} choose the threshold"
+    few = f"{category.name}: {len(fitting)} synthetic samples lie on images that the detector has not learnt from"
+    return made, f"{few}, so all {len(made)} choose the threshold"
 
 
 def perlin_samples(recipe: Recipe, category: Category, good: Sequence[Sample]) -> list[Sample]:
-    """Perlin-made defects on these good images: one each, up to _PERLIN."""
+    """Perlin-made defects on these good images: one each, up to _PERLIN. The category has a shot, whose type names
+    them."""
     config = Recipe.model_validate({"generator": {"kind": "perlin"}}).generator
     generator = GENERATORS["perlin"].open(config, Path(), recipe.seed)
     generator.fit(category.shots, good)

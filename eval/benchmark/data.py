@@ -104,7 +104,8 @@ def categories(
     recipe = run.recipe if run is not None else load_recipe(place, overrides) if place.is_file() else None
     source = source_for(place, layout, overrides) if recipe is None else recipe.source
     split = make_split(read_source(source), source, 0 if recipe is None else recipe.seed, learns=False)
-    found = [_category(place.resolve().stem, product, split) for product in _products(split)]
+    products = _products(split) if run is None else sorted({record.product for record in run.manifest})
+    found = [_category(place.resolve().stem, product, split) for product in products]
     if run is None or tested == "real":
         return [_checked(one, place) for one in found]
     made = [with_synthetic(one, run) for one in found]
@@ -120,8 +121,8 @@ def with_synthetic(category: Category, run: Run) -> Category:
     made = len(test) - len(_good(category.test))
     if not made:
         raise EvalError(f"no sample of {run.path} lies on one of {len(kept)} good images kept apart; make more samples")
-    told = f"{category.of}: {made} synthetic samples on {len(kept)} good images, none of which is learnt from"
-    return replace(category, good=learnt, test=test, synthetic=True, notes=(*category.notes, told))
+    note = f"{category.of}: {made} synthetic samples on {len(kept)} good images, none of which is learnt from"
+    return replace(category, good=learnt, test=test, synthetic=True, notes=(*category.notes, note))
 
 
 def kept_apart(category: Category) -> tuple[list[Sample], list[Sample]]:

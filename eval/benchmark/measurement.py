@@ -54,7 +54,7 @@ def measure(
     detector = detectors.create(setting.detector, **setting.params)
     detector.cache = cache
     good = [sample for one in learnt for sample in shots_of(one.good, setting.shots, setting.draw)]
-    with peak_memory() as peak, warnings.catch_warnings(record=True) as told:
+    with peak_memory() as peak, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
         fitting = 0.0
         if not detector.transductive:
@@ -85,7 +85,7 @@ def measure(
         "bank_bytes": detector.nbytes,
         "operations": detector.operations,
         "peak_bytes": peak.bytes,
-        "notes": sorted({str(one.message) for one in told if one.category is UserWarning}),
+        "notes": sorted({str(one.message) for one in warned if one.category is UserWarning}),
         "categories": found,
     }
 

@@ -1,4 +1,4 @@
-"""The most memory that this process held while something was done."""
+"""The most memory that this process took while something was done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every detector is told: its features, and the size at which it looks at images."""
+"""What every detector is given: its features, and the size at which it looks at images."""
 
 from __future__ import annotations
 

@@ -118,10 +118,10 @@ def _pixels(sample: Sample, size: tuple[int, int]) -> Tensor:
 
 
 def _size_of(sample: Sample) -> tuple[int, int]:
-    held = sample.image if sample.image is not None else sample.xyz
-    if held is None:
+    grid = sample.image if sample.image is not None else sample.xyz
+    if grid is None:
         raise EvalError(f"{sample.id} has neither an image nor an organised cloud; a detector has nothing to look at")
-    return held.shape[0], held.shape[1]
+    return grid.shape[0], grid.shape[1]
 
 
 def _check_finite(tensors: Sequence[Tensor], network: str, samples: Sequence[Sample]) -> None:

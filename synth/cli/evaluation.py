@@ -28,6 +28,16 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Trainings at once, which share the cores; as many as there are cores by default."),
 ]
+Detectors = Annotated[
+    str, typer.Option("--detectors", metavar="A,B", help="Detectors or presets, such as rad/mvtec; or all.")
+]
+Networks = Annotated[
+    str,
+    typer.Option("--features", metavar="A,B", help="Feature networks; auto: EfficientNet-Lite0 where it is installed."),
+]
+DetectorSettings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all detectors, or of one: rad.rho=2.")
+]
 Quick = Annotated[bool, typer.Option("--quick", help="A quick look: one training each, few steps, no intervals.")]
 QUICK_SETS = ("real", "copy_paste", "ours_real")
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the measurement.")]
@@ -172,15 +182,8 @@ def detectors(
         list[Path],
         typer.Option("--data", metavar="PATH", help="A folder of images, a recipe or a finished run; may be repeated."),
     ],
-    names: Annotated[
-        str, typer.Option("--detectors", metavar="A,B", help="Detectors or presets, such as rad/mvtec; or all.")
-    ] = "patchcore",
-    features: Annotated[
-        str,
-        typer.Option(
-            "--features", metavar="A,B", help="Feature networks; auto: EfficientNet-Lite0 where it is installed."
-        ),
-    ] = "auto",
+    names: Detectors = "patchcore",
+    features: Networks = "auto",
     tested: Annotated[
         Literal["real", "synthetic", "both"],
         typer.Option(
@@ -188,10 +191,7 @@ def detectors(
             help="On real test samples, on a run's synthetic ones, or on both: do detectors rank alike?",
         ),
     ] = "real",
-    settings: Annotated[
-        list[str],
-        typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all detectors, or of one: rad.rho=2."),
-    ] = [],  # noqa: B006
+    settings: DetectorSettings = [],  # noqa: B006
     modalities: Annotated[
         str | None,
         typer.Option(
@@ -236,12 +236,9 @@ def detectors(
 @app.command()
 def calibrate(
     path: RunPath,
-    names: Annotated[str, typer.Option("--detectors", metavar="A,B", help="Detectors or presets.")] = "patchcore",
-    features: Annotated[str, typer.Option("--features", metavar="A,B", help="Feature networks.")] = "auto",
-    settings: Annotated[
-        list[str],
-        typer.Option("--set", metavar="KEY=VALUE", help="Parameter of all detectors, or of one: rad.rho=2."),
-    ] = [],  # noqa: B006
+    names: Detectors = "patchcore",
+    features: Networks = "auto",
+    settings: DetectorSettings = [],  # noqa: B006
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:

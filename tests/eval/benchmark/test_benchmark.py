@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from eval.benchmark.benchmark import run_benchmark
+from eval.benchmark.calibrated import calibrate_run
 from eval.benchmark.data import categories, shots_of
 from eval.benchmark.evaluated import evaluation_size, resized_map, resized_mask
 from eval.benchmark.grid import grid
@@ -93,10 +95,10 @@ def test_the_files_say_what_was_measured(measured):
 def test_the_page_shows_every_example(measured):
     _, out = measured
     page = (out / "index.html").read_text()
-    pictures = sorted(out.glob("examples/*/*/*.png"))
-    assert len(pictures) == 2 * (3 + 3)
-    assert all(path.relative_to(out).as_posix() in page for path in pictures)
-    assert Image.open(pictures[0]).size == (3 * 64 + 8, 64)
+    examples = sorted(out.glob("examples/*/*/*.png"))
+    assert len(examples) == 2 * (3 + 3)
+    assert all(path.relative_to(out).as_posix() in page for path in examples)
+    assert Image.open(examples[0]).size == (3 * 64 + 8, 64)
 
 
 def test_a_second_call_measures_nothing_again(folder, measured, monkeypatch):
@@ -187,3 +189,10 @@ def test_what_a_detector_warns_of_stands_in_the_table(folder, tmp_path):
     assert any("musc scores 7 images by each other" in note for note in judged.notes)
     assert "| musc† |" in (tmp_path / "out" / "detectors.md").read_text()
     assert "transductive" in judged.lines()[-1]
+
+
+def test_calibration_without_shots_has_no_rule_of_perlin_defects(finished, tmp_path, monkeypatch):
+    (real,) = categories(finished.path)
+    monkeypatch.setattr("eval.benchmark.calibrated.categories", lambda _: [replace(real, shots=[])])
+    found = calibrate_run(finished.path, [Setting("patchcore", SMALL)], tmp_path / "out", silent).found
+    assert set(found[0].rules) == {"synthetic", "good", "oracle"}
