@@ -49,8 +49,7 @@ def load_point_mae(
     None; train_compat: batch norm by the statistics of the cloud. EvalError where the file lacks a weight or holds no
     finite numbers."""
     weights = read_weights(path)
-    numbered = [re.match(r"blocks\.blocks\.(\d{1,3})\.", name) for name in weights]
-    depth = 1 + max((int(found[1]) for found in numbered if found), default=-1)
+    depth = _depth(weights)
     taps = chosen(levels, depth, thirds(depth), path.name, "block")
     network = _filled(weights, taps[-1] + 1, path).requires_grad_(False).eval()
     if train_compat:
@@ -73,6 +72,17 @@ def load_point_mae(
     return PointNetwork(
         f"point_mae{'_surface' if grouping == 'surface' else ''}", fingerprint(settings, network.state_dict()), tokens
     )
+
+
+def open_point_mae(path: Path) -> PointMae:
+    """The whole network of a checkpoint, for a training to begin with. EvalError as `load_point_mae`."""
+    weights = read_weights(path)
+    return _filled(weights, _depth(weights), path)
+
+
+def _depth(weights: dict[str, Tensor]) -> int:
+    numbered = [re.match(r"blocks\.blocks\.(\d{1,3})\.", name) for name in weights]
+    return 1 + max((int(found[1]) for found in numbered if found), default=-1)
 
 
 def in_unit_sphere(points: Tensor) -> Tensor:

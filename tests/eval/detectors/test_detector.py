@@ -17,7 +17,10 @@ from synth.errors import EvalError, WriterError
 from tests.eval.detectors.scenes import DEFECTS, GOOD, plate
 
 SMALL = {"features": "random", "side": 64}
-BRIEF: dict[str, dict[str, Any]] = {}
+BRIEF: dict[str, dict[str, Any]] = {
+    "glfm": {"groups": 64, "size": 16, "steps": 3, "share": 1.0, "blocks": (0,)},
+    "vote3deep": {"steps": 30, "width": 4, "last": 3, "learning_rate": 0.05},
+}
 """Parameters of those that train a network, so that it takes moments."""
 
 
