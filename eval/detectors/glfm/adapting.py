@@ -17,6 +17,8 @@ from eval.features.point_mae import PointMae
 from synth.generators import Progress
 
 GAMMA, FOCAL_SMOOTH, DICE_SMOOTH = 2.0, 1e-5, 1.0
+EPSILON = 1e-5
+"""Of Adam. The bias before a batch norm has no gradient but rounding, which the usual 1e-8 would take for one."""
 
 
 class Adapter(nn.Module):
@@ -68,6 +70,6 @@ def adapt(
 
     settings = {"groups": groups, "height": height, "compat": compat, "steps": steps, "rate": learning_rate}
     mark = mark_of(settings | {"seed": seed}, adapter, [torch.from_numpy(one.points) for one in clouds])
-    training = Descent(adapter, torch.optim.Adam(adapter.parameters(), learning_rate), loss, seed)
+    training = Descent(adapter, torch.optim.Adam(adapter.parameters(), learning_rate, eps=EPSILON), loss, seed)
     descend(training, steps, "glfm", mark, folder, progress)
     adapter.eval()

@@ -33,8 +33,8 @@ from eval.features.point_network import plain_points
 from eval.features.surface import thinned_rows
 
 SMALL = "small"
-WIDTH, DEPTH = 64, 3
-"""Channels and blocks of the small network."""
+WIDTH, DEPTH, WIDE = 64, 3, 128
+"""Channels and blocks of the small network, and channels of its tokeniser."""
 _PREFIX = "point_mae:"
 _FROM_NOTHING, _FROM_A_CHECKPOINT = 1e-3, 1e-4
 
@@ -170,7 +170,7 @@ class GLFM(Detector):
             return open_point_mae(Path(self.config.points.removeprefix(_PREFIX))).eval()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            return PointMae(WIDTH, DEPTH).eval()
+            return PointMae(WIDTH, DEPTH, WIDE).eval()
 
     @property
     def operations(self) -> float:
@@ -184,7 +184,8 @@ class GLFM(Detector):
     def restore(self, state: dict[str, Tensor]) -> None:
         own = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
         depth = len({found[1] for found in (re.match(r"blocks\.blocks\.(\d+)\.", name) for name in own) if found})
-        self._backbone = PointMae(own["norm.weight"].numel(), depth).eval()
+        width, wide = own["encoder.second_conv.3.weight"].shape[:2]
+        self._backbone = PointMae(width, depth, wide).eval()
         self._backbone.load_state_dict(own)
         self._banks = Banks(state["centres"], state["rows"], state["start"])
 

@@ -2,9 +2,9 @@
 
 The scheme is that of `synth.dual.presets.stretch`: the points next to a seed move along its normal. The released code
 asks for the neighbours of the seed in axes scaled at random, and gives the seed unscaled, so that its region may lie
-beside it; here the seed is among the labelled points. Its heights grow with the square of the unit; here they follow the
-distance between neighbours times the root of the number of points that move, so that a scaled cloud gives the scaled
-anomaly.
+beside it; here the seed is among the labelled points. Its heights grow with the square of the unit; here they follow
+the distance between neighbours times the root of the number of points that move, so that a scaled cloud gives the
+scaled anomaly.
 """
 
 from __future__ import annotations
