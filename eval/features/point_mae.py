@@ -92,8 +92,8 @@ def in_unit_sphere(points: Tensor) -> Tensor:
 
 
 class PointMae(nn.Module):
-    """Groups (G, M, 3) about their centres and the centres (G, 3) -> levels (G, C). The names are the checkpoint's. wide:
-    channels of a point in the tokeniser, which takes nearly all the time."""
+    """Groups (G, M, 3) about their centres and the centres (G, 3) -> levels (G, C). The names are the checkpoint's.
+    wide: channels of a point in the tokeniser, which takes nearly all the time."""
 
     def __init__(self, width: int, depth: int, wide: int = _WIDE) -> None:
         super().__init__()
