@@ -42,7 +42,7 @@ class Opened(Sequence[Sample]):
     of a product and, where `starts` are given, on good images with these ids."""
 
     def __init__(self, real: Sequence[Sample], run: Run, product: str, starts: Collection[str] | None = None) -> None:
-        self.real, self._run = real, run
+        self.real, self._run, self._product = real, run, product
         self.stored = [one for one in run.manifest if one.product == product and _starts_in(one, starts)]
 
     def __len__(self) -> int:
@@ -58,6 +58,17 @@ class Opened(Sequence[Sample]):
         if index < len(self.real):
             return self.real[index]
         return self.stored[index - len(self.real)].load(self._run.path)
+
+    def on(self, starts: Collection[str]) -> Opened:
+        """The same with those samples of the run alone that lie on good images with these ids."""
+        return Opened(self.real, self._run, self._product, starts)
+
+
+def taught(category: Category, good: Sequence[Sample]) -> list[Sample]:
+    """The category's labelled defects that lie on these of its good samples."""
+    if not isinstance(category.defects, Opened):
+        return [*category.defects]
+    return [*category.defects.on({sample.id for sample in good})]
 
 
 def contents(samples: Sequence[Sample]) -> list[str]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from eval import detectors
-from eval.benchmark.data import Category, chunks, shots_of
+from eval.benchmark.data import Category, chunks, shots_of, taught
 from eval.benchmark.evaluated import Scored, figures
 from eval.benchmark.gallery import write_examples
 from eval.benchmark.peak import peak_memory
 from eval.detectors import Detector
 from eval.detectors.networks import resolved
 from synth.generators import Progress
+from synth.sample import Sample
 
 AT_ONCE = 32
 """Test samples whose maps at full size are in memory at once, where they do not judge each other."""
@@ -67,13 +68,17 @@ def measure(
     figures by category, seconds by stage, bytes, and the config."""
     detector = detectors.create(setting.detector, **setting.params)
     detector.cache, detector.folder, detector.progress = places.cache, places.training, progress
-    good = [sample for one in learnt for sample in shots_of(one.good, setting.shots, setting.draw)]
+    chosen = [shots_of(one.good, setting.shots, setting.draw) for one in learnt]
+    good = [sample for each in chosen for sample in each]
+    defects: list[Sample] = []
+    if detector.learns_from_defects:
+        defects = [sample for one, each in zip(learnt, chosen, strict=True) for sample in taught(one, each)]
     with peak_memory() as peak, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
         fitting = 0.0
         if not detector.transductive:
             began = time.perf_counter()
-            detector.fit(good, [one for each in learnt for one in each.defects] if detector.learns_from_defects else ())
+            detector.fit(good, defects)
             fitting = time.perf_counter() - began
         found = {}
         for category in shown:

@@ -45,18 +45,18 @@ def votes(coords: Tensor, dims: Kernel, kernel: Kernel, only: Tensor | None = No
     _check(coords, dims, kernel)
     if not len(coords):
         empty = coords if only is None else only
-        return Votes(torch.empty(0, prod(kernel), dtype=torch.int64), empty, 0)
-    radius = torch.tensor([side // 2 for side in kernel])
+        return Votes(coords.new_empty(0, prod(kernel)), empty, 0)
+    radius = torch.tensor([side // 2 for side in kernel], device=coords.device)
     low, high = coords.amin(0) - radius, coords.amax(0) + radius  # no vote leaves this box, so keys never wrap
     extent = high - low + 1
-    strides = torch.stack([extent[1] * extent[2], extent[2], torch.ones((), dtype=torch.int64)])
+    strides = torch.stack([extent[1] * extent[2], extent[2], torch.ones_like(extent[0])])
     if float(extent.double().prod()) >= 2**62:
         raise EvalError(f"a grid of {extent.tolist()} cells cannot be numbered; take larger voxels")
     cells = int(extent.prod())
-    own = (coords - low) @ strides
+    own = ((coords - low) * strides).sum(1)
     if not bool((own.diff() > 0).all()) and len(own.unique()) < len(own):
         raise EvalError("a cell comes twice; add up the features of equal cells first")
-    keys = own[:, None] - _offsets(kernel) @ strides
+    keys = own[:, None] - (_offsets(kernel, coords.device) * strides).sum(1)
     inside = _inside(coords, dims, kernel)
     if inside is not None:
         keys = torch.where(inside, keys, cells)
@@ -87,13 +87,13 @@ def cast(features: Tensor, cast_by: Votes, weight: Tensor, bias: Tensor | None =
 def _check(coords: Tensor, dims: Kernel, kernel: Kernel) -> None:
     if any(side % 2 == 0 or side < 1 for side in kernel):
         raise EvalError(f"a kernel of {kernel} cells has no middle; take odd sides")
-    if len(coords) and (bool((coords < 0).any()) or bool((coords >= torch.tensor(dims)).any())):
+    if len(coords) and (bool((coords < 0).any()) or bool((coords >= torch.tensor(dims, device=coords.device)).any())):
         raise EvalError(f"cells lie outside their grid of {dims}; give their coordinates from 0 on")
 
 
-def _offsets(kernel: Kernel) -> Tensor:
+def _offsets(kernel: Kernel, device: torch.device) -> Tensor:
     """(K, 3) int64: offset of each tap from the middle, in the order of the weight's own axes."""
-    axes = [torch.arange(side) - side // 2 for side in kernel]
+    axes = [torch.arange(side, device=device) - side // 2 for side in kernel]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
 
 
@@ -101,7 +101,7 @@ def _inside(coords: Tensor, dims: Kernel, kernel: Kernel) -> Tensor | None:
     """Which votes (N, K) stay in the grid; None where all do."""
     parts = []
     for axis, side in enumerate(kernel):
-        target = coords[:, axis, None] - (torch.arange(side) - side // 2)
+        target = coords[:, axis, None] - (torch.arange(side, device=coords.device) - side // 2)
         parts.append((target >= 0) & (target < dims[axis]))
     if all(bool(part.all()) for part in parts):
         return None
@@ -112,16 +112,16 @@ def _inside(coords: Tensor, dims: Kernel, kernel: Kernel) -> Tensor | None:
 def _keys_within(only: Tensor, low: Tensor, extent: Tensor, strides: Tensor) -> Tensor:
     """Keys (P,) of cells, -1 for those that no vote can reach."""
     near = only - low
-    return torch.where(((near >= 0) & (near < extent)).all(1), near @ strides, -1)
+    return torch.where(((near >= 0) & (near < extent)).all(1), (near * strides).sum(1), -1)
 
 
 def _by_table(keys: Tensor, cells: int, wanted: Tensor | None) -> tuple[Tensor, Tensor]:
     """The different keys in order, those beyond the cells left out, and the row of each; time follows the box."""
     if wanted is None:
-        occupied = torch.zeros(cells + 1, dtype=torch.bool)
+        occupied = torch.zeros(cells + 1, dtype=torch.bool, device=keys.device)
         occupied[keys.flatten()] = True
         wanted = occupied[:-1].nonzero()[:, 0]
-    table = torch.full((cells + 1,), len(wanted))
+    table = torch.full((cells + 1,), len(wanted), device=keys.device)
     reached = (wanted >= 0).nonzero()[:, 0]
     table[wanted[reached]] = reached
     return wanted, table[keys]
