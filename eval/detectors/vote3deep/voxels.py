@@ -47,14 +47,17 @@ def voxelise(points: Tensor, side: float, margin: int) -> Voxels:
     origin = points.amin(0)
     place = (points - origin) / side
     cells = place.floor().long()
-    coords, owner, count = cells.unique(dim=0, return_inverse=True, return_counts=True)
+    extent = cells.amax(0) + 1
+    keys = (cells[:, 0] * extent[1] + cells[:, 1]) * extent[2] + cells[:, 2]
+    found, owner, count = keys.unique(return_inverse=True, return_counts=True)
+    coords = torch.stack([found // (extent[1] * extent[2]), found // extent[2] % extent[1], found % extent[2]], 1)
     within = (place - cells - 0.5).double()
     moments = _added(torch.cat([within, _squares(within)], 1), owner, len(coords))
     mean = moments[:, :3] / count[:, None]
     values, _ = _axes(moments, count, LEAST_POINTS)
-    facing = _facing(coords + 1, tuple((coords.amax(0) + 3).tolist()), moments, count)
+    facing = _facing(coords + 1, tuple((extent + 2).tolist()), moments, count)
     features = torch.cat([torch.ones_like(mean[:, :1]), count[:, None].log1p(), mean, _shape(values), facing], 1)
-    dims = tuple((coords.amax(0) + 1 + 2 * margin).tolist())
+    dims = tuple((extent + 2 * margin).tolist())
     return Voxels(coords + margin, dims, features.float(), owner, origin - margin * side, side)
 
 
