@@ -38,9 +38,10 @@ def run_benchmark(
     alone, or all products of a data set where its setting says so. cache: a folder in which features are kept for
     detectors that look at the same. EvalError where the folder holds another comparison."""
     _begin(settings, data, folder)
-    for setting, learnt in ((s, one) for s in settings if _learns_from_defects(s) for one in data):
-        if not learnt.defects:
-            raise EvalError(f"{setting.detector} learns from labelled defects, {learnt.name} has none; name a run")
+    bare = next((one.name for one in data if not one.defects), None)
+    taught = next((setting.detector for setting in settings if _learns_from_defects(setting)), None)
+    if bare is not None and taught is not None:
+        raise EvalError(f"{taught} learns from labelled defects, {bare} has none; name a run")
     jobs = list(_jobs(settings, data))
     found: list[dict[str, Any]] = []
     for number, (setting, learnt, shown) in enumerate(jobs):
