@@ -11,12 +11,14 @@ FOLDER/
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval import detectors
 from eval.benchmark.data import Category, contents
-from eval.benchmark.measurement import Setting, measure
+from eval.benchmark.measurement import Places, Setting, measure
 from eval.benchmark.table import Benchmark
 from eval.benchmark.written import write_benchmark
 from eval.calibration import RankAgreement, Ranked, rank_agreement
@@ -33,11 +35,15 @@ def run_benchmark(
     alone, or all products of a data set where its setting says so. cache: a folder in which features are kept for
     detectors that look at the same. EvalError where the folder holds another comparison."""
     _begin(settings, data, folder)
+    bare = next((one.name for one in data if not one.defects), None)
+    taught = next((setting.detector for setting in settings if _learns_from_defects(setting)), None)
+    if bare is not None and taught is not None:
+        raise EvalError(f"{taught} learns from labelled defects, {bare} has none; name a run")
     jobs = list(_jobs(settings, data))
     found: list[dict[str, Any]] = []
     for number, (setting, learnt, shown) in enumerate(jobs):
         progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
-        found.append(_kept(setting, learnt, shown, folder, cache))
+        found.append(_kept(setting, learnt, shown, folder, cache, progress))
     progress("measuring", len(jobs), len(jobs))
     noted = [note for one in data for note in one.notes] + [note for one in found for note in one["notes"]]
     notes = tuple(dict.fromkeys(noted))
@@ -80,16 +86,24 @@ def _jobs(
 
 
 def _kept(
-    setting: Setting, learnt: list[Category], shown: list[Category], folder: Path, cache: Path | None
+    setting: Setting,
+    learnt: list[Category],
+    shown: list[Category],
+    folder: Path,
+    cache: Path | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """A measurement that was complete before, or a new one."""
-    key = _hash([_plain(setting), [_seen(one) for one in learnt]])
+    taught = [contents(one.defects) for one in learnt] if _learns_from_defects(setting) else []
+    key = _hash([_plain(setting), [_seen(one) for one in learnt], taught])
     path = folder / "measured" / f"{key}.json"
     try:
         kept: dict[str, Any] = read_sealed(path)
     except (OSError, ValueError):
-        kept = measure(setting, learnt, shown, folder / "examples" / key, cache) | {"key": key}
+        places = Places(folder / "examples" / key, folder / "trainings" / key, cache)
+        kept = measure(setting, learnt, shown, places, progress) | {"key": key}
         write_sealed(path, kept)
+        shutil.rmtree(folder / "trainings" / key, ignore_errors=True)
     return kept
 
 
@@ -97,6 +111,10 @@ def _begin(settings: Sequence[Setting], data: Sequence[Category], folder: Path) 
     wanted = {"settings": [_plain(one) for one in settings], "data": {one.name: _seen(one) for one in data}}
     if begun_plan(folder, wanted, "comparison") is None:
         write_sealed(folder / PLAN, wanted)
+
+
+def _learns_from_defects(setting: Setting) -> bool:
+    return detectors.create(setting.detector, **setting.params).learns_from_defects
 
 
 def _plain(setting: Setting) -> dict[str, Any]:

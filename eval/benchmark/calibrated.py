@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from eval import detectors
-from eval.benchmark.data import Category, Opened, categories, chunks, kept_apart
+from eval.benchmark.data import Category, Opened, categories, chunks, kept_apart, on_good
 from eval.benchmark.measurement import AT_ONCE, Setting
 from eval.calibration import Calibration, Scores, as_markdown, calibrate
 from eval.detectors import Detector
@@ -60,7 +60,7 @@ def calibrate_run(path: Path, settings: Sequence[Setting], folder: Path, progres
             detector = detectors.create(setting.detector, **setting.params)
             if detector.transductive:
                 raise EvalError(f"{setting.detector} scores test samples by each other; it has no threshold of its own")
-            detector.fit(learnt)
+            detector.fit(learnt, on_good(learnt, run, category.product) if detector.learns_from_defects else ())
             found.append(_calibration(detector, setting, category, kept, samples, painted, run.recipe.seed))
         progress(f"calibrating on {category.name}", len(settings), len(settings))
     judged = Calibrations(found, tuple(notes))

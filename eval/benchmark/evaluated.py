@@ -39,16 +39,26 @@ class Scored:
     def add(self, samples: Sequence[Sample], found: Prediction) -> None:
         """Take in the prediction of these samples."""
         for sample, score, scored in zip(map(reopen, samples), found.score, found.anomaly_map, strict=True):
-            size = evaluation_size(scored.shape)
+            of_points = _maps_points(sample, scored)
+            size = scored.shape if of_points else evaluation_size(scored.shape)
             self.ids.append(sample.id)
             self.scores.append(float(score))
             self.maps.append(resized_map(scored, size))
-            self.masks.append(resized_mask(sample.mask, size))
+            self.masks.append(resized_mask(_point_labels(sample) if of_points else sample.mask, size))
             self.defects.append(sample.defect)
 
     @property
     def is_defective(self) -> np.ndarray:
         return np.array([defect is not None for defect in self.defects])
+
+
+def _maps_points(sample: Sample, scored: np.ndarray) -> bool:
+    """Whether a map (1, N) is of the points of an unorganised cloud."""
+    return sample.xyz is None and sample.cloud is not None and scored.shape == (1, len(sample.cloud.points))
+
+
+def _point_labels(sample: Sample) -> np.ndarray | None:
+    return None if sample.cloud is None or sample.cloud.labels is None else sample.cloud.labels[None]
 
 
 def evaluation_size(size: tuple[int, ...]) -> tuple[int, int]:

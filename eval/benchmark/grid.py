@@ -40,15 +40,16 @@ def grid(
 
 def _each(name: str, networks: Sequence[str], modalities: str | None) -> list[dict[str, Any]]:
     """What of a detector's parameters is listed: networks by modalities, one network alone where no image is seen."""
+    own = "+".join(sorted(detectors.create(name).modalities))
     if modalities is None:
-        return [{"features": network} for network in networks]
+        return [{"features": network} for network in (networks if "image" in own else networks[:1])]
     found = []
     for modality in _listed(modalities, "--modality"):
+        seen = networks if "image" in modality else networks[:1]
         if _has(name, "modality"):
-            seen = networks if "image" in modality else networks[:1]
             found += [{"features": network, "modality": modality} for network in seen]
-        elif modality == "image":
-            found += [{"features": network} for network in networks]
+        elif modality == own:
+            found += [{"features": network} for network in seen]
     return found
 
 

@@ -15,13 +15,16 @@ from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
     "cif": "eval.detectors.cif.detector:CIF",
+    "glfm": "eval.detectors.glfm.detector:GLFM",
     "musc": "eval.detectors.musc.detector:MuSc",
     "patchcore": "eval.detectors.patchcore:PatchCore",
     "rad": "eval.detectors.rad.detector:Rad",
+    "vote3deep": "eval.detectors.vote3deep.detector:Vote3Deep",
 }
 """Name -> module:class."""
 
 _CIF = {"features": "facebook/dino-vitb8", "levels": (11,), "side": 224, "square": True}
+_GLFM = {"groups": 1024, "size": 128, "side": 224, "square": True}
 _MUSC = {"modality": "image+xyz", "features": "facebook/dino-vitb8", "levels": (3, 7, 11), "side": 224, "square": True}
 _RAD = {
     "features": "facebook/dinov3-vitb16-pretrain-lvd1689m",
@@ -36,12 +39,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cif/mvtec3d": {**_CIF, "edges": 4, "modality": "image+xyz", "foreground": "surface"},
     "cif/eyecandies": {**_CIF, "edges": 8, "modality": "image+xyz", "foreground": "valid"},
     "cif/mvtec": {**_CIF, "edges": 4},
+    "glfm/mvtec3d": {**_GLFM, "steps": 4000},
+    "glfm/real3d": {**_GLFM, "steps": 4000, "voxel_mm": 0.15},
     "musc/eyecandies": _MUSC,
     "musc/mvtec3d": _MUSC,
     "rad/mvtec": {**_RAD, "k_image": 150, "rho": 1},
     "rad/visa": {**_RAD, "k_image": 900, "rho": 2},
     "rad/realiad": {**_RAD, "k_image": 900, "rho": 0},
     "rad/3dadam": {**_RAD, "k_image": 48, "rho": 1},
+    "vote3deep/linear": {"architecture": "A", "last": 9},
+    "vote3deep/paper": {"architecture": "D", "width": 8},
 }
 """Published settings by detector/dataset: parameters in place of the defaults."""
 

@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 
 from eval.benchmark.benchmark import run_benchmark
 from eval.benchmark.calibrated import calibrate_run
-from eval.benchmark.data import categories, shots_of
-from eval.benchmark.evaluated import evaluation_size, resized_map, resized_mask
+from eval.benchmark.data import Category, categories, shots_of
+from eval.benchmark.evaluated import Scored, evaluation_size, resized_map, resized_mask
 from eval.benchmark.grid import grid
 from eval.benchmark.measurement import Setting
+from eval.detectors import Prediction
 from synth.cli.main import app
 from synth.errors import EvalError
+from synth.sample import Cloud, Sample
 from tests.eval.detectors.scenes import plate
 
 SMALL = {"features": "random", "side": 64}
@@ -135,6 +137,34 @@ def test_a_folder_has_no_synthetic_defects(folder):
         categories(folder, "synthetic")
 
 
+def test_detectors_that_learn_from_defects_get_those_of_the_category_and_are_marked(tmp_path, folder):
+    shown = [plate(60), plate(61), plate(62, dent=True), plate(63, dent=True)]
+    taught = [plate(number, dent=True) for number in range(8, 10)]
+    brief = {"side": 32, "steps": 6, "width": 2, "last": 3}
+    with pytest.raises(EvalError, match="vote3deep learns from labelled defects"):
+        run_benchmark([Setting("vote3deep", brief)], categories(folder), tmp_path / "none", silent)
+    out, heard = tmp_path / "out", []
+    data = [Category("plates", "plate", [plate(0), plate(1)], shown, defects=taught)]
+    judged = run_benchmark([Setting("vote3deep", brief)], data, out, lambda *told: heard.append(told))
+    assert judged.measured[0]["learns_from_defects"]
+    assert "vote3deep‡ (voxels) on plates/plate" in judged.lines()[0]
+    assert any("trained on synthetic defects" in line for line in judged.lines())
+    assert ("vote3deep", 6, 6) in heard
+    assert not any((out / "trainings").glob("*"))
+    with (out / "detectors.csv").open() as file:
+        assert next(csv.DictReader(file))["learns_from_defects"] == "True"
+    assert "trained on synthetic defects" in (out / "index.html").read_text()
+
+
+def test_points_of_an_unorganised_cloud_are_compared_with_their_labels():
+    points, labels = np.zeros((400, 3), np.float32), np.arange(400) < 30
+    sample = Sample("scan", cloud=Cloud(points, labels=labels), product="part", defect="dent")
+    scored = Scored()
+    scored.add([sample], Prediction(["scan"], np.ones(1), [labels[None].astype(np.float32)]))
+    assert scored.maps[0].shape == (1, 400)
+    np.testing.assert_array_equal(scored.masks[0][0], labels)
+
+
 def test_the_grid_takes_each_combination_and_checks_every_word():
     settings = ["patchcore.share=0.5", "side=48"]
     found = grid("patchcore", "random,tiny_base", settings, "1,all", 2)
@@ -143,6 +173,8 @@ def test_the_grid_takes_each_combination_and_checks_every_word():
         *(("tiny_base", shots, draw) for shots, draw in ((1, 0), (1, 1), (None, 0))),
     ]
     assert all((one.params["share"], one.params["side"]) == (0.5, 48) for one in found)
+    assert [one.params for one in grid("vote3deep", "random,tiny_base", [], "all", 1)] == [{"features": "random"}]
+    assert [one.detector for one in grid("rad,glfm", "random", [], "all", 1, "xyz")] == ["glfm"]
     for wrong in (
         ("patchcor", "random", [], "all"),
         ("patchcore", "", [], "all"),

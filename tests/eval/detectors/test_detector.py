@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,26 +14,41 @@ from eval.detectors.config import MultimodalConfig
 from eval.detectors.registry import DETECTORS, PRESETS, kind
 from eval.features import network as networks
 from synth.errors import EvalError, WriterError
-from tests.eval.detectors.scenes import GOOD, plate
+from tests.eval.detectors.scenes import DEFECTS, GOOD, plate
 
 SMALL = {"features": "random", "side": 64}
-MODALITIES = [
-    (name, modality)
-    for name in DETECTORS
-    for modality in (("image", "xyz", "image+xyz") if issubclass(kind(name).Config, MultimodalConfig) else ("image",))
-]
+BRIEF: dict[str, dict[str, Any]] = {
+    "glfm": {"side": 32, "groups": 128, "size": 16, "steps": 2, "share": 1.0, "blocks": (0,), "sigma": 1.0},
+    "vote3deep": {"steps": 30, "width": 4, "last": 3, "learning_rate": 0.03},
+}
+"""Parameters of those that train a network, so that it takes moments."""
+
+
+def modalities(name):
+    if issubclass(kind(name).Config, MultimodalConfig):
+        return "image", "xyz", "image+xyz"
+    return ("+".join(sorted(detectors.create(name).modalities)),)
+
+
+MODALITIES = [(name, modality) for name in DETECTORS for modality in modalities(name)]
 INDUCTIVE = [name for name in DETECTORS if not kind(name).transductive]
 
 
-def made(name, modality="image", **params):
-    chosen = {} if modality == "image" else {"modality": modality, "points": "xyz_stats"}
-    return detectors.create(name, **SMALL | chosen | params)
+def made(name, modality=None, **params):
+    """A small one, of the first modality that it has by default."""
+    several = issubclass(kind(name).Config, MultimodalConfig) and modality not in (None, "image")
+    chosen = {"modality": modality, "points": "xyz_stats"} if several else {}
+    return detectors.create(name, **SMALL | chosen | BRIEF.get(name, {}) | params)
+
+
+def fitted(detector, good=GOOD, defects=DEFECTS):
+    return detector.fit(good, defects) if detector.learns_from_defects else detector.fit(good)
 
 
 def judged(detector, samples):
     if detector.transductive:
         return detector.fit_predict([*GOOD, *samples])
-    return detector.fit(GOOD).predict([*GOOD[-2:], *samples])
+    return fitted(detector).predict([*GOOD[-2:], *samples])
 
 
 @pytest.fixture(params=MODALITIES, ids=lambda one: f"{one[0]}, {one[1]}")
@@ -65,7 +81,7 @@ def test_an_image_shows_no_dent_without_colour_and_a_cloud_no_stain():
 @pytest.mark.parametrize("name", INDUCTIVE)
 def test_scores_depend_neither_on_the_order_nor_on_the_other_samples(name):
     shown = [plate(50), plate(51, stain=True), plate(52), plate(53)]
-    one, other = made(name).fit(GOOD), made(name).fit(GOOD[::-1])
+    one, other = fitted(made(name)), fitted(made(name), GOOD[::-1], DEFECTS[::-1])
     first, second = one.predict(shown), other.predict(shown[::-1])
     alone = [one.predict([sample]) for sample in shown]
     np.testing.assert_allclose(first.score, second.score[::-1], rtol=1e-5, atol=1e-6)
@@ -81,7 +97,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(name):
         found = []
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            found.append(made(name).fit(GOOD).predict(shown).score)
+            found.append(fitted(made(name)).predict(shown).score)
     finally:
         torch.set_num_threads(before)
     np.testing.assert_allclose(*found, rtol=1e-5)
@@ -92,7 +108,7 @@ def test_a_saved_detector_gives_identical_scores(case, tmp_path):
     if kind(name).transductive:
         pytest.skip("scores samples by each other")
     shown = [plate(60), plate(61, stain=True)]
-    detector = made(name, modality).fit(GOOD)
+    detector = fitted(made(name, modality))
     detector.save(tmp_path / "saved")
     loaded = detectors.load(tmp_path / "saved")
     wanted, found = detector.predict(shown), loaded.predict(shown)
@@ -128,7 +144,7 @@ def test_images_of_other_sizes_get_maps_of_their_own_size(name):
 
 @pytest.mark.parametrize("name", INDUCTIVE)
 def test_one_good_sample_is_enough(name):
-    found = made(name).fit(GOOD[:1]).predict([GOOD[0], plate(80, stain=True)])
+    found = fitted(made(name), GOOD[:1]).predict([GOOD[0], plate(80, dent=True, stain=True)])
     assert np.isfinite(found.score).all()
     assert found.score[1] > found.score[0]
 
@@ -139,13 +155,13 @@ def test_one_good_sample_is_enough(name):
     [
         ([], "was given none"),
         ([*GOOD, plate(90, stain=True)], "plate-090 is defective"),
-        ([replace(GOOD[0], image=None)], "has no image"),
+        ([replace(GOOD[0], image=None, xyz=None)], "has no image|has no organised cloud"),
     ],
-    ids=["none", "a defective one", "no image"],
+    ids=["none", "a defective one", "nothing to look at"],
 )
 def test_samples_that_nothing_can_be_learnt_from_are_refused(name, samples, said):
     with pytest.raises(EvalError, match=said):
-        made(name).fit(samples)
+        fitted(made(name), samples)
 
 
 def test_a_missing_modality_is_named(case):
@@ -154,13 +170,18 @@ def test_a_missing_modality_is_named(case):
         pytest.skip("looks at images alone")
     flat = [replace(sample, xyz=None) for sample in GOOD]
     with pytest.raises(EvalError, match=r"plate-000 has no organised cloud"):
-        made(name, modality).fit(flat)
+        fitted(made(name, modality), flat)
     empty = replace(GOOD[0], xyz=np.zeros_like(GOOD[0].xyz))
     with pytest.raises(EvalError, match="0 valid points"):
-        made(name, modality).fit([empty])
+        fitted(made(name, modality), [empty])
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+def test_defects_are_taken_by_those_that_learn_from_them_alone():
+    with pytest.raises(EvalError, match="leave the 4 defects out"):
+        made("patchcore").fit(GOOD, DEFECTS)
+
+
+@pytest.mark.parametrize("name", [name for name in DETECTORS if "image" in made(name).modalities])
 def test_features_that_are_no_numbers_are_named(name, monkeypatch):
     def broken(*_):
         def maps(pixels):
