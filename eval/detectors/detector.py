@@ -49,15 +49,18 @@ class Judged:
 
 
 class Detector(ABC):
-    """Made by `eval.detectors.create`. `transductive` ones score images by each other: see `fit_predict`."""
+    """Made by `eval.detectors.create`. `transductive` ones score images by each other: see `fit_predict`;
+    `reconstructed` ones follow a publication whose code and numbers cannot be read, and end in "_style"."""
 
     name: ClassVar[str]
     Config: ClassVar[type[DetectorConfig]] = DetectorConfig
     transductive: ClassVar[bool] = False
+    reconstructed: ClassVar[bool] = False
 
     def __init__(self, config: DetectorConfig) -> None:
         self.config = config
         self.cache: Path | None = None  # a folder in which features are kept, for detectors that look at the same
+        self.work: Path | None = None  # a folder in which checkpoints are kept, for detectors that train a network
         self._encoder: Encoder | None = None
 
     @property
@@ -76,7 +79,7 @@ class Detector(ABC):
             raise EvalError(f"{bad} is defective; {self.name} learns from good samples alone")
         samples.sort(key=lambda sample: sample.id)
         self._encoder = self._open(reopen(samples[0]))
-        self._learn(self._encoder.batches(samples))
+        self._learn_from(samples)
         return self
 
     def predict(self, samples: Sequence[Sample]) -> Prediction:
@@ -125,6 +128,10 @@ class Detector(ABC):
         if self._encoder is None:
             raise EvalError(f"{self.name} has learnt nothing yet; call fit(good_samples) first")
         return self._encoder
+
+    def _learn_from(self, samples: Sequence[Sample]) -> None:
+        """Take in the good samples, sorted by id: their features, unless a method needs them as they are too."""
+        self._learn(self.encoder.batches(samples))
 
     @abstractmethod
     def _learn(self, batches: Iterator[Encoded]) -> None:

@@ -15,6 +15,8 @@ from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
     "cif": "eval.detectors.cif.detector:CIF",
+    "g2sf": "eval.detectors.g2sf.detector:G2SF",
+    "mentor3ad_style": "eval.detectors.mentor3ad_style.detector:Mentor3ADStyle",
     "musc": "eval.detectors.musc.detector:MuSc",
     "patchcore": "eval.detectors.patchcore:PatchCore",
     "rad": "eval.detectors.rad.detector:Rad",

@@ -3,30 +3,39 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from eval import detectors
-from eval.detectors.config import MultimodalConfig
 from eval.detectors.registry import DETECTORS, PRESETS, kind
 from eval.features import network as networks
 from synth.errors import EvalError, WriterError
 from tests.eval.detectors.scenes import GOOD, plate
 
 SMALL = {"features": "random", "side": 64}
-MODALITIES = [
-    (name, modality)
-    for name in DETECTORS
-    for modality in (("image", "xyz", "image+xyz") if issubclass(kind(name).Config, MultimodalConfig) else ("image",))
-]
+QUICK = {
+    "g2sf": {"composites": 6, "steps": 4, "ranks": 2, "anchors": 1},
+    "mentor3ad_style": {"steps": 40, "fusion_steps": 10, "batch": 64, "expansion": 1, "joint": 16, "hidden": 64},
+}
+"""What makes a training short."""
+
+
+def modalities(name):
+    field = kind(name).Config.model_fields.get("modality")
+    return ("image",) if field is None else get_args(field.annotation)
+
+
+MODALITIES = [(name, modality) for name in DETECTORS for modality in modalities(name)]
 INDUCTIVE = [name for name in DETECTORS if not kind(name).transductive]
 
 
-def made(name, modality="image", **params):
+def made(name, modality=None, **params):
+    modality = modality or modalities(name)[0]
     chosen = {} if modality == "image" else {"modality": modality, "points": "xyz_stats"}
-    return detectors.create(name, **SMALL | chosen | params)
+    return detectors.create(name, **SMALL | chosen | QUICK.get(name, {}) | params)
 
 
 def judged(detector, samples):
