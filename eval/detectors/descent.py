@@ -101,11 +101,15 @@ class Descent:
 
     def restore(self, tensors: State, notes: Notes) -> None:
         groups: dict[str, State] = {"now": {}, "best": {}}
+        slots: State = {}
         for key, value in tensors.items():
             group, _, name = key.partition("/")
-            groups.get(group, {})[name] = value
+            if group in groups:
+                groups[group][name] = value
+            else:
+                slots[key] = value
         self._module.load_state_dict(groups["now"])
-        restore_optimizer(self._optimiser, self._names, tensors)
+        restore_optimizer(self._optimiser, self._names, slots)
         if notes["least"] is not None:
             self.best, self._least = groups["best"], notes["least"]
 

@@ -17,6 +17,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from eval.detectors.encoding import LEAST_POINTS
 from synth.dual.presets.regions import EIGHT, turned_noise
 from synth.dual.presets.texture import varied
 from synth.sample import Sample
@@ -74,7 +75,7 @@ def composite(scans: Sequence[Scan], warp: Warp, rng: np.random.Generator) -> tu
     target, texture, relief = (scans[int(rng.integers(len(scans)))] for _ in range(3))
     target = warped(target, warp, rng)
     pieces, count = drawn_pieces(texture.valid & relief.valid, rng)
-    if not count or not target.valid.any():
+    if not count or target.valid.sum() < LEAST_POINTS:
         return None
     changed = np.rint(255 * varied(texture.image.astype(np.float32) / 255, rng)).astype(np.uint8)
     image, xyz, mask = target.image.copy(), target.xyz.copy(), np.zeros(target.valid.shape, bool)

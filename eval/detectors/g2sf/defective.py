@@ -29,7 +29,7 @@ def published(samples: Sequence[Sample], size: tuple[int, int], count: int, warp
 
 
 def drawn(samples: Sequence[Sample], count: int, defects: Sequence[str], seed: int) -> Iterator[Sample]:
-    """Good samples with one defect of `synth.dual` each, its types in turn. GeneratorError for an unknown type."""
+    """Good samples with one defect of `synth.dual` each, its types in turn."""
     synthesizers = [DualSynthesizer(DefectSpec.of(kind)) for kind in defects]
     for one in synthesizers[1:]:
         one.share(synthesizers[0])

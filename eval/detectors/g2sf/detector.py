@@ -23,6 +23,7 @@ from eval.detectors.grids import CELL, grid_of, image_cells, point_cells
 from eval.detectors.smoothing import smoothed
 from eval.features.coreset import coreset
 from eval.features.neighbours import nearest
+from synth.dual.spec import TypeName
 from synth.errors import EvalError
 from synth.sample import Sample
 
@@ -49,7 +50,7 @@ class G2SFConfig(MultimodalConfig):
     cells: int = Field(20_000, ge=1)
     synthesizer: Literal["published", "dual"] = "published"
     warp: Warp = Warp()
-    defects: tuple[str, ...] = ("dent", "bulge", "scratch", "stain")
+    defects: tuple[TypeName, ...] = ("dent", "bulge", "scratch", "stain")
     steps: int = Field(400, ge=0)
     batch: int = Field(256, ge=16)
     rate: float = Field(1.5e-4, gt=0)

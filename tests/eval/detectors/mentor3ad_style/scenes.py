@@ -1,0 +1,53 @@
+"""Miniature linked features: points = tanh(A image) and noise, of few latent numbers a cell, on a grid of 8 x 8."""
+
+from functools import lru_cache, partial
+
+import torch
+
+from eval.detectors.descent import Course, seeded, train
+from eval.detectors.mentor3ad_style.cells import Cells, cells_of
+from eval.detectors.mentor3ad_style.fusion import Fusion, fusion_loss
+from eval.detectors.mentor3ad_style.guidance import Guidance, errors, guidance_loss, mentor_width
+
+WIDTHS = (12, 10)
+
+
+def generator(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def linked(images, seed, noise=0.02):
+    """Image (B, 8, 8, 12) and point features (B, 8, 8, 10)."""
+    fixed, drawn = generator(9), generator(seed)
+    spread, link = torch.randn(3, WIDTHS[0], generator=fixed), torch.randn(WIDTHS, generator=fixed) / 3
+    image = torch.randn(images, 8, 8, 3, generator=drawn) @ spread
+    return image, torch.tanh(image @ link) + noise * torch.randn(images, 8, 8, WIDTHS[1], generator=drawn)
+
+
+def all_cells(images, seed):
+    image, points = linked(images, seed)
+    return cells_of(image, points, torch.ones(image.shape[:3], dtype=torch.bool), 0)
+
+
+@lru_cache(maxsize=4)
+def learnt(mentor=256, guarded=True):
+    """Fusion and guidance trained on 12 images."""
+    width = mentor_width(mentor, WIDTHS) if guarded else mentor
+    cells = all_cells(12, 1)
+    fusion = seeded(partial(Fusion, WIDTHS, 2, 16, width), 0)
+    course = Course("fusion", 60, 0)
+    train(
+        fusion, torch.optim.AdamW(fusion.parameters(), lr=3e-3), lambda: fusion_loss(fusion, cells, 0.1), course, None
+    )
+    guidance = seeded(partial(Guidance, WIDTHS, width, 64), 0)
+    optimiser = torch.optim.Adam(guidance.parameters(), lr=3e-3)
+    train(guidance, optimiser, lambda: guidance_loss(guidance, fusion, cells, 128), Course("guidance", 250, 0), None)
+    return fusion, guidance
+
+
+def point_errors(modules, image, points):
+    fusion, guidance = modules
+    return errors(guidance(image, points, fusion(image, points).mentor)[1], points)
+
+
+__all__ = ["WIDTHS", "Cells", "all_cells", "generator", "learnt", "linked", "point_errors"]
