@@ -1,7 +1,8 @@
 """MGM: each modality is reconstructed from the other and the mentor.
 
-The mentor holds the target too. A wide one lets the network copy what it should predict, anomalies included; so it is
-narrower than the target and withheld from half of the cells in training (`LeakGuard` in the tests shows both).
+The mentor holds the target too. A wide one lets the network copy what it should predict, anomalies included, also where
+training withholds it from half of the cells. So it has at most half the width of the narrower modality, and is withheld
+besides, so that the networks learn to do without.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 import torch
 
 from eval.detectors.descent import Course, seeded, train
-from eval.detectors.mentor3ad_style.cells import Cells, cells_of
+from eval.detectors.mentor3ad_style.cells import cells_of
 from eval.detectors.mentor3ad_style.fusion import Fusion, fusion_loss
 from eval.detectors.mentor3ad_style.guidance import Guidance, errors, guidance_loss, mentor_width
 
@@ -24,30 +24,28 @@ def linked(images, seed, noise=0.02):
     return image, torch.tanh(image @ link) + noise * torch.randn(images, 8, 8, WIDTHS[1], generator=drawn)
 
 
-def all_cells(images, seed):
-    image, points = linked(images, seed)
+def all_cells(images, seed, noise=0.02):
+    image, points = linked(images, seed, noise)
     return cells_of(image, points, torch.ones(image.shape[:3], dtype=torch.bool), 0)
 
 
 @lru_cache(maxsize=4)
-def learnt(mentor=256, guarded=True):
+def learnt(noise=0.02):
     """Fusion and guidance trained on 12 images."""
-    width = mentor_width(mentor, WIDTHS) if guarded else mentor
-    cells = all_cells(12, 1)
+    width, cells = mentor_width(256, WIDTHS), all_cells(12, 1, noise)
     fusion = seeded(partial(Fusion, WIDTHS, 2, 16, width), 0)
-    course = Course("fusion", 60, 0)
-    train(
-        fusion, torch.optim.AdamW(fusion.parameters(), lr=3e-3), lambda: fusion_loss(fusion, cells, 0.1), course, None
-    )
-    guidance = seeded(partial(Guidance, WIDTHS, width, 64), 0)
-    optimiser = torch.optim.Adam(guidance.parameters(), lr=3e-3)
-    train(guidance, optimiser, lambda: guidance_loss(guidance, fusion, cells, 128), Course("guidance", 250, 0), None)
-    return fusion, guidance
+    optimiser = torch.optim.AdamW(fusion.parameters(), lr=3e-3)
+    train(fusion, optimiser, lambda: fusion_loss(fusion, cells, 0.1), Course("fusion", 40, 0), None)
+    return fusion, guided(fusion, width, cells)
+
+
+def guided(fusion, width, cells):
+    made = seeded(partial(Guidance, WIDTHS, width, 64), 0)
+    optimiser = torch.optim.Adam(made.parameters(), lr=3e-3)
+    train(made, optimiser, lambda: guidance_loss(made, fusion, cells, 128), Course("guidance", 200, 0), None)
+    return made
 
 
 def point_errors(modules, image, points):
     fusion, guidance = modules
     return errors(guidance(image, points, fusion(image, points).mentor)[1], points)
-
-
-__all__ = ["WIDTHS", "Cells", "all_cells", "generator", "learnt", "linked", "point_errors"]
