@@ -1,4 +1,4 @@
-"""G2SF: distances to the banks computed once, by products in blocks, against two calls of cdist as in the released code;
+"""G2SF: distances to the banks computed once, by products in blocks, against two calls of cdist (released code);
 and what a step of training and the scores of an image take.
 
 python benchmarks/g2sf.py                      sizes of MVTec 3D-AD's bagel with a tenth of the banks

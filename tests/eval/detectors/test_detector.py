@@ -17,7 +17,7 @@ from tests.eval.detectors.scenes import GOOD, plate
 
 SMALL = {"features": "random", "side": 64}
 QUICK = {
-    "g2sf": {"composites": 6, "steps": 4, "ranks": 2, "anchors": 1},
+    "g2sf": {"composites": 6, "steps": 4, "ranks": 1, "anchors": 1},
     "mentor3ad_style": {"steps": 40, "fusion_steps": 10, "batch": 64, "expansion": 1, "joint": 16, "hidden": 64},
 }
 """What makes a training short."""
