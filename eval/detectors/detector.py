@@ -21,6 +21,7 @@ from eval.detectors.encoding import Encoded, Encoder, fitted_size
 from eval.detectors.networks import image_network, point_network
 from eval.detectors.stored import read_state, write_state
 from synth.errors import EvalError
+from synth.generators import Progress
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
@@ -60,7 +61,8 @@ class Detector(ABC):
     def __init__(self, config: DetectorConfig) -> None:
         self.config = config
         self.cache: Path | None = None  # a folder in which features are kept, for detectors that look at the same
-        self.work: Path | None = None  # a folder in which checkpoints are kept, for detectors that train a network
+        self.folder: Path | None = None  # a folder in which an interrupted training is kept and resumed from
+        self.progress: Progress | None = None
         self._encoder: Encoder | None = None
 
     @property

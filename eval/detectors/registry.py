@@ -25,6 +25,32 @@ DETECTORS: dict[str, str] = {
 
 _CIF = {"features": "facebook/dino-vitb8", "levels": (11,), "side": 224, "square": True}
 _MUSC = {"modality": "image+xyz", "features": "facebook/dino-vitb8", "levels": (3, 7, 11), "side": 224, "square": True}
+_G2SF = {
+    "features": "facebook/dino-vitb8",
+    "levels": (11,),
+    "side": 224,
+    "square": True,
+    "cell": 4,
+    "most": 76_518,
+    "candidates": 765_184,
+    "standardised": "image",
+    "composites": 800,
+    "cells": 2_500_000,
+    "steps": 12_240,
+    "batch": 8192,
+}
+# Those of CFM and M3DM, which Mentor3AD extends; its own are unknown.
+_MENTOR3AD = {
+    "features": "facebook/dino-vitb8",
+    "levels": (11,),
+    "side": 224,
+    "square": True,
+    "cell": 4,
+    "cells": 1_000_000,
+    "fusion_steps": 750,
+    "steps": 3050,
+    "batch": 12_544,
+}
 _RAD = {
     "features": "facebook/dinov3-vitb16-pretrain-lvd1689m",
     "levels": (3, 6, 9, 11),
@@ -38,6 +64,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cif/mvtec3d": {**_CIF, "edges": 4, "modality": "image+xyz", "foreground": "surface"},
     "cif/eyecandies": {**_CIF, "edges": 8, "modality": "image+xyz", "foreground": "valid"},
     "cif/mvtec": {**_CIF, "edges": 4},
+    "g2sf/mvtec3d": _G2SF,
+    "g2sf/eyecandies": {**_G2SF, "warp": {"turn": 90, "shift": 0.025, "scale": (0.9, 1.1)}},
+    "mentor3ad_style/mvtec3d": _MENTOR3AD,
     "musc/eyecandies": _MUSC,
     "musc/mvtec3d": _MUSC,
     "rad/mvtec": {**_RAD, "k_image": 150, "rho": 1},

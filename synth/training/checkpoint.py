@@ -26,6 +26,8 @@ from synth.io.atomic import replacing, share
 from synth.io.json_text import json_text
 
 KEPT = 2
+SLOTS = frozenset({"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer"})
+"""What Adam and SGD keep of a parameter; in a state, other entries such as the parameter itself end in its name too."""
 State = dict[str, Tensor]
 Notes = dict[str, Any]
 """What a state holds besides tensors; written as JSON."""
@@ -120,7 +122,7 @@ def restore_optimizer(
     slots: dict[Tensor, dict[str, Any]] = {}
     for key, value in state.items():
         slot, _, name = key.partition("/")
-        if name in by_name:
+        if name in by_name and slot in SLOTS:
             parameter = by_name[name]
             if value.shape == parameter.shape and slot != "step":
                 # laid out in memory like the parameter: fused optimisers walk both side by side

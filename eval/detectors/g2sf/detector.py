@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
+from eval.detectors.best_weights import Course
 from eval.detectors.config import MultimodalConfig
-from eval.detectors.descent import Course
 from eval.detectors.detector import Detector, Judged
 from eval.detectors.encoding import BATCH, Encoded
 from eval.detectors.g2sf.composites import Warp
@@ -72,7 +72,7 @@ class G2SF(Detector):
         self._metric = fitted(
             self._banks,
             self._mined(samples),
-            Course("g2sf", self.config.steps, self.config.seed, self.work),
+            Course("g2sf", self.config.steps, self.config.seed, self.folder, self.progress),
             self.config.rate,
             self.config.batch,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eval.detectors.descent import Course, seeded, train
+from eval.detectors.best_weights import Course, seeded, train
 from eval.detectors.g2sf import losses
 from eval.detectors.g2sf.metric import Measured, Metric, distances, jittered, typical_distances
 from synth.errors import EvalError
@@ -80,13 +80,13 @@ def fitted(banks: Banks, mined: Mined, course: Course, rate: float, batch: int) 
         apart = losses.separation(local, judging.anomalous, margin, weighted=False)
         return apart + LAMBDAS["mar"] * losses.overlap(local, judging.anomalous)
 
-    settings = {"rate": rate, "batch": size}
-    content = {"image": banks.image, "points": banks.points, "cells": mined.cells, "anomalous": mined.anomalous}
+    settings: dict[str, object] = {"rate": rate, "batch": size}
+    data = [banks.image, banks.points, mined.cells, mined.anomalous]
     optimiser = torch.optim.Adam(
         [{"params": [*metric.scale.parameters()], "lr": rate}, {"params": [metric.balance], "lr": SHARE_RATE}],
         weight_decay=DECAY,
     )
-    train(metric, optimiser, loss, course, course.checkpoints(settings, content | metric.state_dict()), validated)
+    train(metric, optimiser, loss, course, data, settings, validated)
     return metric
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from eval.detectors.best_weights import Course, seeded, train
 from eval.detectors.config import MultimodalConfig
-from eval.detectors.descent import Course, seeded, train
 from eval.detectors.detector import Detector, Judged
 from eval.detectors.encoding import Encoded
 from eval.detectors.grids import CELL, grid_of, image_cells, point_cells
@@ -116,34 +116,29 @@ class Mentor3ADStyle(Detector):
         config, fusion = self.config, self._fusion
         learnt, judging = split(cells, _JUDGED, config.seed)
         warm = max(1, config.fusion_steps // 3)
-        course = Course("fusion", config.fusion_steps, config.seed, self.work, lambda step: min(1.0, (step + 1) / warm))
-        optimiser = torch.optim.AdamW(fusion.parameters(), lr=config.rate)
         train(
             fusion,
-            optimiser,
+            torch.optim.AdamW(fusion.parameters(), lr=config.rate),
             lambda: fusion_loss(fusion, learnt, config.temperature),
-            course,
-            self._checkpoints(course, fusion, cells),
+            self._course("fusion", config.fusion_steps, lambda step: min(1.0, (step + 1) / warm)),
+            [cells.image, cells.points, cells.owner, cells.place],
+            {"rate": config.rate, "temperature": config.temperature},
             lambda: fusion_loss(fusion, judging, config.temperature),
         )
 
     def _train_guidance(self, cells: Cells) -> None:
         config, guidance = self.config, self._guidance
-        course = Course("guidance", config.steps, config.seed, self.work)
-        optimiser = torch.optim.Adam(guidance.parameters(), lr=config.rate)
         train(
             guidance,
-            optimiser,
+            torch.optim.Adam(guidance.parameters(), lr=config.rate),
             lambda: guidance_loss(guidance, self._fusion, cells, config.batch),
-            course,
-            self._checkpoints(course, guidance, cells),
+            self._course("guidance", config.steps),
+            [cells.image, cells.points, *self._fusion.state_dict().values()],
+            {"rate": config.rate, "batch": config.batch},
         )
 
-    def _checkpoints(self, course: Course, module: nn.Module, cells: Cells) -> object:
-        content = {"image": cells.image, "points": cells.points, "owner": cells.owner, "place": cells.place}
-        fusion = {f"fusion.{name}": value for name, value in self._fusion.state_dict().items()}
-        settings = self.config.model_dump(mode="json", include={"temperature", "batch", "rate"})
-        return course.checkpoints(settings, content | fusion | module.state_dict())
+    def _course(self, name: str, steps: int, rate: Callable[[int], float] = lambda _step: 1.0) -> Course:
+        return Course(name, steps, self.config.seed, self.folder, self.progress, rate)
 
     def _cues(self, image: Tensor, points: Tensor) -> Tensor:
         """e_P, e_R and e_M of cells (N, C1) and (N, C2): (N, 3)."""

@@ -90,3 +90,14 @@ def test_an_optimiser_continues_as_if_it_had_never_stopped():
     step(optimizer, through, 3)
     step(another, resumed, 3)
     assert torch.equal(through, resumed)
+
+
+def test_what_a_state_says_of_a_parameter_beside_its_optimiser_is_not_taken_for_the_optimisers():
+    parameter = torch.nn.Parameter(torch.arange(3.0))
+    optimizer = torch.optim.AdamW([parameter], lr=0.1)
+    parameter.grad = torch.ones(3)
+    optimizer.step()
+    names = {parameter: "a"}
+    state = {"network/a": torch.zeros(3), **optimizer_state(optimizer, names)}
+    restore_optimizer(optimizer, names, state)
+    assert sorted(optimizer_state(optimizer, names)) == ["exp_avg/a", "exp_avg_sq/a", "step/a"]

@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 import torch
 
-from eval.detectors.descent import seeded
+from eval.detectors.best_weights import seeded
 from eval.detectors.g2sf.metric import LocalScale, Metric, aggregated, distances, jittered, typical_distances
 from eval.features.neighbours import nearest
 from tests.eval.detectors.g2sf.scenes import WIDTHS, banks, generator, nearest_rows, ring

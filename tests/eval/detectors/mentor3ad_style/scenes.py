@@ -4,7 +4,7 @@ from functools import lru_cache, partial
 
 import torch
 
-from eval.detectors.descent import Course, seeded, train
+from eval.detectors.best_weights import Course, seeded, train
 from eval.detectors.mentor3ad_style.cells import cells_of
 from eval.detectors.mentor3ad_style.fusion import Fusion, fusion_loss
 from eval.detectors.mentor3ad_style.guidance import Guidance, errors, guidance_loss, mentor_width
@@ -35,14 +35,14 @@ def learnt(noise=0.02):
     width, cells = mentor_width(256, WIDTHS), all_cells(12, 1, noise)
     fusion = seeded(partial(Fusion, WIDTHS, 2, 16, width), 0)
     optimiser = torch.optim.AdamW(fusion.parameters(), lr=3e-3)
-    train(fusion, optimiser, lambda: fusion_loss(fusion, cells, 0.1), Course("fusion", 40, 0), None)
+    train(fusion, optimiser, lambda: fusion_loss(fusion, cells, 0.1), Course("fusion", 40, 0), [], {})
     return fusion, guided(fusion, width, cells)
 
 
 def guided(fusion, width, cells):
     made = seeded(partial(Guidance, WIDTHS, width, 64), 0)
     optimiser = torch.optim.Adam(made.parameters(), lr=3e-3)
-    train(made, optimiser, lambda: guidance_loss(made, fusion, cells, 128), Course("guidance", 200, 0), None)
+    train(made, optimiser, lambda: guidance_loss(made, fusion, cells, 128), Course("guidance", 200, 0), [], {})
     return made
 
 

@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import gelu, linear, normalize
 
 from eval import detectors
-from eval.detectors import descent
+from eval.detectors import training
 from eval.detectors.smoothing import smoothed
 from tests.eval.detectors.scenes import GOOD, plate
 
@@ -84,8 +84,8 @@ def test_the_score_of_the_product_is_always_told(fitted):
 
 def test_a_training_that_was_stopped_in_either_stage_ends_with_the_same_weights(fitted, tmp_path, monkeypatch):
     detector = detectors.create("mentor3ad_style", **FIELDS)
-    detector.work = tmp_path
-    real, steps = descent.Descent.step, []
+    detector.folder = tmp_path
+    real, steps = training.Descent.step, []
 
     def stopping(self, step, batch):
         steps.append(step)
@@ -93,7 +93,7 @@ def test_a_training_that_was_stopped_in_either_stage_ends_with_the_same_weights(
             raise KeyboardInterrupt
         real(self, step, batch)
 
-    monkeypatch.setattr(descent.Descent, "step", stopping)
+    monkeypatch.setattr(training.Descent, "step", stopping)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             detector.fit(GOOD[:4])
