@@ -84,15 +84,15 @@ def composite(scans: Sequence[Scan], warp: Warp, rng: np.random.Generator) -> tu
         place = source + _moved_onto(source, target.valid, rng)
         inside = ((place >= 0) & (place < mask.shape)).all(1)
         source, place = source[inside], place[inside]
-        there = target.valid[tuple(place.T)]
-        source, place = tuple(source[there].T), tuple(place[there].T)
-        if not len(place[0]):
+        there = target.valid[place[:, 0], place[:, 1]]
+        if not there.any():
             continue
+        taken, put = tuple(source[there].T), tuple(place[there].T)
         opacity = rng.uniform(*OPACITY)
-        image[place] = np.rint(opacity * changed[source] + (1 - opacity) * target.image[place])
+        image[put] = np.rint(opacity * changed[taken] + (1 - opacity) * target.image[put])
         height = rng.uniform(*HEIGHT) * rng.choice([-1, 1])
-        xyz[(*place, 2)] = _relief(relief.xyz[source][:, 2], target.xyz[place][:, 2]) + height
-        mask[place] = True
+        xyz[..., 2][put] = _relief(relief.xyz[taken][:, 2], target.xyz[put][:, 2]) + height
+        mask[put] = True
     return (replace(target, image=image, xyz=xyz), mask) if mask.any() else None
 
 
@@ -118,7 +118,7 @@ def warped(scan: Scan, warp: Warp, rng: np.random.Generator) -> Scan:
     mirror = rng.choice([-1, 1], 2) if warp.mirror else np.ones(2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / rng.uniform(*warp.scale)
     shift = rng.uniform(-warp.shift, warp.shift, 2) * size
-    grid = np.moveaxis(np.indices(size), 0, -1) + 0.5 - size / 2 - shift
+    grid = np.moveaxis(np.indices(scan.valid.shape), 0, -1) + 0.5 - size / 2 - shift
     places = np.moveaxis((grid * mirror) @ turn.T + size / 2 - 0.5, -1, 0)
     channels = np.moveaxis(scan.image, -1, 0)
     image = np.stack([ndimage.map_coordinates(one, places, order=1, mode="mirror") for one in channels], axis=-1)

@@ -16,9 +16,17 @@ from synth.errors import EvalError, WriterError
 from tests.eval.detectors.scenes import GOOD, plate
 
 SMALL = {"features": "random", "side": 64}
-QUICK = {
+BRIEF = {
     "g2sf": {"composites": 6, "steps": 4, "ranks": 1, "anchors": 1},
-    "mentor3ad_style": {"steps": 40, "fusion_steps": 10, "batch": 64, "expansion": 1, "joint": 16, "hidden": 64},
+    "mentor3ad_style": {
+        "steps": 80,
+        "fusion_steps": 10,
+        "rate": 5e-3,
+        "batch": 64,
+        "expansion": 1,
+        "joint": 16,
+        "hidden": 64,
+    },
 }
 """What makes a training short."""
 
@@ -35,7 +43,7 @@ INDUCTIVE = [name for name in DETECTORS if not kind(name).transductive]
 def made(name, modality=None, **params):
     modality = modality or modalities(name)[0]
     chosen = {} if modality == "image" else {"modality": modality, "points": "xyz_stats"}
-    return detectors.create(name, **SMALL | chosen | QUICK.get(name, {}) | params)
+    return detectors.create(name, **SMALL | chosen | BRIEF.get(name, {}) | params)
 
 
 def judged(detector, samples):
