@@ -55,13 +55,15 @@ class Detector(ABC):
     """Made by `eval.detectors.create`. `transductive` ones score images by each other: see `fit_predict`;
     `learns_from_defects`: those that want samples of defects with true masks, synthetic ones, beside the good samples;
     `takes_clouds`: those that look at unorganised clouds where there is no organised one, whose points are then mapped
-    as one row of pixels."""
+    as one row of pixels; `reconstructed`: those that follow a publication whose code and numbers cannot be read, whose
+    names end in "_style"."""
 
     name: ClassVar[str]
     Config: ClassVar[type[DetectorConfig]] = DetectorConfig
     transductive: ClassVar[bool] = False
     learns_from_defects: ClassVar[bool] = False
     takes_clouds: ClassVar[bool] = False
+    reconstructed: ClassVar[bool] = False
 
     def __init__(self, config: DetectorConfig) -> None:
         self.config = config
@@ -87,7 +89,7 @@ class Detector(ABC):
         samples.sort(key=lambda sample: sample.id)
         samples += self._labelled(defects)
         self._encoder = self._open(reopen(samples[0]))
-        self._learn(self._encoder.batches(samples))
+        self._learn_from(samples)
         return self
 
     def predict(self, samples: Sequence[Sample]) -> Prediction:
@@ -136,6 +138,10 @@ class Detector(ABC):
         if self._encoder is None:
             raise EvalError(f"{self.name} has learnt nothing yet; call fit(good_samples) first")
         return self._encoder
+
+    def _learn_from(self, samples: Sequence[Sample]) -> None:
+        """Take in the good samples, sorted by id: their features, unless a method needs them as they are too."""
+        self._learn(self.encoder.batches(samples))
 
     @abstractmethod
     def _learn(self, batches: Iterator[Encoded]) -> None:

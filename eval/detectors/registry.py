@@ -15,7 +15,9 @@ from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
     "cif": "eval.detectors.cif.detector:CIF",
+    "g2sf": "eval.detectors.g2sf.detector:G2SF",
     "glfm": "eval.detectors.glfm.detector:GLFM",
+    "mentor3ad_style": "eval.detectors.mentor3ad_style.detector:Mentor3ADStyle",
     "musc": "eval.detectors.musc.detector:MuSc",
     "patchcore": "eval.detectors.patchcore:PatchCore",
     "rad": "eval.detectors.rad.detector:Rad",
@@ -26,6 +28,32 @@ DETECTORS: dict[str, str] = {
 _CIF = {"features": "facebook/dino-vitb8", "levels": (11,), "side": 224, "square": True}
 _GLFM = {"groups": 1024, "size": 128, "side": 224, "square": True}
 _MUSC = {"modality": "image+xyz", "features": "facebook/dino-vitb8", "levels": (3, 7, 11), "side": 224, "square": True}
+_G2SF = {
+    "features": "facebook/dino-vitb8",
+    "levels": (11,),
+    "side": 224,
+    "square": True,
+    "cell": 4,
+    "most": 76_518,
+    "candidates": 765_184,
+    "standardised": "image",
+    "composites": 800,
+    "cells": 2_500_000,
+    "steps": 12_240,
+    "batch": 8192,
+}
+# Those of CFM and M3DM, which Mentor3AD extends; its own are unknown.
+_MENTOR3AD = {
+    "features": "facebook/dino-vitb8",
+    "levels": (11,),
+    "side": 224,
+    "square": True,
+    "cell": 4,
+    "cells": 1_000_000,
+    "fusion_steps": 750,
+    "steps": 3050,
+    "batch": 12_544,
+}
 _RAD = {
     "features": "facebook/dinov3-vitb16-pretrain-lvd1689m",
     "levels": (3, 6, 9, 11),
@@ -39,8 +67,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cif/mvtec3d": {**_CIF, "edges": 4, "modality": "image+xyz", "foreground": "surface"},
     "cif/eyecandies": {**_CIF, "edges": 8, "modality": "image+xyz", "foreground": "valid"},
     "cif/mvtec": {**_CIF, "edges": 4},
+    "g2sf/mvtec3d": _G2SF,
+    "g2sf/eyecandies": {**_G2SF, "warp": {"turn": 90, "shift": 0.025, "scale": (0.9, 1.1)}},
     "glfm/mvtec3d": {**_GLFM, "steps": 4000},
     "glfm/real3d": {**_GLFM, "steps": 4000, "voxel_mm": 0.15},
+    "mentor3ad_style/mvtec3d": _MENTOR3AD,
     "musc/eyecandies": _MUSC,
     "musc/mvtec3d": _MUSC,
     "rad/mvtec": {**_RAD, "k_image": 150, "rho": 1},

@@ -3,14 +3,13 @@
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
 from eval import detectors
-from eval.detectors.config import MultimodalConfig
 from eval.detectors.registry import DETECTORS, PRESETS, kind
 from eval.features import network as networks
 from synth.errors import EvalError, WriterError
@@ -18,16 +17,25 @@ from tests.eval.detectors.scenes import DEFECTS, GOOD, plate
 
 SMALL = {"features": "random", "side": 64}
 BRIEF: dict[str, dict[str, Any]] = {
+    "g2sf": {"composites": 6, "steps": 4, "ranks": 1, "anchors": 1},
     "glfm": {"side": 32, "groups": 128, "size": 16, "steps": 2, "share": 1.0, "blocks": (0,), "sigma": 1.0},
+    "mentor3ad_style": {
+        "steps": 80,
+        "fusion_steps": 10,
+        "rate": 5e-3,
+        "batch": 64,
+        "expansion": 1,
+        "joint": 16,
+        "hidden": 64,
+    },
     "vote3deep": {"steps": 30, "width": 4, "last": 3, "learning_rate": 0.03},
 }
 """Parameters of those that train a network, so that it takes moments."""
 
 
 def modalities(name):
-    if issubclass(kind(name).Config, MultimodalConfig):
-        return "image", "xyz", "image+xyz"
-    return ("+".join(sorted(detectors.create(name).modalities)),)
+    field = kind(name).Config.model_fields.get("modality")
+    return ("+".join(sorted(detectors.create(name).modalities)),) if field is None else get_args(field.annotation)
 
 
 MODALITIES = [(name, modality) for name in DETECTORS for modality in modalities(name)]
@@ -36,7 +44,8 @@ INDUCTIVE = [name for name in DETECTORS if not kind(name).transductive]
 
 def made(name, modality=None, **params):
     """A small one, of the first modality that it has by default."""
-    several = issubclass(kind(name).Config, MultimodalConfig) and modality not in (None, "image")
+    modality = modality or modalities(name)[0]
+    several = "modality" in kind(name).Config.model_fields and modality != "image"
     chosen = {"modality": modality, "points": "xyz_stats"} if several else {}
     return detectors.create(name, **SMALL | chosen | BRIEF.get(name, {}) | params)
 
