@@ -39,7 +39,11 @@ def grid(
 
 
 def _each(name: str, networks: Sequence[str], modalities: str | None) -> list[dict[str, Any]]:
-    """What of a detector's parameters is listed: networks by modalities, one network alone where no image is seen."""
+    """What of a detector's parameters is listed: networks by modalities, one network alone where no image is seen, and
+    none where the detector sees the pixels themselves."""
+    if not _has(name, "features"):
+        wanted = None if modalities is None else set("+".join(_listed(modalities, "--modality")).split("+"))
+        return [{}] if wanted is None or detectors.create(name).modalities <= wanted else []
     if modalities is None:
         return [{"features": network} for network in networks]
     found = []

@@ -36,7 +36,8 @@ class Shape:
 @dataclass(frozen=True)
 class Encoded:
     """The features of a batch. maps: of the images, None where the detector does not look at them; shapes: of the
-    organised clouds, alike; size: (H, W) of the resized images, sizes: of each image as it is."""
+    organised clouds, alike; size: (H, W) of the resized images, sizes: of each image as it is. samples: what was
+    encoded."""
 
     ids: list[str]
     products: list[str | None]
@@ -44,6 +45,7 @@ class Encoded:
     shapes: list[Shape] | None
     size: tuple[int, int]
     sizes: list[tuple[int, int]]
+    samples: list[Sample] = field(default_factory=list)
 
 
 @dataclass
@@ -74,7 +76,7 @@ class Encoder:
         if self.points is not None:
             shapes = [self._shape(self.points, sample) for sample in samples]
         sizes = [_size_of(sample) for sample in samples]
-        return Encoded([s.id for s in samples], [s.product for s in samples], maps, shapes, self.size, sizes)
+        return Encoded([s.id for s in samples], [s.product for s in samples], maps, shapes, self.size, sizes, samples)
 
     def _shape(self, network: PointNetwork, sample: Sample) -> Shape:
         points, place = valid_points(sample, self.size)

@@ -15,9 +15,11 @@ from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
     "cif": "eval.detectors.cif.detector:CIF",
+    "das3d_style": "eval.detectors.das3d_style.detector:Das3dStyle",
     "musc": "eval.detectors.musc.detector:MuSc",
     "patchcore": "eval.detectors.patchcore:PatchCore",
     "rad": "eval.detectors.rad.detector:Rad",
+    "radar_style": "eval.detectors.radar_style.detector:RadarStyle",
 }
 """Name -> module:class."""
 

@@ -1,0 +1,61 @@
+"""Defects drawn on good scans while a network trains, one modality's withheld at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from synth.dual.attempts import first_success
+from synth.dual.presets import create as preset
+from synth.dual.synthesizer import DualSynthesizer
+from synth.sample import Sample
+
+Defects = Literal["das3d_like", "physical"]
+PHYSICAL = ("bulge", "dent", "pits", "hole", "crack", "scratch", "deposit", "stain", "wear")
+"""Our own types that fit anywhere on a part; those that want an edge or bend all of it are left out."""
+Dropout = tuple[float, float, float]
+"""Weights of: a defect in both modalities, in the image alone, in the depth alone."""
+_ATTEMPTS = 8
+
+
+class DefectSource:
+    """Draws defects on good samples. types: of `physical` defects, drawn with equal chances."""
+
+    def __init__(self, defects: Defects, types: Sequence[str], dropout: Dropout) -> None:
+        # What the preset withholds itself is withheld here, for either kind alike.
+        made = (
+            [preset("das3d_like", dropout=(1, 0, 0))] if defects == "das3d_like" else list(map(DualSynthesizer, types))
+        )
+        for other in made[1:]:
+            other.share(made[0])
+        self._made: list[DualSynthesizer] = list(made)
+        self._dropout = dropout
+
+    def draw(self, good: Sequence[Sample], rng: np.random.Generator) -> tuple[int, Sample]:
+        """The number of the good sample that was drawn on, and the result: image, xyz and the mask of what is left to
+        be seen. Another sample and type are tried where there is no room. GeneratorError where none has any."""
+        attempt = partial(self._attempt, good, int(rng.integers(2**62)))
+        return first_success(_ATTEMPTS, attempt, "the good samples take no drawn defect")
+
+    def _attempt(self, good: Sequence[Sample], seed: int, number: int) -> tuple[int, Sample]:
+        rng = np.random.default_rng([seed, number])
+        which, kind, own = rng.integers(len(good)), rng.integers(len(self._made)), int(rng.integers(2**62))
+        drawn = self._made[kind].draw(good[which], own)
+        weights = np.array(self._dropout) / sum(self._dropout)
+        return int(which), withheld(drawn, good[which], ("both", "image", "depth")[rng.choice(3, p=weights)])
+
+
+def withheld(drawn: Sample, good: Sample, shown: str) -> Sample:
+    """The drawn sample with its defect in both modalities, or in the image or the depth alone, and the mask of that; as
+    it was where nothing would be left."""
+    assert drawn.provenance is not None and drawn.provenance.masks is not None
+    masks = drawn.provenance.masks
+    if shown == "image" and masks.image is not None and masks.image.any():
+        return replace(drawn, xyz=good.xyz, mask=masks.image)
+    if shown == "depth" and masks.geometry is not None and masks.geometry.any():
+        return replace(drawn, image=good.image, mask=masks.geometry)
+    return drawn
