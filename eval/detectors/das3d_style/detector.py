@@ -33,8 +33,10 @@ _KEPT_NOTES = ("background", "sigma_z", "light")
 class Das3dConfig(BaseConfig):
     """size: of the networks. steps, batch, learning_rate (that of the size by default): of their training. defects:
     what is drawn to learn from, our reading of the published synthesis or our own types. types: of `physical` defects.
-    dropout: weights of a defect in both modalities, in the image alone, in the depth alone."""
+    dropout: weights of a defect in both modalities, in the image alone, in the depth alone. side: 128 px by default,
+    256 is published of DRAEM."""
 
+    side: int | None = Field(128, ge=16, le=4096)
     size: Size = "tiny"
     steps: int = Field(1000, ge=1)
     batch: int = Field(8, ge=1)

@@ -27,12 +27,11 @@ class DefectSource:
 
     def __init__(self, defects: Defects, types: Sequence[str], dropout: Dropout) -> None:
         # What the preset withholds itself is withheld here, for either kind alike.
-        made = (
-            [preset("das3d_like", dropout=(1, 0, 0))] if defects == "das3d_like" else list(map(DualSynthesizer, types))
-        )
-        for other in made[1:]:
-            other.share(made[0])
-        self._made: list[DualSynthesizer] = list(made)
+        published = defects == "das3d_like"
+        self._made: list[DualSynthesizer] = [preset("das3d_like", dropout=(1, 0, 0))] if published else []
+        self._made = self._made or [DualSynthesizer(name) for name in types]
+        for other in self._made[1:]:
+            other.share(self._made[0])
         self._dropout = dropout
 
     def draw(self, good: Sequence[Sample], rng: np.random.Generator) -> tuple[int, Sample]:
@@ -52,7 +51,8 @@ class DefectSource:
 def withheld(drawn: Sample, good: Sample, shown: str) -> Sample:
     """The drawn sample with its defect in both modalities, or in the image or the depth alone, and the mask of that; as
     it was where nothing would be left."""
-    assert drawn.provenance is not None and drawn.provenance.masks is not None
+    assert drawn.provenance is not None
+    assert drawn.provenance.masks is not None
     masks = drawn.provenance.masks
     if shown == "image" and masks.image is not None and masks.image.any():
         return replace(drawn, xyz=good.xyz, mask=masks.image)

@@ -66,7 +66,8 @@ class Draws:
 
 def as_scan(sample: Sample) -> Scan:
     """A sample that has the network's size."""
-    assert sample.image is not None and sample.xyz is not None
+    assert sample.image is not None
+    assert sample.xyz is not None
     image = torch.from_numpy(sample.image).permute(2, 0, 1).float() / 255
     return Scan(image, torch.from_numpy(np.ascontiguousarray(sample.xyz[..., 2])))
 

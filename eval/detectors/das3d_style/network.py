@@ -29,7 +29,7 @@ def _widths(base: int, factors: Sequence[int]) -> tuple[int, ...]:
 
 
 SIZES: dict[Size, Widths] = {
-    "tiny": Widths((16, 32, 32, 32), (8, 16, 16, 16), (8, 16, 32, 32), 2e-3),
+    "tiny": Widths((8, 16, 32), (8, 16, 16), (8, 16, 32), 2e-3),
     "paper": Widths(_widths(128, (1, 2, 4, 8, 8)), _widths(64, (1, 2, 4, 8, 8)), _widths(64, (1, 2, 4, 8, 8, 8)), 1e-4),
 }
 """tiny: trains on two cores in minutes; paper: the widths of DRAEM, for a GPU."""

@@ -1,5 +1,6 @@
-"""RADAR-style (after arXiv 2508.04818): a network that predicts the noise of patches of good images is asked once, after
-one forward step of diffusion; where its answer has edges, the image is anomalous. No reverse steps, no reconstruction.
+"""RADAR-style (after arXiv 2508.04818): a network that predicts the noise of patches of good images is asked once,
+after one forward step of diffusion; where its answer has edges, the image is anomalous. No reverse steps, no
+reconstruction.
 
 Reconstructed from summaries: the code cannot be read, and step, schedule, patch size, widths and the two features are
 not known. All of them are parameters with defaults of our own, so no figure of this detector is one of the paper's.

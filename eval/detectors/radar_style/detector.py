@@ -53,9 +53,9 @@ class RadarConfig(BaseConfig):
 
 
 class RadarStyle(Detector):
-    """A predictor of the noise of good patches, and a forest that knows what it says of good tiles. `parts`: how much of
-    an image exceeds what 99.5 % of the pixels of good images stay below. After a fit `losses` (steps,) are those of its
-    training."""
+    """A predictor of the noise of good patches, and a forest that knows what it says of good tiles. `parts`: how much
+    of an image exceeds what 99.5 % of the pixels of good images stay below. After a fit `losses` (steps,) are those of
+    its training."""
 
     name = "radar_style"
     Config = RadarConfig
@@ -118,10 +118,9 @@ class RadarStyle(Detector):
         if self.config.noise == "fixed":
             rng = torch.Generator().manual_seed(self.config.seed)
             noise = tiles.cut(torch.randn(image.shape, generator=rng), where, side)
+        seen = tiles.cut(signed(image), where, side)
         with torch.inference_mode():
-            return evidence(
-                self._predict, tiles.cut(signed(image), where, side), noise, self.config.step, self.config.residual
-            )
+            return evidence(self._predict, seen, noise, self.config.step, self.config.residual)
 
     def _predict(self, x: Tensor, steps: Tensor) -> Tensor:
         found: Tensor = self._network(x.to(device()), steps).cpu()
@@ -135,8 +134,8 @@ class RadarStyle(Detector):
         if min(self.encoder.size) < self.config.patch:
             rows, columns = self.encoder.size
             raise EvalError(
-                f"images are resized to {columns} x {rows} px, which is less than a patch of {self.config.patch}; raise "
-                "side or lower patch"
+                f"images are resized to {columns} x {rows} px, less than a patch of {self.config.patch}; raise side or "
+                "lower patch"
             )
 
 

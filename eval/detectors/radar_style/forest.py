@@ -45,11 +45,9 @@ def fit_forest(features: Tensor, trees: int, contamination: float | Literal["aut
 
 def decisions(forest: Forest, features: Tensor) -> Tensor:
     """(N,) float64, below 0 = anomalous: what scikit-learn's `decision_function` gives for rows (N, C)."""
-    return (
-        -(2 ** -(_mean_length(forest, features) / forest.usual)) - forest.offset
-        if forest.usual > 0
-        else _same(features)
-    )
+    if not forest.usual > 0:  # fitted on one row, it tells nothing apart
+        return torch.zeros(len(features), dtype=torch.float64)
+    return -torch.exp2(-_mean_length(forest, features) / forest.usual) - forest.offset
 
 
 def _mean_length(forest: Forest, features: Tensor) -> Tensor:
@@ -63,11 +61,6 @@ def _mean_length(forest: Forest, features: Tensor) -> Tensor:
         if torch.equal(following, node):
             return forest.length[tree, node].mean(1)
         node = following
-
-
-def _same(features: Tensor) -> Tensor:
-    """Of a forest that has seen one row: it can tell nothing apart."""
-    return torch.zeros(len(features), dtype=torch.float64)
 
 
 def _columns(tree: object, most: int) -> tuple[np.ndarray, ...]:
