@@ -18,6 +18,8 @@ from synth.training.loop import EverySeconds, run_steps
 
 SAVED_EVERY = 60.0
 """Seconds between checkpoints."""
+CLIP = 5.0
+"""Norm of all gradients together that a step has at most."""
 
 
 class Descent:
@@ -50,6 +52,7 @@ class Descent:
             raise EvalError(f"the loss at step {step} is {float(loss)}; train again with a smaller learning_rate")
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
         self._optimiser.step()
         self._after(step)
 

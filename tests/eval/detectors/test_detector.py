@@ -16,6 +16,12 @@ from synth.errors import EvalError, WriterError
 from tests.eval.detectors.scenes import GOOD, plate
 
 SMALL = {"features": "random", "side": 64}
+BRIEF = {
+    "das3d_style": {"side": 32, "steps": 60, "batch": 4, "learning_rate": 1e-2},
+    "radar_style": {"side": 32, "patch": 16, "steps": 40, "batch": 8, "learning_rate": 4e-3, "last_step": 200}
+    | {"step": 100, "residual": True},
+}
+"""Of those that train a network: what makes it a matter of moments."""
 MODALITIES = [
     (name, modality)
     for name in DETECTORS
@@ -26,7 +32,8 @@ INDUCTIVE = [name for name in DETECTORS if not kind(name).transductive]
 
 def made(name, modality="image", **params):
     chosen = {} if modality == "image" else {"modality": modality, "points": "xyz_stats"}
-    return detectors.create(name, **SMALL | chosen | params)
+    given = SMALL | chosen | BRIEF.get(name, {}) | params
+    return detectors.create(name, **{key: given[key] for key in given if key in kind(name).Config.model_fields})
 
 
 def judged(detector, samples):
