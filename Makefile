@@ -1,5 +1,5 @@
 # make demo   the main job on the built-in products: a labelled defect dataset in outputs/demo, a page to look at, and
-#             a small verdict: do segmenters gain from it?
+#             a small verdict: do segmenters gain from it? Last, what detectors see.
 # make test   lint, format, types, import order and tests
 # Either works alone on a machine with Python 3.11, make, git and apt: it makes .venv and installs what is missing.
 
@@ -17,6 +17,7 @@ OPEN3D_LIBRARIES := libegl1 libusb-1.0-0 libgl1
 demo: $(INSTALLED)
 	$(BIN)/flawsmith demo
 	$(BIN)/flawsmith eval verdict outputs/demo --quick
+	$(BIN)/flawsmith eval detectors --data outputs/demo --detectors all
 
 test: $(INSTALLED) .venv/browser
 	$(BIN)/ruff check .

@@ -1,8 +1,9 @@
-"""docs/results.md from finished verdicts and studies: their tables and plots, the commands, and what the trainings
-cost. What stands above the marked line of an existing page is written by hand, and kept.
+"""docs/results.md from finished verdicts, studies and comparisons of detectors: their tables and plots, the commands,
+and what they cost. What stands above the marked line of an existing page is written by hand, and kept.
 
 python benchmarks/results.py outputs/magnetic_tile-verdict "flawsmith eval verdict outputs/magnetic_tile"
 python benchmarks/results.py outputs/helps-study "flawsmith eval study helps.yaml"
+python benchmarks/results.py outputs/tire-detectors "flawsmith eval detectors --data tire"
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ HEAD = "# Does it help?\n\n"
 
 
 def section(folder: Path, command: str, images: Path) -> str:
-    """One verdict or study: the command, the plot, the tables, the cost."""
+    """One verdict, study or comparison of detectors: the command, the plot, the tables, the cost."""
+    if (folder / "detectors.md").exists():
+        table = (folder / "detectors.md").read_text(encoding="utf-8").strip()
+        return "\n\n".join([f"## {folder.name}", f"```\n{command}\n```", table]) + "\n"
     kind = "verdict" if (folder / "verdict.json").exists() else "study"
     found = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
     plot = images / f"{folder.name}.svg"
@@ -40,9 +44,7 @@ def section(folder: Path, command: str, images: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "pairs", nargs="+", metavar="FOLDER COMMAND", help="the folder of a verdict or study, and how it was made"
-    )
+    parser.add_argument("pairs", nargs="+", metavar="FOLDER COMMAND", help="a folder of one, and how it was made")
     parser.add_argument("--to", type=Path, default=Path("docs/results.md"))
     args = parser.parse_args()
     if len(args.pairs) % 2:

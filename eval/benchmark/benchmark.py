@@ -42,7 +42,8 @@ def run_benchmark(
         progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
         found.append(_kept(setting, learnt, shown, folder, cache))
     progress("measuring", len(jobs), len(jobs))
-    notes = tuple(dict.fromkeys(note for one in data for note in one.notes))
+    told = [note for one in data for note in one.notes] + [note for one in found for note in one["notes"]]
+    notes = tuple(dict.fromkeys(told))
     judged = Benchmark(found, notes, _agreement(found, data))
     write_benchmark(judged, folder)
     return judged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ def measure(
     detector = detectors.create(setting.detector, **setting.params)
     detector.cache = cache
     good = [sample for one in learnt for sample in shots_of(one.good, setting.shots, setting.draw)]
-    with peak_memory() as peak:
+    with peak_memory() as peak, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
         fitting = 0.0
         if not detector.transductive:
             began = time.perf_counter()
@@ -86,6 +88,7 @@ def measure(
         "bank_bytes": detector.nbytes,
         "operations": detector.operations,
         "peak_bytes": peak.bytes,
+        "notes": sorted({str(one.message) for one in told if one.category is UserWarning}),
         "categories": found,
     }
 

@@ -180,3 +180,10 @@ def test_calibration_judges_a_threshold_on_the_test_images(finished, tmp_path):
     assert set(found["rules"]) == {"synthetic", "perlin", "good", "oracle"}
     assert found["chosen"] in ("synthetic", "good")
     assert (tmp_path / "out" / "calibration.md").is_file()
+
+
+def test_what_a_detector_warns_of_stands_in_the_table(folder, tmp_path):
+    judged = run_benchmark([Setting("musc", SMALL)], categories(folder), tmp_path / "out", silent)
+    assert any("musc scores 7 images by each other" in note for note in judged.notes)
+    assert "| musc† |" in (tmp_path / "out" / "detectors.md").read_text()
+    assert "transductive" in judged.lines()[-1]

@@ -160,7 +160,7 @@ def two_levels(monkeypatch):
         found = [torch.nn.functional.avg_pool2d(pixels, patch) for patch in LEVELS.values()]
         return [torch.cat([level, torch.full_like(level[:, :1], 0.2)], 1) for level in found]
 
-    def network(name, chosen):
+    def network(*_):
         return FeatureNetwork("two levels", 64, lambda x: FeatureMaps(levels(x), levels(x)[-1].mean((2, 3))), 16, "1")
 
     monkeypatch.setattr("eval.detectors.detector.image_network", network)

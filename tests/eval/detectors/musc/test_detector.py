@@ -40,7 +40,7 @@ class HeightNetwork:
 
 @pytest.fixture(autouse=True)
 def point_network(monkeypatch):
-    monkeypatch.setattr(base, "point_network", lambda name: HeightNetwork())
+    monkeypatch.setattr(base, "point_network", lambda *_: HeightNetwork())
 
 
 def sample(number: int, stain: bool = False, dent: bool = False) -> Sample:
