@@ -16,7 +16,7 @@ from eval.detectors.cost import device, multiplications
 from eval.detectors.das3d_style.depth import Scan, scaled, scan_of, span_of
 from eval.detectors.das3d_style.drawing import PHYSICAL, Defects, DefectSource, Dropout
 from eval.detectors.das3d_style.learning import Draws, Learning, as_scan
-from eval.detectors.das3d_style.network import SIZES, Das3dNetwork, Seen, Size, new_network
+from eval.detectors.das3d_style.network import SIZES, Seen, Size, new_network
 from eval.detectors.detector import Detector, Judged
 from eval.detectors.encoding import Encoded
 from eval.detectors.training import descend, mark_of
@@ -105,7 +105,7 @@ class Das3dStyle(Detector):
         return weights | {"span": torch.tensor(self._span, dtype=torch.float64)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self._network = Das3dNetwork(self.config.size).to(device()).eval()
+        self._network = new_network(self.config.size, self.config.seed).to(device()).eval()
         self._network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k != "span"})
         self._span = float(state["span"])
 

