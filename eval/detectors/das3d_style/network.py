@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -33,6 +34,10 @@ SIZES: dict[Size, Widths] = {
     "paper": Widths(_widths(128, (1, 2, 4, 8, 8)), _widths(64, (1, 2, 4, 8, 8)), _widths(64, (1, 2, 4, 8, 8, 8)), 1e-4),
 }
 """tiny: trains on two cores in minutes; paper: the widths of DRAEM, for a GPU."""
+
+
+_DEFECT_ODDS = math.log(0.1 / 0.9)
+"""What the discriminator says everywhere before it has learnt anything (the prior of Lin et al. 2017, section 4.1)."""
 
 
 class Seen(NamedTuple):
@@ -112,6 +117,8 @@ class Discriminator(nn.Module):
         self.image, self.depth = Down(6, widths), Down(2, widths)
         self.fuse = nn.ModuleList([nn.Conv2d(2 * width, width, 1) for width in widths])
         self.up = Up(widths, 1, joined=True)
+        assert self.up.last.bias is not None
+        nn.init.constant_(self.up.last.bias, _DEFECT_ODDS)
 
     def forward(self, image: Tensor, depth: Tensor) -> Tensor:
         pairs = zip(self.fuse, self.image(image), self.depth(depth), strict=True)
