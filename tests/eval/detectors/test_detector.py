@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -38,10 +39,17 @@ def made(name, modality="image", **params):
     return detectors.create(name, **{key: given[key] for key in given if key in kind(name).Config.model_fields})
 
 
+@cache
+def fitted(name, modality="image"):
+    """A detector that several tests share; a transductive one learns nothing beforehand."""
+    detector = made(name, modality)
+    return detector if detector.transductive else detector.fit(GOOD)
+
+
 def judged(detector, samples):
     if detector.transductive:
         return detector.fit_predict([*GOOD, *samples])
-    return detector.fit(GOOD).predict([*GOOD[-2:], *samples])
+    return detector.predict([*GOOD[-2:], *samples])
 
 
 @pytest.fixture(params=MODALITIES, ids=lambda one: f"{one[0]}, {one[1]}")
@@ -54,7 +62,7 @@ def test_a_defect_that_a_modality_shows_is_found_where_it_is(case):
     if name in UNTAUGHT:
         pytest.skip("has hardly been trained")
     shown = plate(90, dent=modality == "xyz", stain=modality != "xyz")
-    found = judged(made(name, modality), [shown])
+    found = judged(fitted(name, modality), [shown])
     assert found.ids[-1] == shown.id
     assert found.score.argmax() == len(found.score) - 1
     scored = found.anomaly_map[-1]
@@ -67,7 +75,7 @@ def test_a_defect_that_a_modality_shows_is_found_where_it_is(case):
 
 def test_an_image_shows_no_dent_without_colour_and_a_cloud_no_stain():
     for modality, blind in (("image", {"dent": True}), ("xyz", {"stain": True})):
-        detector = made("patchcore", modality)
+        detector = fitted("patchcore", modality)
         found = judged(detector, [plate(91, **blind)])
         others = detector.predict([plate(number) for number in range(30, 36)])
         assert found.score[-1] <= 1.3 * others.score.max()
@@ -76,7 +84,7 @@ def test_an_image_shows_no_dent_without_colour_and_a_cloud_no_stain():
 @pytest.mark.parametrize("name", INDUCTIVE)
 def test_scores_depend_neither_on_the_order_nor_on_the_other_samples(name):
     shown = [plate(50), plate(51, stain=True), plate(52), plate(53)]
-    one, other = made(name).fit(GOOD), made(name).fit(GOOD[::-1])
+    one, other = fitted(name), made(name).fit(GOOD[::-1])
     first, second = one.predict(shown), other.predict(shown[::-1])
     alone = [one.predict([sample]) for sample in shown]
     np.testing.assert_allclose(first.score, second.score[::-1], rtol=1e-5, atol=1e-6)
@@ -89,11 +97,11 @@ def test_scores_depend_neither_on_the_order_nor_on_the_other_samples(name):
 def test_scores_do_not_depend_on_the_number_of_threads(name):
     shown, before = [plate(50), plate(51, stain=True)], torch.get_num_threads()
     try:
-        found, detector = [], made(name)
+        found = []
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            if threads == 1 or name not in BRIEF:  # a training adds rounding errors up, a memory does not
-                detector.fit(GOOD)
+            # A training adds rounding errors up, a memory does not.
+            detector = fitted(name) if name in BRIEF else made(name).fit(GOOD)
             found.append(detector.predict(shown).score)
     finally:
         torch.set_num_threads(before)
@@ -105,7 +113,7 @@ def test_a_saved_detector_gives_identical_scores(case, tmp_path):
     if kind(name).transductive:
         pytest.skip("scores samples by each other")
     shown = [plate(60), plate(61, stain=True)]
-    detector = made(name, modality).fit(GOOD)
+    detector = fitted(name, modality)
     detector.save(tmp_path / "saved")
     loaded = detectors.load(tmp_path / "saved")
     wanted, found = detector.predict(shown), loaded.predict(shown)
@@ -135,7 +143,7 @@ def test_a_detector_is_loaded_in_a_process_of_its_own(tmp_path):
 @pytest.mark.parametrize("name", DETECTORS)
 def test_images_of_other_sizes_get_maps_of_their_own_size(name):
     shown = [plate(70, size=(48, 80)), plate(71, size=(100, 60))]
-    found = judged(made(name), shown)
+    found = judged(fitted(name), shown)
     assert [one.shape for one in found.anomaly_map[-2:]] == [(48, 80), (100, 60)]
 
 
@@ -183,7 +191,8 @@ def test_features_that_are_no_numbers_are_named(name, monkeypatch):
 
     monkeypatch.setattr("eval.detectors.detector.image_network", broken)
     with pytest.raises(EvalError, match="broken gives NaN or infinite features of plate-000"):
-        judged(made(name), [])
+        detector = made(name)
+        judged(detector if detector.transductive else detector.fit(GOOD), [])
 
 
 @pytest.mark.parametrize("name", INDUCTIVE)
