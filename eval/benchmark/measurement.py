@@ -37,9 +37,12 @@ class Setting:
     @property
     def features(self) -> str:
         """The names of the networks, as the tables show them."""
-        config = detectors.create(self.detector, **self.params)
-        named = {"image": resolved(config.config.features), "xyz": getattr(config.config, "points", "")}
-        return " + ".join(Path(named[one]).name for one in ("image", "xyz") if one in config.modalities)
+        detector = detectors.create(self.detector, **self.params)
+        named = {
+            "image": resolved(getattr(detector.config, "features", "pixels")),
+            "xyz": getattr(detector.config, "points", "points"),
+        }
+        return " + ".join(Path(named[one]).name for one in ("image", "xyz") if one in detector.modalities)
 
     @property
     def label(self) -> str:

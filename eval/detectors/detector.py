@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eval.detectors.config import DetectorConfig
+from eval.detectors.config import BaseConfig
 from eval.detectors.encoding import Encoded, Encoder, fitted_size
 from eval.detectors.networks import image_network, point_network
 from eval.detectors.stored import read_state, write_state
@@ -59,13 +59,13 @@ class Detector(ABC):
     names end in "_style"."""
 
     name: ClassVar[str]
-    Config: ClassVar[type[DetectorConfig]] = DetectorConfig
+    Config: ClassVar[type[BaseConfig]] = BaseConfig
     transductive: ClassVar[bool] = False
     learns_from_defects: ClassVar[bool] = False
     takes_clouds: ClassVar[bool] = False
     reconstructed: ClassVar[bool] = False
 
-    def __init__(self, config: DetectorConfig) -> None:
+    def __init__(self, config: BaseConfig) -> None:
         self.config = config
         self.cache: Path | None = None  # a folder in which features are kept, for detectors that look at the same
         self.folder: Path | None = None  # a folder in which an interrupted training is kept and resumed from
@@ -171,10 +171,13 @@ class Detector(ABC):
         return found
 
     def _networks(self) -> tuple[Any, Any]:
-        image = (
-            image_network(self.config.features, self.config.levels, self.cache) if "image" in self.modalities else None
-        )
-        points = point_network(self.config.points, self.cache) if "xyz" in self.modalities else None  # type: ignore[attr-defined]
+        """Those that the config names, else none: then pixels and points are looked at themselves."""
+        image, points = None, None
+        if "image" in self.modalities:
+            levels = getattr(self.config, "levels", None)
+            image = image_network(getattr(self.config, "features", "pixels"), levels, self.cache)
+        if "xyz" in self.modalities:
+            points = point_network(getattr(self.config, "points", "points"), self.cache)
         return image, points
 
     def _open(self, first: Sample) -> Encoder:

@@ -40,7 +40,8 @@ class Shape:
 @dataclass(frozen=True)
 class Encoded:
     """The features of a batch. maps: of the images, None where the detector does not look at them; shapes: of the
-    organised clouds, alike; size: (H, W) of the resized images, sizes: of each image as it is."""
+    organised clouds, alike; size: (H, W) of the resized images, sizes: of each image as it is. samples: what was
+    encoded."""
 
     ids: list[str]
     products: list[str | None]
@@ -48,6 +49,7 @@ class Encoded:
     shapes: list[Shape] | None
     size: tuple[int, int]
     sizes: list[tuple[int, int]]
+    samples: list[Sample] = field(default_factory=list)
 
 
 @dataclass
@@ -82,7 +84,7 @@ class Encoder:
         sizes = [_size_of(sample) for sample in samples]
         if shapes is not None:
             sizes = [own if one.organised else (1, len(one.points)) for own, one in zip(sizes, shapes, strict=True)]
-        return Encoded([s.id for s in samples], [s.product for s in samples], maps, shapes, self.size, sizes)
+        return Encoded([s.id for s in samples], [s.product for s in samples], maps, shapes, self.size, sizes, samples)
 
     def _shape(self, network: PointNetwork, sample: Sample) -> Shape:
         organised = sample.xyz is not None or sample.cloud is None or not self.clouds

@@ -15,12 +15,14 @@ from synth.suggest import did_you_mean
 
 DETECTORS: dict[str, str] = {
     "cif": "eval.detectors.cif.detector:CIF",
+    "das3d_style": "eval.detectors.das3d_style.detector:Das3dStyle",
     "g2sf": "eval.detectors.g2sf.detector:G2SF",
     "glfm": "eval.detectors.glfm.detector:GLFM",
     "mentor3ad_style": "eval.detectors.mentor3ad_style.detector:Mentor3ADStyle",
     "musc": "eval.detectors.musc.detector:MuSc",
     "patchcore": "eval.detectors.patchcore:PatchCore",
     "rad": "eval.detectors.rad.detector:Rad",
+    "radar_style": "eval.detectors.radar_style.detector:RadarStyle",
     "vote3deep": "eval.detectors.vote3deep.detector:Vote3Deep",
 }
 """Name -> module:class."""

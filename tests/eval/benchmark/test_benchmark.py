@@ -188,6 +188,15 @@ def test_the_grid_takes_each_combination_and_checks_every_word():
             grid(*wrong, 1)
 
 
+def test_a_detector_of_pixels_is_listed_once_whatever_the_features_and_where_its_modalities_are_looked_at():
+    found = grid("radar_style,das3d_style", "random,tiny_base", ["side=48"], "all", 1)
+    assert [(one.detector, one.params, one.features) for one in found] == [
+        ("radar_style", {"side": 48}, "pixels"),
+        ("das3d_style", {"side": 48}, "pixels + points"),
+    ]
+    assert [one.detector for one in grid("radar_style,das3d_style", "auto", [], "all", 1, "image")] == ["radar_style"]
+
+
 def test_maps_and_masks_are_compared_at_a_longer_side_of_256():
     assert evaluation_size((1240, 500)) == (256, 103)
     assert evaluation_size((60, 40)) == (60, 40)
