@@ -101,6 +101,7 @@ def measure(
         "together": setting.together,
         "transductive": detector.transductive,
         "learns_from_defects": detector.learns_from_defects,
+        "reconstructed": detector.reconstructed,
         "config": detector.config.model_dump(mode="json"),
         "learnt_from": len(good),
         "fit_seconds": fitting,

@@ -40,6 +40,10 @@ MARKS = {
         "‡",
         "trained on synthetic defects with their masks, which the others have not seen",
     ),
+    "reconstructed": (
+        "◊",
+        "reconstructed from summaries of its paper, whose code and numbers cannot be read",
+    ),
 }
 """What a detector's name is marked with, and why."""
 

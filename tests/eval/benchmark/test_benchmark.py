@@ -16,6 +16,7 @@ from eval.benchmark.evaluated import Scored, evaluation_size, resized_map, resiz
 from eval.benchmark.grid import grid
 from eval.benchmark.measurement import Setting
 from eval.detectors import Prediction
+from eval.detectors.registry import DETECTORS
 from synth.cli.main import app
 from synth.errors import EvalError
 from synth.sample import Cloud, Sample
@@ -141,10 +142,10 @@ def test_detectors_that_learn_from_defects_get_those_of_the_category_and_are_mar
     shown = [plate(60), plate(61), plate(62, dent=True), plate(63, dent=True)]
     taught = [plate(number, dent=True) for number in range(8, 10)]
     brief = {"side": 32, "steps": 6, "width": 2, "last": 3}
-    with pytest.raises(EvalError, match="vote3deep learns from labelled defects"):
-        run_benchmark([Setting("vote3deep", brief)], categories(folder), tmp_path / "none", silent)
     out, heard = tmp_path / "out", []
     data = [Category("plates", "plate", [plate(0), plate(1)], shown, defects=taught)]
+    with pytest.raises(EvalError, match="vote3deep learns from labelled defects"):
+        run_benchmark([Setting("vote3deep", brief)], [replace(data[0], defects=[])], tmp_path / "none", silent)
     judged = run_benchmark([Setting("vote3deep", brief)], data, out, lambda *told: heard.append(told))
     assert judged.measured[0]["learns_from_defects"]
     assert "vote3deep‡ (voxels) on plates/plate" in judged.lines()[0]
@@ -154,6 +155,21 @@ def test_detectors_that_learn_from_defects_get_those_of_the_category_and_are_mar
     with (out / "detectors.csv").open() as file:
         assert next(csv.DictReader(file))["learns_from_defects"] == "True"
     assert "trained on synthetic defects" in (out / "index.html").read_text()
+
+
+def test_all_detectors_are_those_that_the_data_can_feed_and_the_others_are_told(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(
+        "eval.benchmark.grid.DETECTORS", {name: DETECTORS[name] for name in ("vote3deep", "glfm", "patchcore")}
+    )
+    command = ["eval", "detectors", "--data", str(folder), "--features", "random", "--set", "side=32"]
+    said = CliRunner().invoke(app, [*command, "--detectors", "all", "--out", str(tmp_path / "out")])
+    assert said.exit_code == 0, said.output
+    assert "glfm looks at organised clouds, " in said.output
+    assert "vote3deep looks at organised clouds, " in said.output
+    assert "patchcore (random) on " in said.output
+    named = CliRunner().invoke(app, [*command, "--detectors", "glfm,patchcore", "--out", str(tmp_path / "named")])
+    assert named.exit_code == 2
+    assert "glfm looks at organised clouds" in named.output
 
 
 def test_points_of_an_unorganised_cloud_are_compared_with_their_labels():
