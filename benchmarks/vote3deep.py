@@ -3,7 +3,6 @@
 python benchmarks/vote3deep.py                       one layer: 128^3 cells, 16,384 of them occupied, 3^3, 8 -> 8
 python benchmarks/vote3deep.py --extent 256          the same cells in a grid of eight times the size
 python benchmarks/vote3deep.py --run outputs/RUN     a localiser a sparsity on a run: figures, occupancy, operations, ms
-python benchmarks/vote3deep.py --run outputs/RUN --leave-out    each type of defect, learnt from the others or from all
 
 Time of the processor, best of the repeats; the cells are a bent sheet, so that they touch. A whole localiser learns
 from the run's samples on two thirds of the good images and is measured on those of the last third.
@@ -105,23 +104,6 @@ def localiser(run: Path, sparsity: float, steps: int) -> list[dict[str, object]]
     return found
 
 
-def unseen(run: Path, steps: int) -> list[dict[str, object]]:
-    """AUROC on each defect type of a localiser that has learnt from the others, and of one that has learnt from all."""
-    found: list[dict[str, object]] = []
-    for category in categories(run, "synthetic"):
-        taught = [*category.defects]
-        for kind in sorted({str(sample.defect) for sample in taught}):
-            shown = [sample for sample in category.test if sample.defect in (None, kind)]
-            defective = np.array([sample.defect is not None for sample in shown])
-            others = [sample for sample in taught if sample.defect != kind]
-            for learnt, defects in (("others", others), ("all", taught)):
-                detector = detectors.create("vote3deep", steps=steps).fit(category.good, defects)
-                score = detector.predict(shown).score
-                row = {"data": category.name, "type": kind, "learnt": learnt, "image_auroc": auroc(score, defective)}
-                found.append(row)
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=16_384)
@@ -131,14 +113,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--run", type=Path, help="a finished run of clouds or RGB-D scans")
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--leave-out", action="store_true", help="with --run: each type of defect, learnt and not")
     args = parser.parse_args()
     if args.run is None:
         print(json.dumps(layer(args.cells, args.extent, args.channels, args.side, args.repeats), indent=1))
-        return
-    if args.leave_out:
-        for one in unseen(args.run, args.steps):
-            print(json.dumps(one), flush=True)
         return
     for sparsity in SPARSITIES:
         for one in localiser(args.run, sparsity, args.steps):
