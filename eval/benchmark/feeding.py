@@ -29,6 +29,8 @@ def lacking(setting: Setting, categories: Sequence[Category]) -> str | None:
 
 
 def _seen(sample: Sample, detector: Detector) -> set[str]:
-    found = set() if sample.image is None else {"image"}
+    """Of "image" and "xyz". The image of a cloud is drawn from its points (`synth.io.cloud_image`), from another side
+    for each defect: it shows a detector nothing of its own."""
+    found = set() if sample.image is None or sample.cloud is not None else {"image"}
     organised = sample.xyz is not None or (detector.takes_clouds and sample.cloud is not None)
     return found | {"xyz"} if organised else found

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -46,7 +46,8 @@ class GLFMConfig(DetectorConfig):
     distance between points and the root of their number; published_stretch: heights as released, for metres. blocks:
     whose outputs are compared. banks: memories of kinds of clouds, the number of products if None; centres: how kinds
     are found; share: of each memory that is kept; candidates: rows of all clouds that it is chosen from. sigma: of the
-    smoothing of organised clouds, px of the resized image."""
+    smoothing of organised clouds, px of the resized image. score: of an unorganised cloud, the mean of its points' as
+    published, or the highest, which a small defect moves more."""
 
     points: str = SMALL
     groups: int = Field(256, ge=4)
@@ -62,6 +63,7 @@ class GLFMConfig(DetectorConfig):
     share: float = Field(0.1, gt=0, le=1)
     candidates: int = Field(200_000, ge=1)
     sigma: float = Field(4.0, ge=0)
+    score: Literal["mean", "max"] = "mean"
 
     @field_validator("points")
     @classmethod
@@ -141,7 +143,7 @@ class GLFM(Detector):
 
     def _score(self, shape: Shape, size: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
         """Score, map and memory: of an organised cloud the smoothed map and its maximum, of another the points' scores
-        as they are and their mean."""
+        as they are and their mean or maximum."""
         points = self._thinned(shape.points)
         groups = grouped(points, self.config.groups, self.config.size)
         local = self._local(points)
@@ -149,7 +151,7 @@ class GLFM(Detector):
         owners, weights = interpolation(points[groups.index], shape.points)
         found = (self._banks.scores(local, bank)[owners] * weights).sum(1).float()
         if not shape.organised:
-            return found.mean(), found[None], bank
+            return found.mean() if self.config.score == "mean" else found.max(), found[None], bank
         grid = torch.zeros(size)
         grid[shape.place[:, 0], shape.place[:, 1]] = found
         grid = smoothed(grid[None], self.config.sigma)[0]

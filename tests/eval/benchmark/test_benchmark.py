@@ -13,12 +13,14 @@ from eval.benchmark.benchmark import run_benchmark
 from eval.benchmark.calibrated import calibrate_run
 from eval.benchmark.data import Category, categories, shots_of
 from eval.benchmark.evaluated import Scored, evaluation_size, resized_map, resized_mask
+from eval.benchmark.feeding import lacking
 from eval.benchmark.grid import grid
 from eval.benchmark.measurement import Setting
 from eval.detectors import Prediction
 from eval.detectors.registry import DETECTORS
 from synth.cli.main import app
 from synth.errors import EvalError
+from synth.io.cloud_image import rendered
 from synth.sample import Cloud, Sample
 from tests.eval.detectors.scenes import plate
 
@@ -170,6 +172,16 @@ def test_all_detectors_are_those_that_the_data_can_feed_and_the_others_are_told(
     named = CliRunner().invoke(app, [*command, "--detectors", "glfm,patchcore", "--out", str(tmp_path / "named")])
     assert named.exit_code == 2
     assert "glfm looks at organised clouds" in named.output
+
+
+def test_the_drawing_of_a_cloud_is_no_image_to_look_at():
+    points = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+    drawn, _ = rendered(Cloud(points))
+    category = Category("parts", "part", [Sample("scan", image=drawn, cloud=Cloud(points), product="part")], [])
+    reasons = {name: lacking(Setting(name, {}), [category]) for name in DETECTORS}
+    assert reasons.pop("glfm") is None
+    assert "learns from labelled defects" in reasons.pop("vote3deep")
+    assert all("looks at" in reason for reason in reasons.values())
 
 
 def test_points_of_an_unorganised_cloud_are_compared_with_their_labels():

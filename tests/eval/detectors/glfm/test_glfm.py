@@ -186,13 +186,15 @@ def test_adaptation_learns_to_find_stretched_points():
     assert np.mean(losses[-4:]) < 0.85 * np.mean(losses[:4])
 
 
-def test_an_unorganised_cloud_is_scored_point_by_point_and_by_their_mean():
+def test_an_unorganised_cloud_is_scored_point_by_point_and_by_their_mean_or_the_highest():
     train = [as_cloud(sample, number) for number, sample in enumerate(GOOD[:4])]
     detector = detectors.create("glfm", **{**SMALL, "groups": 96}).fit(train)
     shown = as_cloud(plate(90, dent=True), 9)
     found = detector.predict([shown, as_cloud(plate(91))])
     assert found.anomaly_map[0].shape == (1, len(shown.cloud.points))
     assert found.score[0] == pytest.approx(found.anomaly_map[0].mean(), rel=1e-5)
+    highest = detectors.create("glfm", **SMALL, score="max").fit(train[:1]).predict([shown])
+    assert highest.score[0] == highest.anomaly_map[0].max()
     assert found.score[0] > found.score[1]
     labels, scores = shown.cloud.labels, found.anomaly_map[0][0]
     assert scores[labels].mean() > 1.2 * scores[~labels].mean()
