@@ -1,6 +1,7 @@
 """Do detectors that are taught by synthetic defects find others?
 
 python benchmarks/generalise.py RUN [--others RUN ...] [--detectors das3d_style,vote3deep] [--set side=96]
+                                [--leave-out dent,crack]
 
 RUN: a finished RGB-D run of one product. A detector learns from two thirds of its good images and is tested on good
 test images and synthetic defects on the others, by type: taught by all types, and by all but the one that it is tested
@@ -38,20 +39,24 @@ class Taught:
     scores: dict[str, np.ndarray]
 
 
-def trainings(name: str, category: Category, params: dict[str, Any]) -> list[tuple[str, dict[str, Any], list[Sample]]]:
-    """What is compared: a label, parameters and labelled defects."""
+def trainings(
+    name: str, category: Category, params: dict[str, Any], left_out: Sequence[str]
+) -> list[tuple[str, dict[str, Any], list[Sample]]]:
+    """What is compared: a label, parameters and labelled defects. left_out: types that are left out, one at a time; all
+    of the run where none is named."""
     kinds = sorted({str(sample.defect) for sample in category.test if sample.defect is not None})
+    singled = left_out or kinds
     if name == "das3d_style":
         own = [("das3d_like", {"defects": "das3d_like"}), ("physical", {"defects": "physical", "types": kinds})]
         left = [
             (f"physical without {kind}", {"defects": "physical", "types": [one for one in kinds if one != kind]})
-            for kind in kinds
+            for kind in singled
             if kind in PHYSICAL
         ]
         return [(label, params | chosen, []) for label, chosen in [*own, *left]]
     defects = [*category.defects]
-    left_out = [(f"all without {kind}", [one for one in defects if one.defect != kind]) for kind in kinds]
-    return [(label, params, chosen) for label, chosen in [("all", defects), *left_out]]
+    without = [(f"all without {kind}", [one for one in defects if one.defect != kind]) for kind in singled]
+    return [(label, params, chosen) for label, chosen in [("all", defects), *without]]
 
 
 def taught(name: str, label: str, params: dict[str, Any], category: Category, defects: Sequence[Sample]) -> Detector:
@@ -91,7 +96,9 @@ def main() -> None:
     parser.add_argument("--others", type=Path, nargs="*", default=[])
     parser.add_argument("--detectors", default="das3d_style,vote3deep")
     parser.add_argument("--set", dest="settings", nargs="*", default=[])
+    parser.add_argument("--leave-out", default="")
     given = parser.parse_args()
+    left_out = [kind for kind in given.leave_out.split(",") if kind]
     params = {key: parse(text)[1] for key, _, text in (one.partition("=") for one in given.settings)}
     (category,) = categories(given.run, "synthetic")
     tests = {category.name: [*category.test]}
@@ -102,7 +109,7 @@ def main() -> None:
         fields = detectors.create(name).config.model_fields
         own = {key: value for key, value in params.items() if key in fields}
         found = []
-        for label, chosen, defects in trainings(name, category, own):
+        for label, chosen, defects in trainings(name, category, own, left_out):
             detector = taught(name, label, chosen, category, defects)
             found.append(Taught(label, {test: detector.predict(samples).score for test, samples in tests.items()}))
             print(f"\r| {name} | {label} |", report(found[-1], tests), flush=True)
