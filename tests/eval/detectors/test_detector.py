@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from eval import detectors
+from eval.detectors import training
 from eval.detectors.registry import DETECTORS, PRESETS, kind
 from eval.features import network as networks
 from synth.errors import EvalError, WriterError
@@ -20,7 +21,7 @@ SMALL = {"features": "random", "side": 64}
 BRIEF: dict[str, dict[str, Any]] = {
     "das3d_style": {"side": 32, "steps": 3, "batch": 2},
     "g2sf": {"composites": 6, "steps": 4, "ranks": 1, "anchors": 1},
-    "glfm": {"side": 32, "groups": 128, "size": 16, "steps": 2, "share": 1.0, "blocks": (0,), "sigma": 1.0},
+    "glfm": {"side": 32, "groups": 128, "size": 16, "steps": 3, "share": 1.0, "blocks": (0,), "sigma": 1.0},
     "mentor3ad_style": {
         "steps": 80,
         "fusion_steps": 10,
@@ -144,6 +145,31 @@ def test_a_saved_detector_gives_identical_scores(case, tmp_path):
         np.testing.assert_array_equal(one, other)
     assert {path.suffix for path in (tmp_path / "saved").iterdir()} == {".json", ".safetensors"}
     assert loaded.nbytes == detector.nbytes > 0
+
+
+@pytest.mark.parametrize("name", BRIEF)
+def test_an_interrupted_training_ends_with_the_weights_of_a_whole_one(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVED_EVERY", 0.0)
+
+    def trained(steps, stop=None, **params):
+        def progress(_name, done, _total):
+            steps.append(done)
+            if len(steps) == stop:
+                raise KeyboardInterrupt
+
+        detector = made(name, **params)
+        detector.folder, detector.progress = tmp_path / "training", progress
+        return learnt(detector)
+
+    first, rest = [], []
+    with pytest.raises(KeyboardInterrupt):
+        trained(first, stop=2)
+    resumed = trained(rest)
+    assert rest[0] == 3
+    for key, value in fitted(name).state().items():
+        assert torch.equal(resumed.state()[key], value), key
+    with pytest.raises(EvalError, match="belongs to a training with another"):
+        trained([], seed=1)
 
 
 def test_a_detector_is_loaded_in_a_process_of_its_own(tmp_path):

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from eval import detectors
-from eval.detectors import training
 from eval.detectors.das3d_style.detector import largest_mean
 from synth.errors import EvalError
 from tests.eval.detectors.scenes import GOOD, plate
@@ -36,27 +35,6 @@ def test_what_was_not_good_is_reconstructed_worse_in_the_modality_that_shows_it(
     found = fitted.predict([plate(20), plate(21, stain=True), plate(22, dent=True)])
     assert found.parts["image_error"].argmax() == 1
     assert found.parts["depth_error"].argmax() == 2
-
-
-def test_an_interrupted_training_ends_with_equal_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SAVED_EVERY", 0.0)
-
-    def made(folder, stop_at=None):
-        def progress(_name, done, _total):
-            if done == stop_at:
-                raise KeyboardInterrupt
-
-        detector = detectors.create("das3d_style", steps=4, **QUICK | {"batch": 2})
-        detector.folder, detector.progress = tmp_path / folder, progress
-        return detector
-
-    whole = made("whole").fit(GOOD[:2])
-    with pytest.raises(KeyboardInterrupt):
-        made("stopped", 2).fit(GOOD[:2])
-    resumed = made("stopped").fit(GOOD[:2])
-    assert torch.equal(resumed.losses, whole.losses)
-    for name, value in whole.state().items():
-        assert torch.equal(resumed.state()[name], value), name
 
 
 def test_the_score_is_the_largest_mean_of_a_window_that_grows_with_the_image():

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 
 from eval import detectors
-from eval.detectors import training as trainings
 from eval.detectors.glfm.adapting import Adapter, segmentation_loss
 from eval.detectors.glfm.banks import PROJECTED, Banks, build
 from eval.detectors.glfm.features import grouped, local_features
@@ -25,10 +24,6 @@ from tests.eval.features.clouds import checkpoint, sheet
 
 HEIGHT = (0.3, 0.9)
 SMALL = {"side": 32, "groups": 48, "size": 12, "steps": 2, "share": 1.0, "blocks": (0,)}
-
-
-class _Interrupted(Exception):
-    pass
 
 
 def cloud(scale=1.0):
@@ -182,7 +177,7 @@ def test_adaptation_learns_to_find_stretched_points():
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert np.mean(losses[-4:]) < 0.85 * np.mean(losses[:4])
 
 
@@ -225,32 +220,6 @@ def test_it_begins_with_a_checkpoint_and_is_loaded_without_it(tmp_path):
     np.testing.assert_array_equal(loaded.predict(GOOD[:1]).score, detector.predict(GOOD[:1]).score)
     with pytest.raises(EvalError, match=r"'small' or point_mae:FILE"):
         detectors.create("glfm", points="fpfh")
-
-
-def test_an_interrupted_training_ends_with_equal_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainings, "SAVED_EVERY", 0)
-
-    def stop(_name, done, _total):
-        if done == 3:
-            raise _Interrupted
-
-    params = {**SMALL, "steps": 5}
-    detector = detectors.create("glfm", **params)
-    detector.folder, detector.progress = tmp_path, stop
-    with pytest.raises(_Interrupted):
-        detector.fit(GOOD[:2])
-    steps = []
-    resumed, whole = (detectors.create("glfm", **params) for _ in range(2))
-    resumed.folder, resumed.progress = tmp_path, lambda _name, done, _total: steps.append(done)
-    resumed.fit(GOOD[:2])
-    whole.fit(GOOD[:2])
-    assert steps == [4, 5]
-    for name, value in whole.state().items():
-        assert torch.equal(value, resumed.state()[name]), name
-    changed = detectors.create("glfm", **{**params, "seed": 1})
-    changed.folder = tmp_path
-    with pytest.raises(EvalError, match="belongs to a training with another"):
-        changed.fit(GOOD[:2])
 
 
 def test_a_memory_is_chosen_by_the_mean_alone():

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from eval import detectors
-from eval.detectors import training
 from eval.detectors.radar_style.learning import Course, draw_patches
 from eval.metrics import auroc
 from synth.errors import EvalError
@@ -63,27 +62,6 @@ def test_scores_depend_on_the_noise_of_the_seed_or_on_none(fitted, noise, matter
     np.testing.assert_array_equal(found.anomaly_map, fitted.predict(GOOD[:2]).anomaly_map)
     monkeypatch.setattr(fitted, "config", fitted.config.model_copy(update={"seed": 1}))
     assert np.array_equal(found.anomaly_map, fitted.predict(GOOD[:2]).anomaly_map) != matters
-
-
-def test_an_interrupted_training_ends_with_equal_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "SAVED_EVERY", 0.0)
-
-    def made(folder, stop_at=None):
-        def progress(_name, done, _total):
-            if done == stop_at:
-                raise KeyboardInterrupt
-
-        detector = detectors.create("radar_style", steps=4, **QUICK | {"batch": 2})
-        detector.folder, detector.progress = tmp_path / folder, progress
-        return detector
-
-    whole = made("whole").fit(GOOD[:2])
-    with pytest.raises(KeyboardInterrupt):
-        made("stopped", 2).fit(GOOD[:2])
-    resumed = made("stopped").fit(GOOD[:2])
-    assert torch.equal(resumed.losses, whole.losses)
-    for name, value in whole.state().items():
-        assert torch.equal(resumed.state()[name], value), name
 
 
 @pytest.mark.parametrize("flips", [False, True])
