@@ -59,8 +59,11 @@ def trainings(
     return [(label, params, chosen) for label, chosen in [("all", defects), *without]]
 
 
-def taught(name: str, label: str, params: dict[str, Any], category: Category, defects: Sequence[Sample]) -> Detector:
+def taught(
+    name: str, label: str, params: dict[str, Any], category: Category, defects: Sequence[Sample], kept: Path
+) -> Detector:
     detector = detectors.create(name, **params)
+    detector.folder = kept / f"{name}-{label.replace(' ', '_')}"
     detector.progress = lambda _what, done, steps: print(f"\r{label}: {done} of {steps}", end="", flush=True)
     return detector.fit(category.good, defects) if detector.learns_from_defects else detector.fit(category.good)
 
@@ -73,14 +76,25 @@ def by_type(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     }
 
 
-def gain(ours: np.ndarray, other: np.ndarray, defective: np.ndarray) -> tuple[float, float, float]:
+def shown_by(sample: Sample) -> str:
+    """The id of the good image that a sample shows."""
+    start = None if sample.provenance is None else sample.provenance.start
+    return sample.id if start is None else start.id
+
+
+def gain(
+    ours: np.ndarray, other: np.ndarray, defective: np.ndarray, shared: Sequence[str]
+) -> tuple[float, float, float]:
     """How much higher an AUROC is than another on the same samples, with its interval: bootstrap of good and defective
-    samples apart."""
-    rng = np.random.default_rng(0)
-    parts = [np.flatnonzero(defective), np.flatnonzero(~defective)]
+    samples apart, those on one good image together."""
+    rng, names = np.random.default_rng(0), np.array(shared)
+    groups = [
+        [np.flatnonzero((names == name) & (defective == kind)) for name in np.unique(names[defective == kind])]
+        for kind in (True, False)
+    ]
     found = []
     for _ in range(REPEATS):
-        rows = np.concatenate([rng.choice(part, len(part)) for part in parts])
+        rows = np.concatenate([own[k] for own in groups for k in rng.integers(len(own), size=len(own))])
         found.append(auroc(ours[rows], defective[rows]) - auroc(other[rows], defective[rows]))
     low, high = np.quantile(found, (0.025, 0.975))
     return auroc(ours, defective) - auroc(other, defective), float(low), float(high)
@@ -97,6 +111,7 @@ def main() -> None:
     parser.add_argument("--detectors", default="das3d_style,vote3deep")
     parser.add_argument("--set", dest="settings", nargs="*", default=[])
     parser.add_argument("--leave-out", default="")
+    parser.add_argument("--keep", type=Path, default=Path("outputs/generalise"), help="folder of checkpoints")
     given = parser.parse_args()
     left_out = [kind for kind in given.leave_out.split(",") if kind]
     params = {key: parse(text)[1] for key, _, text in (one.partition("=") for one in given.settings)}
@@ -110,7 +125,7 @@ def main() -> None:
         own = {key: value for key, value in params.items() if key in fields}
         found = []
         for label, chosen, defects in trainings(name, category, own, left_out):
-            detector = taught(name, label, chosen, category, defects)
+            detector = taught(name, label, chosen, category, defects, given.keep)
             found.append(Taught(label, {test: detector.predict(samples).score for test, samples in tests.items()}))
             print(f"\r| {name} | {label} |", report(found[-1], tests), flush=True)
         compare(name, found, tests)
@@ -121,7 +136,8 @@ def report(one: Taught, tests: dict[str, list[Sample]]) -> str:
     for test, samples in tests.items():
         defective = np.array([sample.defect is not None for sample in samples])
         for kind, rows in by_type(samples).items():
-            interval = image_intervals(one.scores[test][rows], defective[rows])["image_auroc"]
+            shared = [shown_by(samples[row]) for row in rows]
+            interval = image_intervals(one.scores[test][rows], defective[rows], shared=shared)["image_auroc"]
             cells.append(f"{test}, {kind}: {shown(interval.value, interval.low, interval.high)}")
     return "; ".join(cells)
 
@@ -133,19 +149,20 @@ def compare(name: str, found: Sequence[Taught], tests: dict[str, list[Sample]]) 
     whole = by.get("physical") or by["all"]
     for test, samples in tests.items():
         defective = np.array([sample.defect is not None for sample in samples])
+        shared = np.array([shown_by(sample) for sample in samples])
         kinds = by_type(samples)
         if "das3d_like" in by:
-            value = gain(whole.scores[test], by["das3d_like"].scores[test], defective)
+            value = gain(whole.scores[test], by["das3d_like"].scores[test], defective, shared)
             print(f"{name} on {test}: physical over das3d_like {shown(*value)}")
         for one in found:
             _, out, kind = one.by.partition(" without ")
             if not out or kind not in kinds:
                 continue
             rows = kinds[kind]
-            value = gain(one.scores[test][rows], whole.scores[test][rows], defective[rows])
+            value = gain(one.scores[test][rows], whole.scores[test][rows], defective[rows], shared[rows])
             print(f"{name} on {test}, {kind}: left out over taught {shown(*value)}")
             if "das3d_like" in by:
-                value = gain(one.scores[test][rows], by["das3d_like"].scores[test][rows], defective[rows])
+                value = gain(one.scores[test][rows], by["das3d_like"].scores[test][rows], defective[rows], shared[rows])
                 print(f"{name} on {test}, {kind}: left out over das3d_like {shown(*value)}")
 
 

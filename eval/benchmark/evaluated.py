@@ -27,10 +27,11 @@ EVALUATION_SIDE = 256
 
 @dataclass
 class Scored:
-    """What a detector says of test samples: ids, scores, maps float32 and masks bool at the evaluation size, defect
-    types (None = good)."""
+    """What a detector says of test samples: ids, ids of the good images that they show (their own if real), scores,
+    maps float32 and masks bool at the evaluation size, defect types (None = good)."""
 
     ids: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     maps: list[np.ndarray] = field(default_factory=list)
     masks: list[np.ndarray] = field(default_factory=list)
@@ -41,7 +42,9 @@ class Scored:
         for sample, score, scored in zip(map(reopen, samples), found.score, found.anomaly_map, strict=True):
             of_points = _maps_points(sample, scored)
             size = scored.shape if of_points else evaluation_size(scored.shape)
+            start = None if sample.provenance is None else sample.provenance.start
             self.ids.append(sample.id)
+            self.shown.append(sample.id if start is None else start.id)
             self.scores.append(float(score))
             self.maps.append(resized_map(scored, size))
             self.masks.append(resized_mask(_point_labels(sample) if of_points else sample.mask, size))
@@ -98,10 +101,11 @@ def _figures(scored: Scored, chosen: np.ndarray, with_intervals: bool = False) -
     places = np.flatnonzero(chosen)
     labels = scored.is_defective[places]
     maps, masks = [scored.maps[k] for k in places], [scored.masks[k] for k in places]
-    intervals = image_intervals(np.array(scored.scores)[places], labels)
+    shown = [scored.shown[k] for k in places]
+    intervals = image_intervals(np.array(scored.scores)[places], labels, shared=shown)
     found: dict[str, float] = {"good": int((~labels).sum()), "defective": int(labels.sum())}
     if with_intervals:
-        intervals |= pixel_intervals(maps, masks)
+        intervals |= pixel_intervals(maps, masks, shared=shown)
     else:
         found |= _pixel_figures(maps, masks)
     for name, interval in intervals.items():

@@ -28,7 +28,8 @@ COSTS = (
     "that compare one image with what was learnt; peak: memory of the whole process."
 )
 LEGEND = (
-    "Figures in hundredths, 95 % intervals over test samples in brackets. F1-max is an oracle's: its threshold is "
+    "Figures in hundredths, 95 % intervals over test samples in brackets, synthetic ones on the same good image "
+    "resampled together. F1-max is an oracle's: its threshold is "
     "chosen on the test samples. Pixels are compared at a longer side of 256."
 )
 MARKS = {
