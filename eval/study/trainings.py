@@ -6,6 +6,7 @@ many steps as one after the other on two threads (`benchmarks/trainings.py`).
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -23,6 +24,7 @@ from eval.segmenters.segmenter import Segmenter
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.sample import Sample
+from synth.training.stopping import stop_workers
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ def _run_each(trainings: Sequence[Training], workers: int, progress: Progress) -
     try:
         for _ in ended:
             yield
+    except (KeyboardInterrupt, GeneratorExit):
+        stop_workers(multiprocessing.active_children())
+        raise
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # joblib's, that work was cut short
