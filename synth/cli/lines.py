@@ -44,7 +44,7 @@ class Lines:
             ends = is_message or (is_complete and stage == self._announced)
             if ends or time.monotonic() - self._told >= LEAST_S:
                 self._flush()
-            if not self._watching.is_alive() and not self._ended.is_set():
+            if self._watching.ident is None:
                 self._watching.start()
 
     def end(self) -> None:
