@@ -19,11 +19,11 @@ from tests.synth.training.test_loop import Walk
 
 STEPS = 9
 SLOW = """
-import sys, time, types
+import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from synth.cli.main import app
-from synth.pipeline import runs
+import typer
+from synth.cli.verbs import Verbs
 from synth.training.checkpoint import Checkpoints
 from synth.training.loop import run_steps
 from tests.synth.training.test_loop import Walk
@@ -33,11 +33,14 @@ class Slow(Walk):
         print("step", step, flush=True)
         time.sleep(0.3)
         super().step(step, batch)
-def made(recipe, out, progress, *_):
+app = typer.Typer(cls=Verbs)
+@app.callback()
+def about(): pass
+@app.command()
+def train():
     walk = Slow(place)
-    run_steps("walk", walk, walk.batches, 9, Checkpoints(place / "checkpoints", "walk", "mark"), progress=progress)
-runs.run = made
-app(["run", "demo"], prog_name="flawsmith")
+    run_steps("walk", walk, walk.batches, 9, Checkpoints(place / "checkpoints", "walk", "mark"))
+app(["train"], prog_name="flawsmith")
 """
 
 
