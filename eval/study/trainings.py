@@ -24,7 +24,7 @@ from eval.segmenters.segmenter import Segmenter
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.sample import Sample
-from synth.training.stopping import stop_workers
+from synth.training.stopping import stop_workers, workers_first
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,10 @@ def _run_each(trainings: Sequence[Training], workers: int, progress: Progress) -
     with _interrupts_ignored():  # by the workers, which inherit it: this process is asked to stop and ends them
         ended = side_by_side(joblib.delayed(_beside_others)(each, threads, os.getpid()) for each in trainings)
     try:
-        for _ in ended:
-            yield
-    except (KeyboardInterrupt, GeneratorExit):
+        with workers_first(multiprocessing.active_children):  # joblib kills them as soon as it is interrupted
+            for _ in ended:
+                yield
+    except GeneratorExit:
         stop_workers(multiprocessing.active_children())
         raise
     finally:

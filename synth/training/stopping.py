@@ -5,11 +5,10 @@ Elsewhere a signal is heeded at once. Whoever ends a process that was asked to s
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -45,30 +44,56 @@ def between_steps() -> Iterator[Stopping]:
     """Inside, a signal is only remembered; at the end it is sent again, so that it does what it did before. Signals
     that are ignored stay ignored, and a thread other than the main one hears of none."""
     stopping = Stopping()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before: dict[int, Any] = {number: signal.signal(number, stopping.hear) for number in heard}
     try:
-        with _counted(stopping):
+        with _counted(stopping), _handled(stopping.hear):
             yield stopping
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if stopping.signal is not None:
             signal.raise_signal(stopping.signal)
 
 
+@contextmanager
+def workers_first(workers: Callable[[], Iterable[BaseProcess]]) -> Iterator[None]:
+    """Inside, a signal stops the worker processes before it does what it did before."""
+    before: dict[int, Any] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        stop_workers(workers())
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        signal.raise_signal(number)
+
+    with _handled(stop) as handlers:
+        before.update(handlers)
+        yield
+
+
 def stop_workers(processes: Iterable[BaseProcess]) -> None:
     """Ask worker processes to end and wait until they have, SAVING_S at most: those that train save first."""
-    asked, until = list(processes), time.monotonic() + SAVING_S
+    asked, until = [process for process in processes if process.is_alive()], time.monotonic() + SAVING_S
     with _counted(asked):
         for process in asked:
-            with suppress(OSError):
-                os.kill(process.pid or 0, signal.SIGTERM)
+            with suppress(OSError):  # it has ended since
+                process.terminate()
         for process in asked:
             process.join(max(0.0, until - time.monotonic()))
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[Mapping[int, Any]]:
+    """Inside, this handles all signals that are not ignored; yields what did before. Nothing outside the main thread,
+    which alone hears of signals."""
+    is_main = threading.current_thread() is threading.main_thread()
+    heard = [number for number in SIGNALS if is_main and signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before: dict[int, Any] = {number: signal.signal(number, handler) for number in heard}
+    try:
+        yield before
+    finally:
+        for number, earlier in before.items():
+            if signal.getsignal(number) is handler:  # what handled it before has not changed it since
+                signal.signal(number, earlier)
 
 
 @contextmanager

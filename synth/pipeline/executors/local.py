@@ -95,7 +95,7 @@ class Processes:
     def _stop(self) -> None:
         processes = list((self._pool._processes or {}).values())
         self._pool.shutdown(wait=False, cancel_futures=True)
-        stop_workers(process for process in processes if process.is_alive())
+        stop_workers(processes)
         for process in processes:
             process.kill()
         for process in processes:

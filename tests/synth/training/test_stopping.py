@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from synth.training.checkpoint import Checkpoints
 from synth.training.loop import every, run_steps
-from synth.training.stopping import SIGNALS, between_steps, saving, stop_workers
+from synth.training.stopping import SIGNALS, between_steps, saving, stop_workers, workers_first
 from tests.synth.training.test_loop import Walk
 
 STEPS = 9
@@ -135,6 +136,30 @@ def test_the_command_saves_what_it_trains_before_it_ends(number, code, tmp_path)
     found = Checkpoints(tmp_path / "checkpoints", "walk", "mark").latest()
     assert found is not None
     assert found.step == 3
+
+
+def test_workers_are_stopped_before_the_signal_does_what_it_did_before_and_a_second_one_is_as_ignored(monkeypatch):
+    done = []
+
+    def ended(number, frame):
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        done.append("ended")
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, ended) for number in SIGNALS}
+    worker = SimpleNamespace(
+        is_alive=lambda: True, terminate=lambda: done.append("asked"), join=lambda _: done.append(saving())
+    )
+    try:
+        with pytest.raises(KeyboardInterrupt), workers_first(lambda: [worker]):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+        assert done == ["asked", True, "ended"]
+        assert {signal.getsignal(number) for number in SIGNALS} == {signal.SIG_IGN}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_worker_processes_save_before_they_end_and_others_end_at_once(tmp_path):
