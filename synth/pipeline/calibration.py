@@ -70,12 +70,12 @@ def calibrate() -> Calibration:
 
 def calibration() -> Calibration | None:
     """What was measured on this machine with these versions; None where nothing was, or the file is damaged."""
-    from synth.seas.speed import Speed
-
     try:
         found = read_sealed(_file())
         if found["machine"] != _machine():
             return None
+        from synth.seas.speed import Speed
+
         return Calibration(found["measured"], Speed.from_json(found["speed"]), found["memory_mb"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

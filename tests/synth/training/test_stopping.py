@@ -151,10 +151,15 @@ def test_workers_are_stopped_before_the_signal_does_what_it_did_before_and_a_sec
     worker = SimpleNamespace(
         is_alive=lambda: True, terminate=lambda: done.append("asked"), join=lambda _: done.append(saving())
     )
-    try:
-        with pytest.raises(KeyboardInterrupt), workers_first(lambda: [worker]):
+
+    def struck():
+        with workers_first(lambda: [worker]):
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.01)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            struck()
         assert done == ["asked", True, "ended"]
         assert {signal.getsignal(number) for number in SIGNALS} == {signal.SIG_IGN}
     finally:
