@@ -37,8 +37,8 @@ from synth.pipeline.stored import StoredSample, is_damaged
 from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, as_recipe, load_recipe
 from synth.sample import Sample
-from synth.writers import WRITERS, FolderSink, check_request
-from synth.writers.sink import whole_folder
+from synth.writers import WRITERS, check_request
+from synth.writers.sink import FolderSink, whole_folder
 
 
 class Run:

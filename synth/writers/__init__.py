@@ -2,6 +2,7 @@
 
 A writer is a function `(samples, sink) -> None`. It takes the samples one at a time, wherever they come from, puts its
 files through the sink and gives the same bytes for the same samples. A new format is one file and one line in WRITERS.
+What is heavy loads on first use, so that the command line can name the formats at once.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synth.errors import SourceError, WriterError
 from synth.io.names import as_path, check_names
-from synth.io.own import check_free
 from synth.printable import shown
-from synth.sample import Sample
 from synth.suggest import did_you_mean
-from synth.writers.sink import FolderSink, whole_folder
+
+if TYPE_CHECKING:
+    from synth.sample import Sample
+    from synth.writers.sink import FolderSink
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,11 @@ class Format:
     apart: bool = False
 
     def write(self, samples: Iterable[Sample], sink: FolderSink) -> None:
-        """Write the samples. WriterError where there are none."""
+        """Write the samples. WriterError where there are none, for one with neither an image nor a cloud, for a
+        defective one without a mask, and for what the format cannot hold."""
         module, _, name = self.writer.partition(":")
         function: Callable[[Iterable[Sample], FolderSink], None] = getattr(import_module(module), name)
-        function(_some(samples), sink)
+        function(_whole(samples), sink)
 
 
 WRITERS: dict[str, Format] = {
@@ -63,6 +67,8 @@ WRITERS: dict[str, Format] = {
 
 def check_request(name: str, out: str | Path) -> None:
     """WriterError for a format that WRITERS does not have, and for a folder that holds something."""
+    from synth.io.own import check_free
+
     if name not in [*WRITERS]:
         raise WriterError(f"format {shown(name)} is unknown; {did_you_mean(str(name), WRITERS)}")
     check_free(as_path(out, "the new folder", WriterError), "an export's")
@@ -72,6 +78,9 @@ def write(samples: Sample | Iterable[Sample], out: str | Path, format: str = "mv
     """Write any samples, good and defective ones, real or generated, in a format of WRITERS into the new folder `out`,
     which stays empty where that fails. WriterError as in `check_request`, for samples that the format cannot hold, for
     none at all, and for products or types whose names would share a folder."""
+    from synth.sample import Sample
+    from synth.writers.sink import FolderSink, whole_folder
+
     check_request(format, out)
     given = [samples] if isinstance(samples, Sample) else samples
     if not isinstance(given, Iterable):
@@ -81,6 +90,8 @@ def write(samples: Sample | Iterable[Sample], out: str | Path, format: str = "mv
 
 
 def _checked(samples: Iterable[Sample]) -> Iterator[Sample]:
+    from synth.sample import Sample
+
     kinds: set[tuple[str, str | None]] = set()
     for sample in samples:
         if not isinstance(sample, Sample):
@@ -99,10 +110,15 @@ def _check_names(kinds: Iterable[tuple[str, str | None]]) -> None:
         raise WriterError(str(problem)) from problem
 
 
-def _some(samples: Iterable[Sample]) -> Iterator[Sample]:
+def _whole(samples: Iterable[Sample]) -> Iterator[Sample]:
     none = True
     for sample in samples:
         none = False
+        if sample.image is None and sample.cloud is None:
+            raise WriterError(f"{sample.id} has neither an image nor a cloud; leave it out")
+        marked = sample.mask is not None or (sample.cloud is not None and sample.cloud.labels is not None)
+        if sample.defect is not None and not marked:
+            raise WriterError(f"{sample.id} is a {sample.defect} without a mask; give it one or leave it out")
         yield sample
     if none:
         raise WriterError("there is no sample to write; give good or defective ones")

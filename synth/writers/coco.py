@@ -4,9 +4,9 @@ images/<split>/NAME.png                    split: train, val, test
 annotations/instances_<split>.json         images, annotations, categories
 
 `coco` has compressed run lengths, `coco_polygon` polygons; both keep every pixel (`synth.writers.outlines`). An
-annotation is an instance (`synth.writers.regions`), a category a defect type, numbered from 1 in alphabetical order. Ids
-of images and annotations are parts of hashes of what they name, so they are the same in every order of the samples, and
-stay when others are added.
+annotation is an instance (`synth.writers.regions`), a category a defect type, numbered from 1 in alphabetical order.
+Ids of images and annotations are parts of hashes of what they name, so they are the same in every order of the samples,
+and stay when others are added.
 """
 
 from __future__ import annotations

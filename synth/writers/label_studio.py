@@ -1,8 +1,8 @@
 """Tasks for Label Studio; Label Studio itself is not needed to write them:
 
-images/NAME.png      for local storage; a task names its image by /data/local-files/?d=images/NAME.png
-tasks.json           a brush stroke for each instance, a finished annotation without any for a good image
-config.xml           the labelling interface that goes with them
+images/<split>/NAME.png     for local storage; a task names its image by /data/local-files/?d=images/<split>/NAME.png
+tasks.json                  a brush stroke for each instance, a finished annotation without any for a good image
+config.xml                  the labelling interface that goes with them
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NOTE = """\
 
 def write(samples: Iterable[Sample], sink: FolderSink) -> None:
     """Write them. WriterError for a sample without an image, or a defective one without a mask."""
-    found = collect(samples, sink, "images", _strokes)
+    found = collect(samples, sink, "images/{split}", _strokes)
     sink.put("tasks.json", json_text([_task(one) for one in found]).encode())
     sink.put("config.xml", _config(classes(found)))
     write_note(sink, "Tasks for Label Studio", _NOTE)
@@ -55,7 +55,7 @@ def _task(one: Labelled[list[Stroke]]) -> dict[str, Any]:
         }
         for number, stroke in enumerate(one.shapes)
     ]
-    image = f"/data/local-files/?d=images/{quote(one.file)}"
+    image = f"/data/local-files/?d=images/{one.split}/{quote(one.file)}"
     data = {"image": image, "sample": one.id, "product": one.product, "split": one.split}
     return {"data": data, "annotations": [{"result": marks}]}
 

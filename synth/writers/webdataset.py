@@ -45,8 +45,8 @@ _NOTE = """\
 
 
 def write(samples: Iterable[Sample], sink: FolderSink, shard_bytes: int = SHARD_BYTES) -> None:
-    """Write the tars, in the order of the samples. WriterError for a sample with neither an image nor a cloud, for a
-    defective image without a mask, and for one that has other files than the first."""
+    """Write the tars, in the order of the samples. WriterError for a defective image without a mask, and for
+    a sample that has other files than the first."""
     names = Names()
     kinds: set[str] | None = None
     with ExitStack() as stack:
@@ -104,8 +104,6 @@ class _Shards:
 
 def _files(sample: Sample) -> dict[str, bytes]:
     """The contents of a sample's files by their endings."""
-    if sample.image is None and sample.cloud is None:
-        raise WriterError(f"{sample.id} has neither an image nor a cloud; leave it out")
     files = {"json": json_text(_notes(sample), sort_keys=True, ensure_ascii=False).encode()}
     if sample.image is not None:
         image, mask = image_and_mask(sample)

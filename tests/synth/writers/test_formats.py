@@ -10,8 +10,9 @@ from synth import generators
 from synth.errors import WriterError
 from synth.io.images import read_image
 from synth.sources import read
-from synth.writers import WRITERS, FolderSink, parquet, write
+from synth.writers import WRITERS, parquet, write
 from synth.writers.parquet import boxes
+from synth.writers.sink import FolderSink
 from tests.synth.blobs import BLOBS, run_blobs, tree, write_source
 
 
