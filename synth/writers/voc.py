@@ -23,7 +23,7 @@ from PIL import Image
 from synth.errors import WriterError
 from synth.io.png import png_bytes
 from synth.sample import Sample
-from synth.writers.labelled import MOST_CLASSES, Labelled, Size, by_split, collect, few_classes, write_note
+from synth.writers.labelled import MOST_CLASSES, Labelled, Size, collect, few_classes, write_note
 from synth.writers.regions import Region
 from synth.writers.sink import FolderSink
 
@@ -55,9 +55,9 @@ def write(samples: Iterable[Sample], sink: FolderSink) -> None:
         sink.put(f"SegmentationObject/{one.file}", _palette_png(numbers))
         sink.put(f"SegmentationClass/{one.file}", _palette_png(np.where(numbers > 0, number, 0)))
         sink.put(f"Annotations/{one.name}.xml", _xml(one))
-    sets = {split: [one.name for one in some] for split, some in by_split(found)}
-    sets["trainval"] = sets.get("train", []) + sets.get("val", [])
-    for split, stems in sets.items():
+    sets = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val")}
+    for split, parts in sets.items():
+        stems = [one.name for one in found if one.split in parts]
         listed = "".join(f"{stem}\n" for stem in stems).encode()
         sink.put(f"ImageSets/Segmentation/{split}.txt", listed)
         sink.put(f"ImageSets/Main/{split}.txt", listed)

@@ -95,7 +95,7 @@ def filled_by_our_reader(ring, size):
 
 
 @pytest.mark.parametrize("fill", [filled_by_pycocotools, filled_by_our_reader])
-@EXAMPLES
+@settings(EXAMPLES, max_examples=60)
 @given(MASKS)
 def test_an_outline_filled_by_centres_of_pixels_is_the_piece_with_its_holes(fill, mask):
     for one in found(mask):
