@@ -14,7 +14,7 @@ from typing import Any
 from synth.io.json_text import json_text
 from synth.sample import Sample
 from synth.writers.labelled import Labelled, Size, collect, write_note
-from synth.writers.outlines import outline
+from synth.writers.outlines import inset_outline
 from synth.writers.regions import Region
 from synth.writers.sink import FolderSink
 
@@ -41,7 +41,9 @@ def _polygons(found: list[Region], size: Size) -> list[Shape]:
     for number, region in enumerate(found):
         pieces = region.pieces()
         group = number if len(pieces) > 1 else None
-        shapes += [{"points": [list(point) for point in outline(piece)], "group_id": group} for piece in pieces]
+        for piece in pieces:
+            points = [[round(x, 2), round(y, 2)] for x, y in inset_outline(piece)]
+            shapes.append({"points": points, "group_id": group})
     return shapes
 
 

@@ -3,6 +3,10 @@
 An outline runs along the edges of the pixels, so its coordinates are whole: the first pixel alone has the corners
 (0, 0), (1, 0), (1, 1), (0, 1). Whoever fills it by the centres of pixels, as pycocotools and this project's reader do,
 gets the mask back. Formats of polygons have no holes, so a hole is joined to the outline by a slit of no width.
+
+Ultralytics and labelme cut coordinates to whole numbers and paint the polygon's border too, which would add pixels to
+the right and below. For them an outline lies INSET within the mask, so that its border is painted on the mask's own
+pixels.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from synth.writers.regions import Region
 
 Point = tuple[int, int]
 """x, y in px from the image's upper left corner."""
+INSET = 0.02
+"""Pixels; more than a float32 share of an image's width is off, and too few to be seen."""
 
 
 def outline(piece: Region) -> list[Point]:
@@ -23,6 +29,30 @@ def outline(piece: Region) -> list[Point]:
     for hole in sorted(holes, key=min):
         ring = _joined(ring, hole)
     return [(x + piece.left, y + piece.top) for x, y in _corners(ring)]
+
+
+def inset_outline(piece: Region) -> list[tuple[float, float]]:
+    """`outline`, INSET px within the region: each corner between the two edges that meet there."""
+    ring = outline(piece)
+    steps = [_direction(*pair) for pair in zip(ring, [*ring[1:], ring[0]], strict=True)]
+    points: list[tuple[float, float]] = []
+    for (x, y), (a, b), (c, d) in zip(ring, [steps[-1], *steps], steps, strict=False):
+        # The mask is on the right of a step (a, b): towards (-b, a).
+        inside = (-b - d, a + c)
+        if _pixel(piece, (x, y), inside):
+            moves = [inside]
+        else:  # two pixels touch by a corner: from one of them into the other
+            moves = [(-b - a, a - b), (c - d, c + d)]
+        points += [(x + INSET * right, y + INSET * down) for right, down in moves]
+    return points
+
+
+def _pixel(piece: Region, corner: Point, towards: Point) -> bool:
+    """Whether the pixel at a corner, diagonally towards that direction, is of the region."""
+    column, row = (start + (step - 1) // 2 for start, step in zip(corner, towards, strict=True))
+    height, width = piece.mask.shape
+    column, row = column - piece.left, row - piece.top
+    return 0 <= row < height and 0 <= column < width and bool(piece.mask[row, column])
 
 
 def _rings(mask: np.ndarray) -> list[list[Point]]:

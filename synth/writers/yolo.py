@@ -4,7 +4,9 @@ images/<split>/NAME.png, labels/<split>/NAME.txt         split: train, val, test
 data.yaml                                                the splits, and the names of the classes
 
 A row of `yolo_seg` is a class and a polygon, one a connected piece of the mask, of `yolo_detect` a class and the box
-of an instance: centre, width, height. All are shares of the image's width and height, to a ten-thousandth of a pixel.
+of an instance: centre, width, height. All are shares of the image's width and height, to a thousandth of a pixel. The
+polygons give the mask back, holes and all, whether a reader fills them by the centres of pixels or, as Ultralytics does
+at the image's own size, cuts them to whole pixels and paints their border.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import yaml
 
 from synth.sample import Sample
 from synth.writers.labelled import Labelled, Size, by_split, classes, collect, write_note
-from synth.writers.outlines import outline
+from synth.writers.outlines import inset_outline
 from synth.writers.regions import Region
 from synth.writers.sink import FolderSink
 
@@ -61,7 +63,7 @@ def _settings(found: Sequence[Labelled[Rows]], names: Sequence[str]) -> bytes:
 
 def _segments(found: list[Region], size: Size) -> Rows:
     height, width = size
-    rings = [outline(piece) for region in found for piece in region.pieces()]
+    rings = [inset_outline(piece) for region in found for piece in region.pieces()]
     return [_row(share for x, y in ring for share in (x / width, y / height)) for ring in rings]
 
 

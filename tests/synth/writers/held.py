@@ -73,7 +73,7 @@ def hard_samples():
     samples = []
     for number, (name, rows) in enumerate(HARD.items()):
         mask = np.pad(drawn(rows), ((0, 9 + number), (0, 13)))
-        samples.append(sample(name, mask, ("crack", "Blow hole/ü, <deep> & \"wide\"")[number % 2], number))
+        samples.append(sample(name, mask, ("crack", 'Blow hole/ü, <deep> & "wide"')[number % 2], number))
     return [*samples, sample("good one", np.zeros((23, 29), bool), None, 90), sample("kept", mask & False, None, 91)]
 
 

@@ -4,14 +4,13 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco_masks
-from scipy.ndimage import binary_erosion
-from scipy.spatial.distance import directed_hausdorff
 
 from synth.sources.labels.coco import decoded_counts
 from synth.sources.labels.label_studio import decoded_brush
 from synth.sources.labels.marks import Polygon, Runs
-from synth.writers.outlines import outline
+from synth.writers.outlines import inset_outline, outline
 from synth.writers.regions import regions
 from synth.writers.runs import box_run_lengths, brush_stroke, coco_rle, run_lengths
 from tests.synth.writers.held import HARD, MASKS, drawn, sample, with_instances
@@ -79,7 +78,9 @@ def test_a_brush_stroke_longer_than_a_run_may_be_is_several_runs():
     mask = np.ones((150, 160), bool)
     mask[70] = False
     (upper, lower) = found(mask)
-    values = [decoded_brush(bytes(brush_stroke(one, mask.shape))).reshape(150, 160, 4)[..., 3] for one in (upper, lower)]
+    values = [
+        decoded_brush(bytes(brush_stroke(one, mask.shape))).reshape(150, 160, 4)[..., 3] for one in (upper, lower)
+    ]
     assert np.array_equal(np.maximum(*values) > 0, mask)
 
 
@@ -119,18 +120,32 @@ def test_an_outline_has_corners_alone():
     assert outline(square) == [(0, 0), (9, 0), (9, 5), (0, 5)]
 
 
-def border(mask):
-    return np.argwhere(mask & ~binary_erosion(mask))
+def filled_with_border_by_opencv(ring, size):
+    """As Ultralytics makes masks of polygons."""
+    mask = np.zeros(size, np.uint8)
+    return cv2.fillPoly(mask, [np.array(ring, np.float32).astype(np.int32)], 1) > 0
 
 
-def test_a_reader_that_paints_the_polygons_border_is_within_one_pixel():
-    rng = np.random.default_rng(4)
-    for _ in range(20):
-        mask = cv2.GaussianBlur(rng.random((90, 120)), (0, 0), 5) > 0.53
-        mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5))) > 0
-        painted = np.zeros(mask.shape, np.uint8)
-        for one in found(mask):
-            cv2.fillPoly(painted, [np.array(outline(one), np.int32)], 1)
-        there, wanted = border(painted > 0), border(mask)
-        distance = max(directed_hausdorff(there, wanted)[0], directed_hausdorff(wanted, there)[0])
-        assert distance <= 2**0.5
+def filled_with_border_by_pillow(ring, size):
+    """As labelme makes masks of polygons."""
+    mask = Image.new("L", size[::-1], 0)
+    ImageDraw.Draw(mask).polygon([tuple(point) for point in ring], outline=1, fill=1)
+    return np.asarray(mask) > 0
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [filled_by_pycocotools, filled_by_our_reader, filled_with_border_by_opencv, filled_with_border_by_pillow],
+)
+@settings(EXAMPLES, max_examples=40)
+@given(MASKS)
+def test_an_inset_outline_is_the_piece_whichever_way_a_reader_fills_it(fill, mask):
+    for one in found(mask):
+        assert np.array_equal(fill(inset_outline(one), mask.shape), one.drawn(mask.shape))
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_inset_outlines_of_hard_masks_are_exact_with_their_border(name):
+    mask = np.pad(drawn(HARD[name]), ((3, 0), (5, 0)))
+    for one in found(mask):
+        assert np.array_equal(filled_with_border_by_opencv(inset_outline(one), mask.shape), one.drawn(mask.shape))
