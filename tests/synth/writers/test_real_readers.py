@@ -87,7 +87,8 @@ from synth.writers import WRITERS, write
 mask = np.ones((9, 9), bool)
 for name, form in WRITERS.items():
     if form.apart:
-        write([Sample("a", np.zeros((9, 9, 3), np.uint8), mask, product="p", defect="d")], f"{sys.argv[1]}/{name}", name)
+        sample = Sample("a", np.zeros((9, 9, 3), np.uint8), mask, product="p", defect="d")
+        write(sample, f"{sys.argv[1]}/{name}", name)
         print(name)
 """
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
