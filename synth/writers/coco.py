@@ -47,14 +47,14 @@ def write_polygon(samples: Iterable[Sample], sink: FolderSink) -> None:
 def _write(
     samples: Iterable[Sample], sink: FolderSink, segmentation: Callable[[Region, Size], object], form: str
 ) -> None:
-    found = collect(samples, sink, "images/{split}", annotations(segmentation))
+    found = collect(samples, sink, "images/{split}", annotating(segmentation))
     names = classes(found)
     for split, some in by_split(found):
         sink.put(f"annotations/instances_{split}.json", content(some, names))
     write_note(sink, "COCO instance segmentation", _NOTE.format(form=form))
 
 
-def annotations(segmentation: Callable[[Region, Size], object]) -> Callable[[list[Region], Size], list[Annotation]]:
+def annotating(segmentation: Callable[[Region, Size], object]) -> Callable[[list[Region], Size], list[Annotation]]:
     """What describes regions as annotations, as far as one sample knows."""
 
     def describe(found: list[Region], size: Size) -> list[Annotation]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from synth.sample import Sample
-from synth.writers.coco import annotations, content
+from synth.writers.coco import annotating, content
 from synth.writers.labelled import by_split, classes, collect, write_note
 from synth.writers.runs import coco_rle
 from synth.writers.sink import FolderSink
@@ -32,7 +32,7 @@ _NOTE = """\
 
 def write(samples: Iterable[Sample], sink: FolderSink) -> None:
     """Write them. WriterError for a sample without an image, or a defective one without a mask."""
-    found = collect(samples, sink, "{split}/data", annotations(coco_rle))
+    found = collect(samples, sink, "{split}/data", annotating(coco_rle))
     names = classes(found)
     for split, some in by_split(found):
         sink.put(f"{split}/labels.json", content(some, names))

@@ -48,8 +48,8 @@ def _polygons(found: list[Region], size: Size) -> list[Shape]:
 
 
 def _content(one: Labelled[list[Shape]]) -> bytes:
-    fixed = {"description": "", "shape_type": "polygon", "flags": {}, "mask": None}
-    content = {
+    fixed: Shape = {"description": "", "shape_type": "polygon", "flags": {}, "mask": None}
+    content: dict[str, Any] = {
         "version": _VERSION,
         "flags": {},
         "shapes": [{"label": one.kind} | shape | fixed for shape in one.shapes],

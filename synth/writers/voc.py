@@ -13,7 +13,7 @@ A good image has black masks and no object. An object is an instance (`synth.wri
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -114,6 +114,6 @@ def _xml(one: Labelled[_Objects]) -> bytes:
     return ElementTree.tostring(root, encoding="utf-8") + b"\n"
 
 
-def _texts(parent: ElementTree.Element, values: dict[str, str | int]) -> None:
+def _texts(parent: ElementTree.Element, values: Mapping[str, str | int]) -> None:
     for name, value in values.items():
         ElementTree.SubElement(parent, name).text = str(value)
