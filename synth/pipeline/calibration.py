@@ -60,7 +60,11 @@ def calibrate() -> Calibration:
     small = Recipe.model_validate({"source": source, "request": {"defects": ["dent"]}})
     split = prepare(small, silent).split
     with TemporaryDirectory() as place:
-        speed = measure(split.shots, split.good_images, Path(place))
+        return keep(measure(split.shots, split.good_images, Path(place)))
+
+
+def keep(speed: Speed) -> Calibration:
+    """Write what this process has just measured to the cache. OSError where it cannot be written."""
     found = Calibration(date.today().isoformat(), speed, peak_mb())
     make_folder(cache_folder())
     kept = {"measured": found.measured, "speed": speed.to_json(), "memory_mb": found.memory_mb}

@@ -11,7 +11,7 @@ from synth.cli import doctor
 from synth.cli.main import app
 from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline import calibration as module
-from synth.pipeline.calibration import Calibration, cache_folder, calibrate, calibration
+from synth.pipeline.calibration import Calibration, cache_folder, calibrate, calibration, keep
 from synth.sample import Sample
 from synth.seas import speed as speeds
 from synth.seas.config import SeasConfig
@@ -35,10 +35,9 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def measured(monkeypatch) -> Calibration:
+def measured() -> Calibration:
     """A calibration as doctor keeps it, without the measuring."""
-    monkeypatch.setattr(speeds, "measure", lambda *_: SPEED)
-    return calibrate()
+    return keep(SPEED)
 
 
 def dry_run(tmp_path, *more: str):
