@@ -28,8 +28,8 @@ def told(monkeypatch):
     calls: list[tuple] = []
 
     class Stand:
-        def __init__(self, name, **more):
-            self.name = more.get("name", name)
+        def __init__(self, run, **more):
+            self.name = more.get("name", run)
 
         start = finish = lambda self: None
 
