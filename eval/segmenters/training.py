@@ -101,7 +101,7 @@ def train(
         mark = _fingerprint(network, config, pool, judged, training.types)
         checkpoints = Checkpoints(folder / CHECKPOINTS, "training", mark, EvalError)
     feed = Feed(pool, config)
-    with nullcontext() if folder is None else _tracked(network, config, folder) as told:
+    with _tracked(network, config, folder) as told:
         spent = run_steps("training", training, feed.batches, config.steps, checkpoints, training.looks, progress, told)
     best = training.best
     if best.weights is None:
@@ -228,7 +228,10 @@ class _Training:
         return loss.detach()
 
 
-def _tracked(network: nn.Module, config: TrainingConfig, folder: Path) -> AbstractContextManager[Tracked | None]:
+def _tracked(network: nn.Module, config: TrainingConfig, folder: Path | None) -> AbstractContextManager[Tracked | None]:
+    """Nobody is told of a training that is not kept."""
+    if folder is None:
+        return nullcontext()
     settings = {"network": type(network).__name__, **config.model_dump(mode="json")}
     return tracked("/".join(folder.parts[-3:]), settings)
 
