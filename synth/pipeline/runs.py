@@ -6,6 +6,8 @@ See `synth.pipeline.folder` for what lies where, `shards` and `commit` for why t
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -28,7 +30,7 @@ from synth.pipeline.guards import begin, check_recipe, relocate
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
-from synth.pipeline.places import check_there, with_known_product
+from synth.pipeline.places import check_there, placeless, with_known_product
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import Prepared, check_generator, lacking, prepare, silent
 from synth.pipeline.real import exported, keep_real, read_real, tested
@@ -91,6 +93,14 @@ class Run:
         return lacking(self.recipe, products, tested)
 
     @property
+    def made_from(self) -> dict[str, str]:
+        """Hashes of its recipe; and of every real image, its role and its labels, and of the manifest, which names
+        every synthetic one: what is measured of a run holds for these."""
+        real = json.dumps([(row.id, row.role, row.sha256, row.labels) for row in read_ledger(self.folder.ledger)])
+        images = hashlib.sha256(real.encode() + self.folder.manifest.read_bytes()).hexdigest()[:16]
+        return {"recipe": placeless(self.recipe).sha256, "images": images}
+
+    @property
     def validation(self) -> dict[str, int]:
         """Shots that were kept from the generator to choose thresholds with, by "product/type"."""
         kinds = {(record.product, str(record.defect)) for record in self.manifest}
@@ -107,6 +117,11 @@ class Run:
         drop(self.path, ids, progress, restore)
         for known in ("_table", "yields"):
             self.__dict__.pop(known, None)
+
+    def dataset(self, splits: bool = True) -> list[StoredSample]:
+        """What its dataset holds, as exports have it: the accepted samples, then the good images and the test images of
+        a format that has `splits`, or has none."""
+        return _dataset(self.folder, self.manifest, self.recipe, splits)
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels, each file compared with its hash."""
@@ -305,10 +320,14 @@ def _fit(job: Job, pool: Executor, worker: Worker, progress: Progress) -> None:
 
 
 def _write(folder: RunFolder, accepted: Sequence[StoredSample], recipe: Recipe, name: str, target: Path) -> None:
-    """The accepted samples, the good images and the test images in one format."""
-    records = [*accepted, *exported(read_real(folder), recipe, WRITERS[name].splits)]
+    """The dataset in one format."""
+    records = _dataset(folder, accepted, recipe, WRITERS[name].splits)
     known = {file.sha256: folder.path / file.path for record in records for file in record.files.values()}
     WRITERS[name].write((record.load(folder.path) for record in records), FolderSink(target, known))
+
+
+def _dataset(folder: RunFolder, accepted: Sequence[StoredSample], recipe: Recipe, splits: bool) -> list[StoredSample]:
+    return [*accepted, *exported(read_real(folder), recipe, splits)]
 
 
 def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progress) -> Journal:
