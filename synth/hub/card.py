@@ -171,10 +171,9 @@ def _limits(run: Run, shots: int) -> list[str]:
     """What a user has to know before the data is trusted."""
     learnt = f"learnt from {shots} real defects" if shots else "made from geometry, without a real defect to learn from"
     said = [
-        f"The defects are {learnt}: what does not occur among these, such as a rarer shape or another light, does not "
-        "occur here.",
+        f"The defects are {learnt}: rarer shapes, sizes and lights than those do not occur here.",
         "For training and for checks of a detector's pipeline. Whether a model works is measured on real images.",
-        "A mask marks what the generator changed. On real images people draw the border, and draw it wider or narrower.",
+        "A mask marks what the generator changed. People draw the border of a real defect wider or narrower.",
         "Good images are assumed to be good: a defect that was overlooked on one is labelled as none.",
     ]
     unmeasured = sorted({name for one in run.manifest for name in one.unmeasured})

@@ -6,6 +6,7 @@ RUN-hub/
   assets/contact_sheet.jpg, evidence.json       what the card shows and says
   README.md                                     the card
   prepared.json                                 of what it was made, and sha256 of the shards; stays here
+  card.json                                     sha256 of the card as it was written last; stays here
 
 Configs: one a product, `all` of them (the default, over the same files), and `full`.
 """
@@ -42,8 +43,9 @@ from synth.writers.parquet import ARRAYS, SPLITS, Table, features, write_tables
 ALL, FULL = "all", "full"
 LARGE = (*ARRAYS, "xyz_size")
 """Columns of the config `full`."""
-CARD, EVIDENCE, SHEET, PREPARED = "README.md", "evidence.json", "assets/contact_sheet.jpg", "prepared.json"
-OURS = ("data", "full", "assets", CARD, EVIDENCE, PREPARED)
+CARD, EVIDENCE, SHEET = "README.md", "evidence.json", "assets/contact_sheet.jpg"
+PREPARED, WRITTEN = "prepared.json", "card.json"
+OURS = ("data", "full", "assets", CARD, EVIDENCE, PREPARED, WRITTEN)
 FIRST_ROWS = 100
 """Rows that the Hub's viewer shows of a config before one asks for more."""
 VIEWER_BYTES = 1_000_000
