@@ -42,14 +42,11 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Card:
-    """A card's text, and the names of its parts that a person changed, which are kept."""
+    """A card's text, the licence in its head, and the names of its parts that a person changed, which are kept."""
 
     text: str
+    licence: str
     edited: tuple[str, ...]
-
-    @property
-    def licence(self) -> str:
-        return str(_split(self.text)[0].get("license"))
 
 
 def write_card(
@@ -62,7 +59,7 @@ def write_card(
     values = combined(front_matter(run, dataset, licence), theirs)
     made = merged(_sections(run, dataset, licence, evidence, repo), body)
     head = DatasetCardData(**values).to_yaml(original_order=list(values))
-    return Card(f"---\n{head}\n---\n\n{made.body}", made.edited)
+    return Card(f"---\n{head}\n---\n\n{made.body}", str(values["license"]), made.edited)
 
 
 def evidence_text(run: Run, dataset: HubDataset, licence: Licence, evidence: Evidence) -> str:

@@ -48,7 +48,7 @@ class Pushed:
         lines = [f"{self.run}: {what}"]
         if self.edited:
             lines.append(
-                f"kept as they were edited on the Hub, and not renewed: {', '.join(self.edited)}; empty a part there to "
+                f"kept as they were edited, and not renewed: {', '.join(self.edited)}; empty a part of the card to "
                 "have it written anew"
             )
         lines += self.notes
@@ -77,9 +77,7 @@ def push(
     LicenceError where the source's licence does not allow it, HubError where the Hub refuses or cannot be reached,
     WriterError for a repository that has no such name."""
     if not isinstance(repo, str) or not _REPO.fullmatch(repo):
-        raise WriterError(
-            f"a dataset on the Hub is named owner/name, in letters, digits, -, _ and ., not {shown(repo)}"
-        )
+        raise WriterError(f"a dataset is {shown(repo)}, wanted owner/name in letters, digits, -, _ and .")
     finished = _opened(run)
     licence = licence_of(finished)
     dataset = prepare(finished, folder_of(finished), progress or silent)
@@ -186,13 +184,13 @@ def _viewer_notes(dataset: HubDataset) -> tuple[str, ...]:
     notes = []
     if values > VIEWER_BYTES:
         notes.append(
-            f"the values of the first {FIRST_ROWS} rows take {values / 1e6:.1f} MB, of which the Hub's viewer shows 1 MB: "
-            "it cuts the longest of them"
+            f"the values of the first {FIRST_ROWS} rows take {values / 1e6:.1f} MB, of which the viewer shows 1 MB: it "
+            "cuts the longest of them"
         )
     if files > VIEWER_BYTES:
         notes.append(
-            f"the first {FIRST_ROWS} rows have {files / 1e6:.1f} MB of images and meshes, which the Hub's viewer fetches "
-            f"one by one, beside {values / 1e6:.2f} MB of values"
+            f"the first {FIRST_ROWS} rows have {files / 1e6:.1f} MB of images and meshes, which the viewer "
+            f"fetches one by one, beside {values / 1e6:.2f} MB of values"
         )
     return tuple(notes)
 

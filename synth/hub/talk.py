@@ -50,16 +50,19 @@ def sentence(problem: BaseException, repo: str) -> str:
     status, said = status_of(problem), _said(problem)
     match status:
         case None:
-            return f"the Hub at {_endpoint()} cannot be reached ({said}); check the network and HF_ENDPOINT, then push again"
+            return (
+                f"the Hub at {_endpoint()} cannot be reached, or hung up ({said}); check the network and HF_ENDPOINT, "
+                "then push again: what it has is not sent again"
+            )
         case 401:
             return (
-                f"the Hub does not know who pushes to {repo}: there is no token, or it is not valid; run `hf auth login`, "
-                "or set HF_TOKEN to a token that may write"
+                f"the Hub does not know who pushes to {repo}: there is no token, or it is not valid; run "
+                "`hf auth login`, or set HF_TOKEN to a token that may write"
             )
         case 403:
             return (
-                f"the Hub refuses to write to {repo} ({said}); use a token that may write there, or a name below your own "
-                "account or an organisation that you belong to"
+                f"the Hub refuses to write to {repo} ({said}); use a token that may write there, or a name below your "
+                "own account or an organisation that you belong to"
             )
         case 404:
             return (
@@ -69,9 +72,7 @@ def sentence(problem: BaseException, repo: str) -> str:
         case 409 | 412:
             return f"{repo} was changed on the Hub while this push went on ({said}); push again"
         case 413:
-            return (
-                f"the Hub takes nothing as large as this for {repo} ({said}); push fewer samples, or ask for more room"
-            )
+            return f"the Hub takes nothing as large as this for {repo} ({said}); push fewer samples"
         case 429:
             return f"the Hub asks to slow down ({said}); push again later: what it has is not sent again"
         case _ if status >= 500:

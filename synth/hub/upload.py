@@ -111,9 +111,9 @@ class Hub:
         sizes = [(folder / name).stat().st_size for name in changed]
         additions = {name: CommitOperationAdd(name, folder / name) for name in changed}
         for number, name in enumerate(changed):
-            progress("uploading", sum(sizes[:number]), sum(sizes))
+            progress("uploading MB", _megabytes(sizes[:number]), _megabytes(sizes))
             self._preupload(additions[name])
-        progress("uploading", sum(sizes), sum(sizes))
+        progress("uploading MB", _megabytes(sizes), _megabytes(sizes))
         ordered = sorted(changed, key=lambda name: (name in (CARD, EVIDENCE), name))
         operations: list[Any] = [additions[name] for name in ordered]
         # What the old card names goes when the new card comes.
@@ -161,6 +161,10 @@ class Hub:
 
     def _page(self) -> str:
         return f"{self._api.endpoint}/datasets/{self.target.repo}"
+
+
+def _megabytes(sizes: Sequence[int]) -> int:
+    return -(-sum(sizes) // 10**6)
 
 
 def _hashes(file: Path) -> tuple[str, str]:

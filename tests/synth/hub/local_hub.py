@@ -1,5 +1,5 @@
-"""A Hub on loopback, for tests: the endpoints that `huggingface_hub` and `datasets` need to create a dataset, send files
-(git LFS), commit, open pull requests, list and download. Everything is kept in memory.
+"""A Hub on loopback, for tests: the endpoints that `huggingface_hub` and `datasets` need to create a dataset, send
+files (git LFS), commit, open pull requests, list and download. Everything is kept in memory.
 
     with LocalHub() as hub:
         subprocess.run(..., env=hub.environment(folder))
@@ -222,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if not name.startswith("me/"):
             raise _Refused(403, "", "You don't have the rights to create a dataset under this namespace")
-        repo = self.state.repos[name] = Repo(bool(asked.get("private")))
+        repo = self.state.repos[name] = Repo("private" in (asked.get("visibility"), asked.get("private") and "private"))
         repo.commit("main", {".gitattributes": File(b"*.parquet filter=lfs\n", False)})
         self._send(200, answer)
 
