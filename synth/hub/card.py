@@ -8,7 +8,7 @@ from typing import Any
 
 from synth.hub.contact_sheet import kinds_shown
 from synth.hub.dataset import ALL, FULL, HubDataset, first_rows, split_of
-from synth.hub.evidence import Evidence
+from synth.hub.evidence import Evidence, Interval
 from synth.hub.front_matter import combined, front_matter
 from synth.hub.licences import Licence
 from synth.hub.sections import merged
@@ -18,6 +18,7 @@ from synth.pipeline.page.shared import Shared, recipe_lines
 from synth.pipeline.real import read_real
 from synth.pipeline.runs import Run
 from synth.printable import in_markdown
+from synth.sources.config import ProceduralSource
 from synth.writers.parquet import SPLITS
 
 SECTIONS = ("summary", "load", "counts", "schema", "train", "licence", "made", "evidence", "limitations")
@@ -104,16 +105,27 @@ def _sections(run: Run, dataset: HubDataset, licence: Licence, evidence: Evidenc
         loader=PackageLoader("synth.hub"), autoescape=False, undefined=StrictUndefined, trim_blocks=True
     )
     templates.filters["md"] = lambda value: in_markdown(str(value))
+    templates.globals["figure"] = _figure
     template = templates.get_template("card.md.j2")
     context = template.new_context(_said(run, dataset, licence, evidence, repo))
     texts = {name: "".join(template.blocks[name](context)) for name in SECTIONS}
     return {name: re.sub(r"\n{3,}", "\n\n", text).strip("\n") for name, text in texts.items()}
 
 
+def _figure(value: float | Interval | None, scale: float = 1, digits: int = 3, sign: str = "") -> str:
+    """A figure, with its interval where it has one."""
+    if value is None:
+        return "not measured"
+    numbers = (value.value, value.low, value.high) if isinstance(value, Interval) else (value,)
+    said = [f"{scale * number:{sign}.{digits}f}" for number in numbers]
+    return said[0] if len(said) == 1 else f"{said[0]} [{said[1]}, {said[2]}]"
+
+
 def _said(run: Run, dataset: HubDataset, licence: Licence, evidence: Evidence, repo: str) -> dict[str, Any]:
     """What the template speaks of."""
     shared, recipe = Shared(run.folder, run.recipe), run.recipe
     shots = sum(one.role == "shot" for one in read_real(run.folder))
+    real = "rendered" if isinstance(recipe.source, ProceduralSource) else "real"
     shown, in_all = kinds_shown(dataset.records)
     columns = [*dataset.features, *(name for name in dataset.large or () if name != "id")]
     base = getattr(recipe.generator, "base", None)
@@ -126,7 +138,8 @@ def _said(run: Run, dataset: HubDataset, licence: Licence, evidence: Evidence, r
         "kinds": sorted({str(one.defect) for one in run.manifest}),
         "products": sorted({one.product for one in dataset.records}),
         "labels": _labels(dataset),
-        "shots_said": f"{shots} real defects" if shots else "good parts alone",
+        "real": real,
+        "shots_said": f"{shots} {real} defects" if shots else "good parts alone",
         "kinds_shown": len(shown),
         "kinds_in_all": in_all,
         "first_config": next(name for name in dataset.configs if name != ALL),
@@ -147,7 +160,7 @@ def _said(run: Run, dataset: HubDataset, licence: Licence, evidence: Evidence, r
         "yields": run.yields,
         "shortfalls": [shared(str(missing)) for missing in run.shortfalls],
         "evidence": evidence,
-        "limits": _limits(run, shots),
+        "limits": _limits(run, shots, real),
     }
 
 
@@ -164,9 +177,11 @@ def _by_kind(dataset: HubDataset) -> list[tuple[tuple[str, str], dict[str, int]]
     return sorted(found.items())
 
 
-def _limits(run: Run, shots: int) -> list[str]:
+def _limits(run: Run, shots: int, real: str) -> list[str]:
     """What a user has to know before the data is trusted."""
-    learnt = f"learnt from {shots} real defects" if shots else "made from geometry, without a real defect to learn from"
+    learnt = (
+        f"learnt from {shots} {real} defects" if shots else "made from geometry, without a real defect to learn from"
+    )
     said = [
         f"The defects are {learnt}: rarer shapes, sizes and lights than those do not occur here.",
         "For training and for checks of a detector's pipeline. Whether a model works is measured on real images.",

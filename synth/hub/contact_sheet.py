@@ -26,21 +26,22 @@ _PAPER, _INK, _OUTLINE = (255, 255, 255), (38, 38, 42), (226, 38, 54)
 def kinds_shown(records: Iterable[StoredSample]) -> tuple[list[tuple[str, str]], int]:
     """The products with defect types that the sheet has, spread evenly over all of them, and how many there are."""
     kinds = sorted({(one.product, str(one.defect)) for one in records if one.role == "accepted"})
-    chosen = np.unique(np.linspace(0, len(kinds) - 1, min(MOST_ROWS, len(kinds))).round().astype(int)) if kinds else []
-    return [kinds[k] for k in chosen], len(kinds)
+    return [kinds[k] for k in _even(len(kinds), MOST_ROWS)], len(kinds)
 
 
 def contact_sheet(records: Sequence[StoredSample], root: Path) -> bytes:
     """JPEG bytes; the accepted samples' files are read from the run's folder `root`."""
     kinds, _ = kinds_shown(records)
-    width, height = GAP + PAIRS * (2 * TILE + 2 + GAP), max(1, len(kinds)) * (TITLE + TILE + GAP) + GAP
+    made = [one for one in records if one.role == "accepted"]
+    shown = [[one for one in made if (one.product, one.defect) == kind] for kind in kinds]
+    pairs = max((min(PAIRS, len(members)) for members in shown), default=1)
+    width, height = GAP + pairs * (2 * TILE + 2 + GAP), max(1, len(kinds)) * (TITLE + TILE + GAP) + GAP
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
-    for row, kind in enumerate(kinds):
+    for row, (kind, members) in enumerate(zip(kinds, shown, strict=True)):
         top = GAP + row * (TITLE + TILE + GAP)
         draw.text((GAP, top + 3), printable(f"{kind[0]} / {kind[1]}"), fill=_INK, font=font)
-        members = [one for one in records if one.role == "accepted" and (one.product, one.defect) == kind]
-        for column, record in enumerate(_spread(members)):
+        for column, record in enumerate(members[k] for k in _even(len(members), PAIRS)):
             left = GAP + column * (2 * TILE + 2 + GAP)
             for place, tile in zip((left, left + TILE + 2), _tiles(record, root), strict=True):
                 sheet.paste(tile, (place + (TILE - tile.width) // 2, top + TITLE + (TILE - tile.height) // 2))
@@ -49,9 +50,9 @@ def contact_sheet(records: Sequence[StoredSample], root: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _spread(members: Sequence[StoredSample]) -> list[StoredSample]:
-    chosen = np.unique(np.linspace(0, len(members) - 1, min(PAIRS, len(members))).round().astype(int))
-    return [members[k] for k in chosen]
+def _even(count: int, most: int) -> list[int]:
+    """Indices of at most so many of `count` things, the first and the last among them."""
+    return [round(k) for k in np.linspace(0, count - 1, min(most, count))]
 
 
 def _tiles(record: StoredSample, root: Path) -> tuple[Image.Image, Image.Image]:

@@ -144,8 +144,10 @@ def _config(product: str) -> str:
 
 
 def _features(run: Run, records: Sequence[StoredSample]) -> Any:
-    """Those of all columns, without reading more of the samples than the sizes of their images."""
-    scans = [one for one in records if "xyz" in one.files]
+    """Those of all columns, without reading more of the samples than the sizes of their images. Geometry that good
+    images alone have is no part of a dataset of images."""
+    made = {kind for one in records if one.role == "accepted" for kind in one.files}
+    scans = [one for one in records if "xyz" in one.files and "xyz" in made]
     sizes: set[tuple[int, int] | None] = {_size(one.path(run.path, "image")) for one in scans}
     sizes |= {None} if len(scans) < len(records) else set()
     return features(
@@ -154,7 +156,7 @@ def _features(run: Run, records: Sequence[StoredSample]) -> Any:
         sorted({name for one in records for name in one.scores}),
         sizes,
         bool(scans),
-        any("cloud" in one.files for one in records),
+        "cloud" in made,
     )
 
 

@@ -159,20 +159,19 @@ def evidence_of(run: Run) -> Evidence:
     if quality is not None and quality.made_from.get("images") != run.made_from["images"]:
         quality = None
         notes.append("The generation quality was measured on an earlier state of the run, and is left out.")
-    verdict = None
-    for suffix in ("-verdict", "-quick"):
-        folder = beside(run.path, suffix)
-        verdict = verdict or _read(folder / "verdict.json", Verdict)
-        if verdict is not None and not _holds(folder, run):
-            verdict = None
-            notes.append("The verdict was reached on an earlier state of the run, and is left out.")
+    places = [beside(run.path, suffix) for suffix in ("-verdict", "-quick")]
+    reached = next((place for place in places if (place / "verdict.json").is_file()), places[0])
+    verdict = _read(reached / "verdict.json", Verdict)
+    if verdict is not None and not _holds(reached, run):
+        verdict = None
+        notes.append("The verdict was reached on an earlier state of the run, and is left out.")
     return Evidence(
         quality=quality,
         verdict=verdict,
         study=_read(beside(run.path, "-study") / "study.json", Verdict),
         detectors=_read(beside(run.path, "-detectors") / "detectors.json", Detectors),
         calibrations=_read(beside(run.path, "-calibration") / "calibration.json", Calibrations),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(notes),
     )
 
 

@@ -47,7 +47,7 @@ def licence_id(given: str) -> str:
     name = given.strip().lower().replace(" ", "-")
     name = _SPDX.get(name, name)
     if name not in KINDS:
-        raise ValueError(f"no licence that is known; {did_you_mean(name, KINDS)}, or other for terms of its own")
+        raise ValueError(f"no licence that is known (other stands for terms of their own); {did_you_mean(name, KINDS)}")
     return name
 
 

@@ -124,7 +124,7 @@ def test_a_licence_that_is_none_is_refused_by_the_recipe_with_the_nearest_one(tm
     file = tmp_path / "mine.yaml"
     file.write_text("source: {kind: folder, root: ., licence: cc-by-nc-sa}\n")
     with pytest.raises(
-        RecipeError, match=r"mine\.yaml:1: source\.licence is cc-by-nc-sa: .*did you mean cc-by-nc-sa-4\.0"
+        RecipeError, match=r"mine\.yaml:1: source\.licence is 'cc-by-nc-sa': .*did you mean cc-by-nc-sa-4\.0"
     ):
         load_recipe(file)
 
@@ -302,7 +302,7 @@ def test_a_card_carries_what_was_measured(images, measured):
         "| KID (tiny\\_base, whole) | 0.125 |",
         "| mask alignment | 0.500 [0.250, 0.750] |",
         "| plate | crack | 1.10 | 0.90 | not measured | 3 | 4 |",
-        "Of 6 drawn ones, 1 repeat a shot: 16.7 % [1.0, 40.0].",
+        "Of 6 drawn ones, copies of a shot: 1, 16.7 % [1.0, 40.0].",
         "| lfd | ours\\_real | real | +3.1 [+0.4, +5.8] | helps |",
         "Test images: 7 crack.",
         "- few images",

@@ -106,6 +106,21 @@ def test_clouds_come_as_meshes_with_a_preview_and_labels(client, clouds):
         assert np.array_equal(np.array(labels[sample.id], bool), sample.cloud.labels)
 
 
+@pytest.mark.parametrize("name", ["images", "scans", "clouds"])
+def test_every_snippet_of_the_card_runs(client, hub, name, request, tmp_path):
+    """As it stands, but for less training."""
+    run = request.getfixturevalue(name)
+    code, said = client.flawsmith("push", run.path, f"me/{name}")
+    assert code == 0, said
+    snippets = re.findall(r"```python\n(.*?)```", hub.files(f"me/{name}")["README.md"].decode(), re.DOTALL)
+    assert len(snippets) == (3 if name == "images" else 4)
+    for snippet in snippets:
+        small = snippet.replace("SIDE, EPOCHS, BATCH = 256, 20, 8", "SIDE, EPOCHS, BATCH = 64, 1, 8")
+        assert ("segmenter" in snippet) == (small != snippet)
+        client.run(f"import os\nos.chdir(folder)\n{small}", folder=str(tmp_path))
+    assert list(tmp_path.glob("segmenter/*.safetensors"))
+
+
 def test_a_second_push_of_the_same_sends_nothing_and_makes_the_same_bytes(client, hub, images):
     client.flawsmith("push", images.path, "me/twice")
     before, sent, commits = hub.files("me/twice"), dict(hub.uploads), len(hub.repos["me/twice"].commits)
