@@ -183,7 +183,7 @@ def _limits(run: Run, shots: int, real: str) -> list[str]:
         f"learnt from {shots} {real} defects" if shots else "made from geometry, without a real defect to learn from"
     )
     said = [
-        f"The defects are {learnt}: rarer shapes, sizes and lights than those do not occur here.",
+        f"The defects are {learnt}: shapes, sizes and lights beyond that do not occur here.",
         "For training and for checks of a detector's pipeline. Whether a model works is measured on real images.",
         "A mask marks what the generator changed. People draw the border of a real defect wider or narrower.",
         "Good images are assumed to be good: a defect that was overlooked on one is labelled as none.",
