@@ -75,9 +75,11 @@ def push(
     sends what has changed and keeps what a person wrote in the card. dry_run: prepare the folder alone.
 
     LicenceError where the source's licence does not allow it, HubError where the Hub refuses or cannot be reached,
-    WriterError for a repository that has no such name."""
+    WriterError for a name that no repository has, and for a pull request on a branch."""
     if not isinstance(repo, str) or not _REPO.fullmatch(repo):
         raise WriterError(f"a dataset is {shown(repo)}, wanted owner/name in letters, digits, -, _ and .")
+    if create_pr and revision is not None:
+        raise WriterError("a pull request is opened on the main branch; leave out --revision, or --create-pr")
     finished = _opened(run)
     licence = licence_of(finished)
     dataset = prepare(finished, folder_of(finished), progress or silent)

@@ -34,6 +34,8 @@ def persist(
             raise
         except Exception as problem:
             status = status_of(problem)
+            if type(problem).__name__ == "OfflineModeIsEnabled":
+                raise HubError("HF_HUB_OFFLINE is set, so the Hub is not asked; unset it to push") from None
             if status is None and not _is_connection(problem):
                 raise
             if wait is None or (status is not None and status not in AGAIN):

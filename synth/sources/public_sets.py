@@ -18,6 +18,8 @@ from synth.sources.licences import KINDS
 NC_SA = "cc-by-nc-sa-4.0"
 _LEAST_TYPES = 3
 """Defect types of a set whose products have no names of their own that show it."""
+_LONG_NAME = 5
+"""Letters from which the beginning of a folder's name shows a set."""
 _LONGEST_TEXT = 64 * 2**10
 _TEXTS = ("license", "licence", "readme", "copying")
 _DEED = re.compile(r"creativecommons\.org/(?:licenses/(by[a-z-]*)|publicdomain/(zero))/(\d\.\d)", re.IGNORECASE)
@@ -166,8 +168,12 @@ def stated_licence(root: Path) -> str | None:
 
 def _by_folder(known: PublicSet, root: Path) -> bool:
     """Whether the folder, or one of the two above it, is called like the set."""
-    names = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in root.absolute().parts[-3:])
-    return any(name.startswith(known.folders) for name in names)
+    names = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in root.absolute().parts[-3:]]
+    # A short name is a whole one: "visage" is no VisA.
+    short = "|".join(name for name in known.folders if len(name) < _LONG_NAME)
+    whole = re.compile(rf"(?:{short})(?:ad|anomaly|data|set|pytorch|raw|v?\d+)*") if short else None
+    long = tuple(name for name in known.folders if len(name) >= _LONG_NAME)
+    return any(name.startswith(long) or (whole is not None and whole.fullmatch(name)) for name in names)
 
 
 def _by_products(known: PublicSet, products: Mapping[str, Collection[str]]) -> bool:

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from synth.errors import HubError, LicenceError, RecipeError, RunError, WriterError
-from synth.hub import card, push
+from synth.hub import card, evidence, push
 from synth.hub.licences import check_tag, licence_of
 from synth.hub.publish import folder_of
 from synth.hub.sections import marked, merged
@@ -80,6 +80,11 @@ def test_a_public_set_hands_its_licence_on_or_asks_for_one(known, tmp_path, monk
 def test_a_renamed_folder_is_known_by_its_products_and_types(products, title, tmp_path):
     found = recognised_set(tmp_path / "data", products)
     assert (None if found is None else found.title) == title
+
+
+@pytest.mark.parametrize("name", ["visage", "visa-line", "admpdd", "own", "dagmar"])
+def test_a_folder_that_is_only_called_alike_is_ones_own(name, tmp_path):
+    assert recognised_set(tmp_path / name / "images" / "x", {"lid": ["crack"]}) is None
 
 
 def test_a_licence_file_beside_the_images_counts(tmp_path, monkeypatch):
@@ -243,11 +248,11 @@ def test_a_card_has_a_head_that_the_hub_knows_and_says_what_was_not_measured(ima
     assert "{{" not in text
     with Image.open(tmp_path / "assets" / "contact_sheet.jpg") as sheet:
         assert sheet.width > 500
-    evidence = json.loads((tmp_path / "evidence.json").read_text())
-    assert evidence["quality"] is None
-    assert evidence["first_rows_bytes"]["values"] < 1_000_000
-    assert str(images.path.parent) not in json.dumps(evidence)
-    assert {one["defect"]: one["accepted"] for one in evidence["yields"]} == {"crack": 3, "stain": 3}
+    said = json.loads((tmp_path / "evidence.json").read_text())
+    assert said["quality"] is None
+    assert said["first_rows_bytes"]["values"] < 1_000_000
+    assert str(images.path.parent) not in json.dumps(said)
+    assert {one["defect"]: one["accepted"] for one in said["yields"]} == {"crack": 3, "stain": 3}
 
 
 def quality(run) -> dict:
@@ -291,6 +296,33 @@ def measured(images):
     yield write
     for place in written:
         place.unlink(missing_ok=True)
+
+
+def test_what_eval_writes_is_what_the_card_reads(images, tmp_path):
+    """The two rooms share no code, so their files are compared."""
+    from eval.metrics.bootstrap import Interval
+    from eval.quality.outlines import Tightness
+    from eval.quality.report import Quality, write_quality
+    from eval.study import judging
+    from eval.study.study import Study
+
+    interval = Interval(0.5, 0.25, 0.75, 0.95, 9)
+    nan = float("nan")
+    mask = Tightness("plate", "crack", 3, 4, 1.1, 0.9, nan, nan, nan, nan)
+    figures = {"KID": 0.125, "alignment": interval}
+    copies = {"pasted": 6, "pasted_found": 6, "drawn": 0, "rate": None, "interval": None, "flags": []}
+    found = Quality(str(images.path), 6, 8, figures, [mask], None, copies, [("a", "b")], ["few"], images.made_from)
+    write_quality(found, tmp_path)
+    written = (tmp_path / "quality.json").read_text()
+    assert str(images.path.parent) not in written
+    read = evidence.Quality.model_validate(json.loads(written))
+    assert (read.figures["alignment"].low, read.masks[0].length, read.near_duplicates) == (0.25, None, (("a", "b"),))
+
+    gain = judging.Gain("lfd", "ours_real", "real", judging.ALL_TYPES, 7, interval, 0.5)
+    study = Study({"lfd": {}}, ("real", "ours_real"), 3)
+    verdict = judging.Verdict("run", study, {"crack": 1}, {"crack": 7}, 4, [], [], [gain], {})
+    (read_gain,) = evidence.Verdict.model_validate(json.loads(json.dumps(verdict.to_json()))).in_all
+    assert (read_gain.verdict, read_gain.interval.high) == ("helps", 0.75)
 
 
 def test_a_card_carries_what_was_measured(images, measured):

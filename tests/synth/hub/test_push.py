@@ -330,6 +330,11 @@ def test_a_name_that_no_dataset_has_is_refused_before_anything_is_made(client, i
     assert (code, "wanted owner/name" in said) == (2, True)
 
 
+def test_a_pull_request_on_a_branch_is_refused(client, images):
+    code, said = client.flawsmith("push", images.path, "me/images", "--create-pr", "--revision", "v2")
+    assert (code, "leave out --revision, or --create-pr" in said) == (2, True)
+
+
 def test_the_token_is_written_nowhere(client, hub, images):
     client.flawsmith("push", images.path, "me/secret")
     places = [images.path, images.path.with_name("run-hub")]
