@@ -39,7 +39,8 @@ from synth.pipeline.stored import StoredSample, is_damaged
 from synth.pipeline.verify import damages, write_digests
 from synth.recipe import Recipe, as_recipe, load_recipe
 from synth.sample import Sample
-from synth.writers import WRITERS, FolderSink, check_request
+from synth.writers import WRITERS, check_request
+from synth.writers.sink import FolderSink, whole_folder
 
 
 class Run:
@@ -234,7 +235,8 @@ def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     check_request(name, out)
     finished = Run(path)
-    _write(finished.folder, finished.manifest, finished.recipe, name, Path(out))
+    with whole_folder(Path(out)) as place:
+        _write(finished.folder, finished.manifest, finished.recipe, name, place)
 
 
 def _folder(recipe: Recipe, out: str | Path | None) -> tuple[RunFolder, Recipe]:
@@ -301,7 +303,8 @@ def _finish(
     shutil.rmtree(folder.data, ignore_errors=True)
     for done, name in enumerate(recipe.output.formats):
         progress("writing", done, len(recipe.output.formats))
-        _write(folder, accepted, recipe, name, folder.data)
+        apart = WRITERS[name].apart and len(recipe.output.formats) > 1
+        _write(folder, accepted, recipe, name, folder.data / name if apart else folder.data)
     write_gallery(folder, progress)
     content = manifest_bytes(accepted, missing)
     left_out = {file.path for sample in everything if sample.id in dropped for file in sample.files.values()}
