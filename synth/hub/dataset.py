@@ -37,8 +37,8 @@ from synth.io.sealed import read_sealed, write_sealed
 from synth.pipeline.runs import Run
 from synth.pipeline.stored import StoredSample, damage
 from synth.sample import Sample
-from synth.writers import FolderSink
 from synth.writers.parquet import ARRAYS, SPLITS, Table, features, write_tables
+from synth.writers.sink import FolderSink
 
 ALL, FULL = "all", "full"
 LARGE = (*ARRAYS, "xyz_size")
