@@ -55,8 +55,8 @@ def data_uri(image: np.ndarray, side: int, quality: int = 78) -> str:
 
 
 def outline(mask: np.ndarray) -> str:
-    """SVG path along the pixels' own edges around a bool (H, W) mask, in px of the image; filled by fill-rule evenodd it
-    is exactly the mask, holes and all.
+    """SVG path along the pixels' own edges around a bool (H, W) mask, in px of the image; filled by fill-rule evenodd,
+    it is exactly the mask, holes and all.
 
     Corners lie where an odd number of the four pixels around is set, and twice where two diagonal ones are. Along each
     line of the grid they pair up, first with second, third with fourth: these pairs are the edges."""

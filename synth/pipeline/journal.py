@@ -28,8 +28,8 @@ Kind = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Yield:
     """What a (product, defect) has come to. `cause`: what was found of those that were rejected for the most frequent
-    reason; the most frequent text, one of those that differ in numbers alone. Of the accepted ones a person left out `dropped`, and `rejected`,
-    for which others are made."""
+    reason; the most frequent text, one of those that differ in numbers alone. Of the accepted ones a person left out
+    `dropped`, and `rejected`, for which others are made."""
 
     product: str
     defect: str

@@ -1,9 +1,9 @@
 """The manifest: the accepted samples of a finished run as one parquet table, and what is missing from it.
 
 One row a sample, by product, defect and index: id, image and mask (paths inside the run), image_sha256, mask_sha256,
-drawn_mask_sha256 (of the mask as it was drawn, where a person edited it), product, defect, index, seed, window (top, left, side in px), start (content hash of the good image), start_file, one
-float column for each of `synth.checks.mask.SCORES`, and `record`: all that is known, as the JSON of
-`synth.pipeline.stored`. The schema's metadata carries the shortfalls. The same records give the same bytes.
+drawn_mask_sha256 (of the mask as it was drawn, where a person edited it), product, defect, index, seed, window (top,
+left, side in px), start (content hash of the good image), start_file, one float column for each of
+`synth.checks.mask.SCORES`, and `record`: all that is known, as the JSON of `synth.pipeline.stored`. The schema's metadata carries the shortfalls. The same records give the same bytes.
 """
 
 from __future__ import annotations

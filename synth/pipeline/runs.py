@@ -21,7 +21,6 @@ from synth.io.atomic import remove
 from synth.io.names import as_path
 from synth.parts import read_parts
 from synth.pipeline.commit import Committer
-from synth.pipeline.drawing import draw_streams, shards_wanted
 from synth.pipeline.decisions import (
     NO_SAMPLE,
     Change,
@@ -33,6 +32,7 @@ from synth.pipeline.decisions import (
     read_decisions,
     with_replacements,
 )
+from synth.pipeline.drawing import draw_streams, shards_wanted
 from synth.pipeline.executors import Executor, ExecutorName, check_workers, open_executor
 from synth.pipeline.finish import finish, owed, settle, write_format
 from synth.pipeline.folder import RunFolder, run_folder
@@ -78,7 +78,7 @@ class Curation:
         lines[0] += f", {len(self.edited)} masks edited" if self.edited else ""
         if self.dropped:
             lines.append(
-                "flawsmith drop --restore takes dropped ones back; a larger request.per_defect draws others in their place"
+                "flawsmith drop --restore takes them back; a larger request.per_defect draws others in their place"
             )
         if self.rejected:
             recipe = Path(self.run) / "recipe.yaml"

@@ -20,8 +20,8 @@ from synth.pipeline.stored import StoredSample
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A candidate or a shot as the page shows it; `kind`: "accepted", "rejected" by the checks, or "shot"; `mark`: what a
-    person decided of it. `path` outlines its mask, `drawn` the mask before a person edited it; `files` are paths from
+    """A candidate or a shot as the page shows it; `kind`: "accepted", "rejected" by the checks, or "shot"; `mark`: what
+    a person decided of it. `path` outlines its mask, `drawn` the mask before a person edited it; `files` are paths from
     the page to the full-size files. `normals` shows the close-up's surface, `cloud` is a cloud to turn (see
     `synth.pipeline.page.cloud_view`)."""
 

@@ -40,8 +40,8 @@ THUMBNAIL = {400: 176, 1200: 128, MOST_CARDS: 96}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One product and defect type: its counts, the shots learnt from and the candidates; `kept`: samples in the dataset,
-    `dropped`, `rejected`: those that a person left out of it."""
+    """One product and defect type: its counts, the shots learnt from and the candidates; `kept`: samples in the
+    dataset, `dropped`, `rejected`: those that a person left out of it."""
 
     product: str
     defect: str
