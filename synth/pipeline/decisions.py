@@ -215,7 +215,7 @@ def _line(decision: Mapping[str, Any]) -> bytes:
 def _mark(value: Any) -> Mark:
     if value not in MARKS:
         raise ValueError(f"{value!r} is none of {', '.join(MARKS)}")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _edit_json(edit: Edit) -> dict[str, Any]:

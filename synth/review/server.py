@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ class ReviewServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke off is nobody's fault."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -74,7 +77,6 @@ class _Handler(BaseHTTPRequestHandler):
     server: ReviewServer
     server_version = "flawsmith"
     sys_version = ""
-    protocol_version = "HTTP/1.1"
     timeout = PATIENCE_S
 
     def do_GET(self) -> None:
@@ -97,7 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
         decisions is told to the page."""
         place = self._place()
         if place is None:
-            self.close_connection = True
             return self._json({"error": "refused"}, HTTPStatus.FORBIDDEN)
         try:
             return act(place)
@@ -161,7 +162,6 @@ class _Handler(BaseHTTPRequestHandler):
         """What was sent, at most MOST_BYTES. RecipeError where it is more, or its length unknown."""
         given = self.headers.get("Content-Length", "")
         if not given.isdecimal() or int(given) > MOST_BYTES:
-            self.close_connection = True  # what follows is not read
             raise RecipeError(f"wanted a body of at most {MOST_BYTES} bytes, its length said beforehand")
         body = self.rfile.read(int(given))
         if len(body) < int(given):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group
 
 
 def _shown(
-    folder: RunFolder, candidates: Iterable[StoredSample], kept: Collection[str], decisions: Decisions
+    folder: RunFolder, candidates: Iterable[StoredSample], kept: set[str], decisions: Decisions
 ) -> list[StoredSample]:
     """The candidates whose files were kept, those of the dataset first, so that a page that leaves some out leaves out
     the rejected ones. The files of one that a person left out may have been deleted."""
