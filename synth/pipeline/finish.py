@@ -39,8 +39,9 @@ def finish(
         write_format(folder, kept, recipe, name, folder.data)
     write_gallery(folder, progress)
     content = manifest_bytes(kept, missing)
-    left_out = [decisions.edited(sample) for sample in everything if sample.id in decisions.left_out]
-    write_digests(folder, content, {file.path for sample in left_out for file in sample.files.values()})
+    left_out = [sample for sample in everything if sample.id in decisions.left_out]
+    theirs = [file for one in left_out for file in (*one.files.values(), *decisions.edited(one).files.values())]
+    write_digests(folder, content, {file.path for file in theirs})
     write_whole(folder.manifest, content)
     remove(folder.decision_log)
 

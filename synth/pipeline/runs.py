@@ -75,7 +75,7 @@ class Curation:
         """For people."""
         lines = [f"{self.run}: {self.kept} pairs of image and mask, {len(self.dropped)} dropped"]
         lines[0] += f", {len(self.rejected)} rejected" if self.rejected else ""
-        lines[0] += f", {len(self.edited)} masks edited" if self.edited else ""
+        lines[0] += f", {len(self.edited)} mask{'s' * (len(self.edited) > 1)} edited" if self.edited else ""
         if self.dropped:
             lines.append(
                 "flawsmith drop --restore takes them back; a larger request.per_defect draws others in their place"

@@ -95,7 +95,7 @@ def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
     added = sorted(
         name
         for name in _listed(folder)
-        if name.startswith(("data/", "edited/", "decisions.json")) and name not in files
+        if name.startswith(("data/", "decisions.json")) and name not in files
     )
     return found + [Damage(name, "was not written by this run") for name in added]
 

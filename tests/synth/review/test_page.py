@@ -119,7 +119,7 @@ def test_the_page_without_a_server_keeps_decisions_and_saves_them_as_a_file(fini
     file.write_text(page.run("store.file((id) => infoOf(byId.get(id)).size)"))
     page.run("store.forget()")
     answer = CliRunner().invoke(app, ["review", str(finished.path), "--apply", str(file)])
-    assert "11 pairs of image and mask, 0 dropped, 1 rejected, 1 masks edited" in answer.stdout
+    assert "11 pairs of image and mask, 0 dropped, 1 rejected, 1 mask edited" in answer.stdout
     record = next(one for one in Run(finished.path).manifest if one.id == second)
     assert outline(record.load(finished.path).mask) == edited
 
