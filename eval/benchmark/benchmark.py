@@ -11,15 +11,19 @@ FOLDER/
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval import detectors
 from eval.benchmark.data import Category, contents
-from eval.benchmark.measurement import Setting, measure
+from eval.benchmark.feeding import lacking
+from eval.benchmark.measurement import Places, Setting, measure
 from eval.benchmark.table import Benchmark
 from eval.benchmark.written import write_benchmark
 from eval.calibration import RankAgreement, Ranked, rank_agreement
+from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
 from synth.io.plans import PLAN, begun_plan
@@ -27,20 +31,28 @@ from synth.io.sealed import read_sealed, write_sealed
 
 
 def run_benchmark(
-    settings: Sequence[Setting], data: Sequence[Category], folder: Path, progress: Progress, cache: Path | None = None
+    settings: Sequence[Setting],
+    data: Sequence[Category],
+    folder: Path,
+    progress: Progress,
+    cache: Path | None = None,
+    leave_out: bool = False,
 ) -> Benchmark:
     """Measure every setting on every category and write tables and page into the folder. A detector learns each product
     alone, or all products of a data set where its setting says so. cache: a folder in which features are kept for
-    detectors that look at the same. EvalError where the folder holds another comparison."""
+    detectors that look at the same. leave_out: detectors are left out, with a note, of what they cannot look at or
+    learn from. EvalError for these otherwise, where none is left, and where the folder holds another comparison."""
+    jobs, left_out = _possible(settings, data)
+    if left_out and (not leave_out or not jobs):
+        raise EvalError(left_out[0])
     _begin(settings, data, folder)
-    jobs = list(_jobs(settings, data))
     found: list[dict[str, Any]] = []
     for number, (setting, learnt, shown) in enumerate(jobs):
         progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
-        found.append(_kept(setting, learnt, shown, folder, cache))
+        found.append(_kept(setting, learnt, shown, folder, cache, progress))
     progress("measuring", len(jobs), len(jobs))
     noted = [note for one in data for note in one.notes] + [note for one in found for note in one["notes"]]
-    notes = tuple(dict.fromkeys(noted))
+    notes = tuple(dict.fromkeys(noted + [f"{why}: left out" for why in left_out]))
     judged = Benchmark(found, notes, _agreement(found, data))
     write_benchmark(judged, folder)
     return judged
@@ -66,9 +78,23 @@ def _agreement(measured: Sequence[dict[str, Any]], data: Sequence[Category]) -> 
     return rank_agreement(rows)
 
 
-def _jobs(
-    settings: Sequence[Setting], data: Sequence[Category]
-) -> Iterator[tuple[Setting, list[Category], list[Category]]]:
+_Job = tuple[Setting, list[Category], list[Category]]
+"""A setting, what it learns and what it is measured on."""
+
+
+def _possible(settings: Sequence[Setting], data: Sequence[Category]) -> tuple[list[_Job], list[str]]:
+    """What can be measured, and why the rest cannot."""
+    found, why = [], []
+    for setting, learnt, shown in _jobs(settings, data):
+        reason = lacking(setting, learnt)
+        if reason is None:
+            found.append((setting, learnt, shown))
+        else:
+            why.append(reason)
+    return found, why
+
+
+def _jobs(settings: Sequence[Setting], data: Sequence[Category]) -> Iterator[_Job]:
     for setting in settings:
         if setting.together:
             for name in dict.fromkeys(one.data for one in data):
@@ -80,16 +106,24 @@ def _jobs(
 
 
 def _kept(
-    setting: Setting, learnt: list[Category], shown: list[Category], folder: Path, cache: Path | None
+    setting: Setting,
+    learnt: list[Category],
+    shown: list[Category],
+    folder: Path,
+    cache: Path | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """A measurement that was complete before, or a new one."""
-    key = _hash([_plain(setting), [_seen(one) for one in learnt]])
+    taught = [contents(one.defects) for one in learnt] if _learns_from_defects(setting) else []
+    key = _hash([_plain(setting), [_seen(one) for one in learnt], taught])
     path = folder / "measured" / f"{key}.json"
     try:
         kept: dict[str, Any] = read_sealed(path)
     except (OSError, ValueError):
-        kept = measure(setting, learnt, shown, folder / "examples" / key, cache) | {"key": key}
+        places = Places(folder / "examples" / key, folder / "trainings" / key, cache)
+        kept = measure(setting, learnt, shown, places, progress) | {"key": key}
         write_sealed(path, kept)
+        shutil.rmtree(folder / "trainings" / key, ignore_errors=True)
     return kept
 
 
@@ -97,6 +131,10 @@ def _begin(settings: Sequence[Setting], data: Sequence[Category], folder: Path) 
     wanted = {"settings": [_plain(one) for one in settings], "data": {one.name: _seen(one) for one in data}}
     if begun_plan(folder, wanted, "comparison") is None:
         write_sealed(folder / PLAN, wanted)
+
+
+def _learns_from_defects(setting: Setting) -> bool:
+    return detectors.create(setting.detector, **setting.params).learns_from_defects
 
 
 def _plain(setting: Setting) -> dict[str, Any]:

@@ -7,14 +7,15 @@ what it has not learnt from. Perlin-made defects on the same images are the cont
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eval import detectors
-from eval.benchmark.data import Category, Opened, categories, chunks, kept_apart
+from eval.benchmark.data import Category, Opened, categories, chunks, kept_apart, on_good
+from eval.benchmark.feeding import lacking
 from eval.benchmark.measurement import AT_ONCE, Setting
 from eval.calibration import Calibration, Scores, as_markdown, calibrate
 from eval.detectors import Detector
@@ -46,27 +47,41 @@ class Calibrations:
         return {"calibrations": [one.to_json() for one in self.found], "notes": list(self.notes)}
 
 
-def calibrate_run(path: Path, settings: Sequence[Setting], folder: Path, progress: Progress) -> Calibrations:
+def calibrate_run(
+    path: Path, settings: Sequence[Setting], folder: Path, progress: Progress, leave_out: bool = False
+) -> Calibrations:
     """Thresholds of every setting on every product of a finished run; writes calibration.json and calibration.md.
-    EvalError for a transductive detector, which has no threshold of its own, and for too few good images."""
+    leave_out: detectors that cannot be calibrated on a product are left out of it, with a note. EvalError for these
+    otherwise, such as transductive ones, which have no threshold of their own, and for too few good images."""
     run, found, notes = Run(path), [], []
     for category in categories(path):
         kept, learnt = kept_apart(category)
         samples, note = _synthetic(run, category, kept)
         notes += [] if note is None else [note]
         painted = perlin_samples(run.recipe, category, kept) if category.shots else None
+        category = replace(category, defects=on_good(learnt, run, category.product))
         for number, setting in enumerate(settings):
             progress(f"calibrating on {category.name}", number, len(settings))
             detector = detectors.create(setting.detector, **setting.params)
-            if detector.transductive:
-                raise EvalError(f"{setting.detector} scores test samples by each other; it has no threshold of its own")
-            detector.fit(learnt)
+            unable = _unable(detector, setting, category)
+            if unable is not None and not leave_out:
+                raise EvalError(unable)
+            if unable is not None:
+                notes.append(f"{unable}: left out")
+                continue
+            detector.fit(learnt, category.defects if detector.learns_from_defects else ())
             found.append(_calibration(detector, setting, category, kept, samples, painted, run.recipe.seed))
         progress(f"calibrating on {category.name}", len(settings), len(settings))
     judged = Calibrations(found, tuple(notes))
     write_whole(folder / "calibration.json", (json_text(judged.to_json(), indent=1) + "\n").encode())
     write_whole(folder / "calibration.md", as_markdown(found).encode())
     return judged
+
+
+def _unable(detector: Detector, setting: Setting, category: Category) -> str | None:
+    if detector.transductive:
+        return f"{setting.detector} scores test samples by each other; it has no threshold of its own"
+    return lacking(setting, [category])
 
 
 def _calibration(

@@ -7,6 +7,8 @@
 | a run, synthetic    | two thirds of them         | good test images, and its samples on the other third              |
 | a run, both         | two thirds of them         | the one after the other                                           |
 
+Detectors that learn from defects get the run's samples on the good images that they learn from.
+
 A sample on a good image that a detector has learnt from shows it nothing new but the defect, so none is measured on.
 Where no split says otherwise, all defective images are test images, since no detector learns from them, and so is a
 third of the good ones.
@@ -40,7 +42,7 @@ class Opened(Sequence[Sample]):
     of a product and, where `starts` are given, on good images with these ids."""
 
     def __init__(self, real: Sequence[Sample], run: Run, product: str, starts: Collection[str] | None = None) -> None:
-        self.real, self._run = real, run
+        self.real, self._run, self._product = real, run, product
         self.stored = [one for one in run.manifest if one.product == product and _starts_in(one, starts)]
 
     def __len__(self) -> int:
@@ -57,12 +59,23 @@ class Opened(Sequence[Sample]):
             return self.real[index]
         return self.stored[index - len(self.real)].load(self._run.path)
 
+    def on(self, starts: Collection[str]) -> Opened:
+        """The same with those samples of the run alone that lie on good images with these ids."""
+        return Opened(self.real, self._run, self._product, starts)
+
+
+def taught(category: Category, good: Sequence[Sample]) -> list[Sample]:
+    """The category's labelled defects that lie on these of its good samples."""
+    if not isinstance(category.defects, Opened):
+        return [*category.defects]
+    return [*category.defects.on({sample.id for sample in good})]
+
 
 def contents(samples: Sequence[Sample]) -> list[str]:
     """The id of each sample with the hash of its image, none of which is opened for it."""
     real, made = (samples.real, samples.stored) if isinstance(samples, Opened) else (samples, [])
     found = [f"{sample.id} {sample.meta.get('sha256')}" for sample in real]
-    return found + [f"{one.id} {one.files['image'].sha256}" for one in made]
+    return found + [" ".join([one.id, *(one.files[kind].sha256 for kind in sorted(one.files))]) for one in made]
 
 
 def _starts_in(stored: StoredSample, starts: Collection[str] | None) -> bool:
@@ -73,13 +86,15 @@ def _starts_in(stored: StoredSample, starts: Collection[str] | None) -> bool:
 @dataclass(frozen=True)
 class Category:
     """One product of one data set, with real or synthetic defects to be measured on. shots: real defective samples that
-    are no test samples. notes: what was inferred, as sentences."""
+    are no test samples. defects: samples of a run, for detectors that learn from them; none lies on a test image.
+    notes: what was inferred, as sentences."""
 
     data: str
     product: str
     good: Sequence[Sample]
     test: Sequence[Sample]
     shots: Sequence[Sample] = ()
+    defects: Sequence[Sample] = ()
     synthetic: bool = False
     notes: tuple[str, ...] = ()
 
@@ -106,10 +121,12 @@ def categories(
     split = make_split(read_source(source), source, 0 if recipe is None else recipe.seed, learns=False)
     products = _products(split) if run is None else sorted({record.product for record in run.manifest})
     found = [_category(place.resolve().stem, product, split) for product in products]
+    if run is not None:
+        found = [replace(one, defects=on_good(one.good, run, one.product)) for one in found]
     if run is None or tested == "real":
         return [_checked(one, place) for one in found]
     made = [with_synthetic(one, run) for one in found]
-    few = [replace(one, good=other.good) for one, other in zip(found, made, strict=True)]
+    few = [replace(one, good=other.good, defects=other.defects) for one, other in zip(found, made, strict=True)]
     return [_checked(one, place) for one in (made if tested == "synthetic" else [*few, *made])]
 
 
@@ -122,7 +139,13 @@ def with_synthetic(category: Category, run: Run) -> Category:
     if not made:
         raise EvalError(f"no sample of {run.path} lies on one of {len(kept)} good images kept apart; make more samples")
     note = f"{category.of}: {made} synthetic samples on {len(kept)} good images, none of which is learnt from"
-    return replace(category, good=learnt, test=test, synthetic=True, notes=(*category.notes, note))
+    defects = on_good(learnt, run, category.product)
+    return replace(category, good=learnt, test=test, defects=defects, synthetic=True, notes=(*category.notes, note))
+
+
+def on_good(good: Sequence[Sample], run: Run, product: str) -> Opened:
+    """The run's samples on these good images."""
+    return Opened([], run, product, {sample.id for sample in good})
 
 
 def kept_apart(category: Category) -> tuple[list[Sample], list[Sample]]:

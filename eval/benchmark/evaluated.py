@@ -27,10 +27,11 @@ EVALUATION_SIDE = 256
 
 @dataclass
 class Scored:
-    """What a detector says of test samples: ids, scores, maps float32 and masks bool at the evaluation size, defect
-    types (None = good)."""
+    """What a detector says of test samples: ids, ids of the good images that they show (their own if real), scores,
+    maps float32 and masks bool at the evaluation size, defect types (None = good)."""
 
     ids: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     maps: list[np.ndarray] = field(default_factory=list)
     masks: list[np.ndarray] = field(default_factory=list)
@@ -39,16 +40,28 @@ class Scored:
     def add(self, samples: Sequence[Sample], found: Prediction) -> None:
         """Take in the prediction of these samples."""
         for sample, score, scored in zip(map(reopen, samples), found.score, found.anomaly_map, strict=True):
-            size = evaluation_size(scored.shape)
+            of_points = _maps_points(sample, scored)
+            size = scored.shape if of_points else evaluation_size(scored.shape)
+            start = None if sample.provenance is None else sample.provenance.start
             self.ids.append(sample.id)
+            self.shown.append(sample.id if start is None else start.id)
             self.scores.append(float(score))
             self.maps.append(resized_map(scored, size))
-            self.masks.append(resized_mask(sample.mask, size))
+            self.masks.append(resized_mask(_point_labels(sample) if of_points else sample.mask, size))
             self.defects.append(sample.defect)
 
     @property
     def is_defective(self) -> np.ndarray:
         return np.array([defect is not None for defect in self.defects])
+
+
+def _maps_points(sample: Sample, scored: np.ndarray) -> bool:
+    """Whether a map (1, N) is of the points of an unorganised cloud."""
+    return sample.xyz is None and sample.cloud is not None and scored.shape == (1, len(sample.cloud.points))
+
+
+def _point_labels(sample: Sample) -> np.ndarray | None:
+    return None if sample.cloud is None or sample.cloud.labels is None else sample.cloud.labels[None]
 
 
 def evaluation_size(size: tuple[int, ...]) -> tuple[int, int]:
@@ -88,10 +101,11 @@ def _figures(scored: Scored, chosen: np.ndarray, with_intervals: bool = False) -
     places = np.flatnonzero(chosen)
     labels = scored.is_defective[places]
     maps, masks = [scored.maps[k] for k in places], [scored.masks[k] for k in places]
-    intervals = image_intervals(np.array(scored.scores)[places], labels)
+    shown = [scored.shown[k] for k in places]
+    intervals = image_intervals(np.array(scored.scores)[places], labels, shared=shown)
     found: dict[str, float] = {"good": int((~labels).sum()), "defective": int(labels.sum())}
     if with_intervals:
-        intervals |= pixel_intervals(maps, masks)
+        intervals |= pixel_intervals(maps, masks, shared=shown)
     else:
         found |= _pixel_figures(maps, masks)
     for name, interval in intervals.items():

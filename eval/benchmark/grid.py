@@ -39,16 +39,21 @@ def grid(
 
 
 def _each(name: str, networks: Sequence[str], modalities: str | None) -> list[dict[str, Any]]:
-    """What of a detector's parameters is listed: networks by modalities, one network alone where no image is seen."""
+    """What of a detector's parameters is listed: networks by modalities, one network alone where no image is seen, and
+    none where the detector sees the pixels themselves."""
+    own = "+".join(sorted(detectors.create(name).modalities))
+    if not _has(name, "features"):
+        listed = None if modalities is None else _listed(modalities, "--modality")
+        return [{}] if listed is None or own in listed else []
     if modalities is None:
-        return [{"features": network} for network in networks]
+        return [{"features": network} for network in (networks if "image" in own else networks[:1])]
     found = []
     for modality in _listed(modalities, "--modality"):
+        seen = networks if "image" in modality else networks[:1]
         if _has(name, "modality"):
-            seen = networks if "image" in modality else networks[:1]
             found += [{"features": network, "modality": modality} for network in seen]
-        elif modality == "image":
-            found += [{"features": network} for network in networks]
+        elif modality == own:
+            found += [{"features": network} for network in seen]
     return found
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from eval import detectors
-from eval.benchmark.data import Category, chunks, shots_of
+from eval.benchmark.data import Category, chunks, shots_of, taught
 from eval.benchmark.evaluated import Scored, figures
 from eval.benchmark.gallery import write_examples
 from eval.benchmark.peak import peak_memory
 from eval.detectors import Detector
 from eval.detectors.networks import resolved
+from synth.generators import Progress
+from synth.sample import Sample
 
 AT_ONCE = 32
 """Test samples whose maps at full size are in memory at once, where they do not judge each other."""
@@ -35,9 +37,12 @@ class Setting:
     @property
     def features(self) -> str:
         """The names of the networks, as the tables show them."""
-        config = detectors.create(self.detector, **self.params)
-        named = {"image": resolved(config.config.features), "xyz": getattr(config.config, "points", "")}
-        return " + ".join(Path(named[one]).name for one in ("image", "xyz") if one in config.modalities)
+        detector = detectors.create(self.detector, **self.params)
+        named = {
+            "image": resolved(getattr(detector.config, "features", "pixels")),
+            "xyz": getattr(detector.config, "points", "points"),
+        }
+        return " + ".join(Path(named[one]).name for one in ("image", "xyz") if one in detector.modalities)
 
     @property
     def label(self) -> str:
@@ -46,20 +51,37 @@ class Setting:
         return f"{self.detector}{shots}{', all products in one' if self.together else ''}"
 
 
+@dataclass(frozen=True)
+class Places:
+    """Folders of a measurement: for its examples, for a training while it runs, and a cache of features."""
+
+    examples: Path
+    training: Path | None = None
+    cache: Path | None = None
+
+
 def measure(
-    setting: Setting, learnt: Sequence[Category], shown: Sequence[Category], folder: Path, cache: Path | None = None
+    setting: Setting,
+    learnt: Sequence[Category],
+    shown: Sequence[Category],
+    places: Places,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Learn from the good samples of `learnt` and measure on each category of `shown`; examples go into `folder`,
-    features are kept in `cache`. Returns plain types: figures by category, seconds by stage, bytes, and the config."""
+    """Learn from the good samples of `learnt` and measure on each category of `shown`. Returns plain types:
+    figures by category, seconds by stage, bytes, and the config."""
     detector = detectors.create(setting.detector, **setting.params)
-    detector.cache = cache
-    good = [sample for one in learnt for sample in shots_of(one.good, setting.shots, setting.draw)]
+    detector.cache, detector.folder, detector.progress = places.cache, places.training, progress
+    chosen = [shots_of(one.good, setting.shots, setting.draw) for one in learnt]
+    good = [sample for each in chosen for sample in each]
+    defects: list[Sample] = []
+    if detector.learns_from_defects:
+        defects = [sample for one, each in zip(learnt, chosen, strict=True) for sample in taught(one, each)]
     with peak_memory() as peak, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
         fitting = 0.0
         if not detector.transductive:
             began = time.perf_counter()
-            detector.fit(good)
+            detector.fit(good, defects)
             fitting = time.perf_counter() - began
         found = {}
         for category in shown:
@@ -70,7 +92,7 @@ def measure(
                 "seconds_an_image": judging / len(scored.ids),
                 "scores": dict(zip(scored.ids, scored.scores, strict=True)),
             }
-            write_examples(category, scored, folder)
+            write_examples(category, scored, places.examples)
     return {
         "detector": setting.detector,
         "features": setting.features,
@@ -78,6 +100,8 @@ def measure(
         "draw": setting.draw,
         "together": setting.together,
         "transductive": detector.transductive,
+        "learns_from_defects": detector.learns_from_defects,
+        "reconstructed": detector.reconstructed,
         "config": detector.config.model_dump(mode="json"),
         "learnt_from": len(good),
         "fit_seconds": fitting,

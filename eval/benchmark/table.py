@@ -23,16 +23,30 @@ FIGURES = {
 }
 """The figures of the tables; JSON and CSV have all."""
 WITH_INTERVAL = ("image_auroc", "pixel_auroc")
-TRANSDUCTIVE = "†"
 COSTS = (
     "What it took. Features: all images of a measurement; an image: with its features; operations: multiplications "
     "that compare one image with what was learnt; peak: memory of the whole process."
 )
 LEGEND = (
-    "Figures in hundredths, 95 % intervals over test samples in brackets. F1-max is an oracle's: its threshold is "
+    "Figures in hundredths, 95 % intervals over test samples in brackets, synthetic ones on the same good image "
+    "resampled together. F1-max is an oracle's: its threshold is "
     "chosen on the test samples. Pixels are compared at a longer side of 256."
 )
-MARKED = f"{TRANSDUCTIVE} transductive: the test samples were scored by each other, all at once, and none learnt from."
+MARKS = {
+    "transductive": (
+        "†",
+        "transductive: the test samples were scored by each other, and none learnt from",
+    ),
+    "learns_from_defects": (
+        "‡",
+        "trained on synthetic defects with their masks, which the others have not seen",
+    ),
+    "reconstructed": (
+        "◊",
+        "reconstructed from summaries of its paper, whose code and numbers cannot be read",
+    ),
+}
+"""What a detector's name is marked with, and why."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class Row:
     draw: int
     category: str | None
     figures: dict[str, float]
-    transductive: bool
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ class Benchmark:
                 one["draw"],
                 name,
                 _known(found[kind]),
-                one["transductive"],
+                tuple(mark for mark in MARKS if one[mark]),
             )
             for one in self.measured
             for name, found in one["categories"].items()
@@ -84,7 +98,7 @@ class Benchmark:
                 0,
                 None,
                 {name: _mean([row.figures[name] for row in rows]) for name in FIGURES},
-                rows[0].transductive,
+                rows[0].marks,
             )
             for key, rows in groups.items()
             if len({row.category for row in rows}) > 1
@@ -104,9 +118,13 @@ class Benchmark:
             f"{_shown(row, 'aupro_30')} AUPRO@30"
             for row in rows
         ]
-        marked = [MARKED] if any(row.transductive for row in rows) else []
         agreed = [] if self.agreement is None else self.agreement.lines()
-        return [*self.notes, *told, *marked, *agreed]
+        return [*self.notes, *told, *self.marked, *agreed]
+
+    @property
+    def marked(self) -> list[str]:
+        """What the marks of these detectors mean."""
+        return [f"{sign} {told}." for mark, (sign, told) in MARKS.items() if any(one[mark] for one in self.measured)]
 
     def to_json(self) -> dict[str, Any]:
         """All that was measured, without the scores of single samples."""
@@ -121,8 +139,8 @@ class Benchmark:
 def markdown(judged: Benchmark) -> str:
     """The tables: by category with means, by defect type, and what it took."""
     lines = [LEGEND, "", *judged.notes, "", *_grid(*table(judged))]
-    if any(row.transductive for row in judged.rows()):
-        lines += ["", MARKED]
+    for marked in judged.marked:
+        lines += ["", marked]
     lines += ["", "Image AUROC by defect type, against all good samples:", "", *_by_type(judged)]
     if judged.agreement is not None:
         lines += ["", *judged.agreement.lines()]
@@ -179,7 +197,7 @@ def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 def _detector(row: Row) -> str:
     shots = "" if row.shots is None else f", {row.shots} good"
-    return f"{row.detector}{TRANSDUCTIVE if row.transductive else ''}{shots}"
+    return f"{row.detector}{''.join(MARKS[mark][0] for mark in row.marks)}{shots}"
 
 
 def _named(row: Row) -> str:

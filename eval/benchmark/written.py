@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from eval.benchmark.table import LEGEND, MARKED, Benchmark, markdown, table
+from eval.benchmark.table import LEGEND, MARKS, Benchmark, markdown, table
 from synth.io.atomic import write_whole
 from synth.io.json_text import json_text
 from synth.io.names import file_name
@@ -27,10 +27,10 @@ def as_csv(judged: Benchmark) -> str:
     rows = [(kind, row) for kind in ["all", *judged.kinds] for row in judged.rows(kind)]
     names = list(rows[0][1].figures)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["detector", "features", "good_samples", "draw", "transductive", "data", "defects", *names])
+    writer.writerow(["detector", "features", "good_samples", "draw", *MARKS, "data", "defects", *names])
     for kind, row in rows:
         shots = "all" if row.shots is None else row.shots
-        told = [row.detector, row.features, shots, row.draw, row.transductive, row.category, kind]
+        told = [row.detector, row.features, shots, row.draw, *(mark in row.marks for mark in MARKS), row.category, kind]
         writer.writerow([*told, *(row.figures.get(name, "") for name in names)])
     return text.getvalue()
 
@@ -44,10 +44,9 @@ def as_page(judged: Benchmark, folder: Path) -> str:
         {"title": f"{one['detector']} ({one['features']})", "examples": _examples(one, folder)}
         for one in judged.measured
     ]
-    marked = MARKED if any(one["transductive"] for one in judged.measured) else None
     head, body = table(judged)
     return templates.get_template("detectors.html.j2").render(
-        measured=shown, head=head, rows=body, judged=judged, legend=LEGEND, marked=marked
+        measured=shown, head=head, rows=body, judged=judged, legend=LEGEND
     )
 
 

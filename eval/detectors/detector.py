@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eval.detectors.config import DetectorConfig
+from eval.detectors.config import BaseConfig
 from eval.detectors.encoding import Encoded, Encoder, fitted_size
 from eval.detectors.networks import image_network, point_network
 from eval.detectors.stored import read_state, write_state
 from synth.errors import EvalError
+from synth.generators import Progress
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """score (n,) float64 and anomaly_map, n arrays float32 (H, W) at each image's own size: high = anomalous. parts:
-    further figures of length n by name. Ids in the order of the samples."""
+    """score (n,) float64 and anomaly_map, n arrays float32 (H, W) at each image's own size, of unorganised clouds
+    (1, N), a value a point: high = anomalous. parts: further figures of length n by name. Ids in the order of the
+    samples."""
 
     ids: list[str]
     score: np.ndarray
@@ -41,23 +43,33 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Judged:
-    """What a method says of a batch: score (B,), maps (B, h, w) on any grid, smoothed as the method says."""
+    """What a method says of a batch: score (B,), maps (B, h, w) on any grid, smoothed as the method says, or B maps
+    (h, w) of sizes of their own."""
 
     score: Tensor
-    maps: Tensor
+    maps: Tensor | list[Tensor]
     parts: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Detector(ABC):
-    """Made by `eval.detectors.create`. `transductive` ones score images by each other: see `fit_predict`."""
+    """Made by `eval.detectors.create`. `transductive` ones score images by each other: see `fit_predict`;
+    `learns_from_defects`: those that want samples of defects with true masks, synthetic ones, beside the good samples;
+    `takes_clouds`: those that look at unorganised clouds where there is no organised one, whose points are then mapped
+    as one row of pixels; `reconstructed`: those that follow a publication whose code and numbers cannot be read, whose
+    names end in "_style"."""
 
     name: ClassVar[str]
-    Config: ClassVar[type[DetectorConfig]] = DetectorConfig
+    Config: ClassVar[type[BaseConfig]] = BaseConfig
     transductive: ClassVar[bool] = False
+    learns_from_defects: ClassVar[bool] = False
+    takes_clouds: ClassVar[bool] = False
+    reconstructed: ClassVar[bool] = False
 
-    def __init__(self, config: DetectorConfig) -> None:
+    def __init__(self, config: BaseConfig) -> None:
         self.config = config
         self.cache: Path | None = None  # a folder in which features are kept, for detectors that look at the same
+        self.folder: Path | None = None  # a folder in which an interrupted training is kept and resumed from
+        self.progress: Progress | None = None
         self._encoder: Encoder | None = None
 
     @property
@@ -65,9 +77,9 @@ class Detector(ABC):
         """What is looked at, of "image" and "xyz"."""
         return getattr(self.config, "modalities", frozenset({"image"}))
 
-    def fit(self, good: Sequence[Sample]) -> Self:
-        """Learn from good samples, their order without effect. EvalError for none, for a defective one, or one that
-        lacks a modality."""
+    def fit(self, good: Sequence[Sample], defects: Sequence[Sample] = ()) -> Self:
+        """Learn from good samples, and from defects where the method `learns_from_defects`; their order is without
+        effect. EvalError for none, for a defective one among the good, or one that lacks a modality."""
         samples = list(good)
         if not samples:
             raise EvalError(f"{self.name} learns from good samples and was given none")
@@ -75,8 +87,9 @@ class Detector(ABC):
         if bad is not None and not self.transductive:
             raise EvalError(f"{bad} is defective; {self.name} learns from good samples alone")
         samples.sort(key=lambda sample: sample.id)
+        samples += self._labelled(defects)
         self._encoder = self._open(reopen(samples[0]))
-        self._learn(self._encoder.batches(samples))
+        self._learn_from(samples)
         return self
 
     def predict(self, samples: Sequence[Sample]) -> Prediction:
@@ -105,7 +118,7 @@ class Detector(ABC):
         found = [one.identity for one in network if one is not None]
         if found != written["networks"]:
             raise EvalError(f"{folder} was saved with other weights of its features than are here; fit again")
-        detector._encoder = Encoder(*network, tuple(written["size"]))
+        detector._encoder = Encoder(*network, tuple(written["size"]), cls.takes_clouds)
         detector.restore(tensors)
         return detector
 
@@ -126,9 +139,13 @@ class Detector(ABC):
             raise EvalError(f"{self.name} has learnt nothing yet; call fit(good_samples) first")
         return self._encoder
 
+    def _learn_from(self, samples: Sequence[Sample]) -> None:
+        """Take in the good samples, sorted by id: their features, unless a method needs them as they are too."""
+        self._learn(self.encoder.batches(samples))
+
     @abstractmethod
     def _learn(self, batches: Iterator[Encoded]) -> None:
-        """Take in the good samples, sorted by id."""
+        """Take in the good samples, sorted by id, and after them the defects, alike."""
 
     @abstractmethod
     def _judge(self, encoded: Encoded) -> Judged:
@@ -142,18 +159,32 @@ class Detector(ABC):
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave; the tensors are read from a file as they are needed."""
 
+    def _labelled(self, defects: Sequence[Sample]) -> list[Sample]:
+        found = sorted(defects, key=lambda sample: sample.id)
+        if self.learns_from_defects and not found:
+            raise EvalError(f"{self.name} learns from labelled defects: fit(good, defects), such as a run's samples")
+        if found and not self.learns_from_defects:
+            raise EvalError(f"{self.name} learns from good samples alone; leave the {len(found)} defects out")
+        whole = next((sample.id for sample in found if sample.defect is None), None)
+        if whole is not None:
+            raise EvalError(f"{whole} is good; pass it with the good samples, not with the defects")
+        return found
+
     def _networks(self) -> tuple[Any, Any]:
-        image = (
-            image_network(self.config.features, self.config.levels, self.cache) if "image" in self.modalities else None
-        )
-        points = point_network(self.config.points, self.cache) if "xyz" in self.modalities else None  # type: ignore[attr-defined]
+        """Those that the config names, else none: then pixels and points are looked at themselves."""
+        image, points = None, None
+        if "image" in self.modalities:
+            levels = getattr(self.config, "levels", None)
+            image = image_network(getattr(self.config, "features", "pixels"), levels, self.cache)
+        if "xyz" in self.modalities:
+            points = point_network(getattr(self.config, "points", "points"), self.cache)
         return image, points
 
     def _open(self, first: Sample) -> Encoder:
         image, points = self._networks()
         side = self.config.side or (224 if image is None else image.side)
         multiple = 8 if image is None else image.multiple
-        return Encoder(image, points, fitted_size(first, side, multiple, self.config.square))
+        return Encoder(image, points, fitted_size(first, side, multiple, self.config.square), self.takes_clouds)
 
 
 def as_prediction(found: Sequence[tuple[Encoded, Judged]]) -> Prediction:

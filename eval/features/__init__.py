@@ -6,6 +6,7 @@ give two different figures.
 | efficientnet_lite0 | knows ImageNet; needs the extra `imagenet`. Of 16 blocks 2, 4, 10: at 1/4, 1/8, 1/16         |
 | tiny_base          | the bundled base model; needs no download, and knows rendered and textured parts. 0 to 3 of  |
 |                    | its encoder; also 4 to 7 of its U-Net                                                        |
+| pixels             | the image itself, at 256 px: for networks that learn from it directly. 0                     |
 | random             | patches under a fixed random projection: the control. 0, 1, 2: patches of 4, 8 and 16 px     |
 | FILE.onnx          | SqueezeNet 1.1 with the names of its Caffe layers. Of 8 fire modules 1, 3, 5, 7              |
 | a folder           | a network saved by transformers, with its preprocessor_config.json: a vision transformer,    |
@@ -28,7 +29,7 @@ def create(
     """The network of this name, ready to use; levels: which of its blocks or stages, its own choice if None; cache: a
     folder in which features are kept. EvalError where there is none, or no such level."""
     network = _opened(name, levels)
-    if cache is None:
+    if cache is None or name == "pixels":
         return network
     from eval.features.cache import FeatureCache, cached_network
 
@@ -44,6 +45,10 @@ def _opened(name: str, levels: Sequence[int] | None) -> FeatureNetwork:
         from eval.features.imagenet import load_efficientnet_lite0
 
         return load_efficientnet_lite0(levels)
+    if name == "pixels":
+        from eval.features.pixels import load_pixels
+
+        return load_pixels(levels)
     if name == "random":
         from eval.features.random_patches import load_random
 

@@ -3,7 +3,7 @@
 The bank may lie in memory, on a disk (a numpy memmap, a tensor that safetensors mapped) or on a GPU, in half or single
 precision; it is read once, block by block, and computed with in float32 where the queries lie. A product of matrices
 ranks, which loses small distances (rows of norm 30 end up to 0.04 from themselves); so a few rows more than wanted are
-selected and measured again in float64, and a query whose order the rounding could still have changed is looked at once
+selected and measured again, and a query whose order the rounding could still have changed is looked at once
 more, row by row. What comes out depends neither on the size of the blocks nor on the number of threads.
 """
 
@@ -21,6 +21,8 @@ from synth.errors import EvalError
 Bank: TypeAlias = Tensor | np.ndarray
 METRICS = ("l2", "cosine")
 MAX_BYTES = 256 * 2**20
+IN_CACHE = 2**22
+"""Bytes of selected rows that are measured at once: what a processor keeps near."""
 SPARE = 8
 CAREFUL = 512
 
@@ -38,7 +40,7 @@ def nearest(
     count = min(k + SPARE, len(bank))
     ranking, rows, longest = _candidates(queries, bank, count, metric, max_bytes)
     distances = torch.empty(rows.shape, device=queries.device)
-    step = max(1, max_bytes // (32 * count * queries.shape[1]))
+    step = max(1, min(max_bytes, IN_CACHE) // (8 * count * queries.shape[1]))
     for start in range(0, len(queries), step):
         chosen = slice(start, start + step)
         selected = rows_of(bank, rows[chosen], queries.device)
@@ -139,11 +141,11 @@ def _rounding(queries: Tensor, longest: Tensor, metric: str) -> Tensor:
 
 
 def _distance(queries: Tensor, selected: Tensor, metric: str) -> Tensor:
-    """Distances (Q, n) float32 of queries (Q, C) from rows (Q, n, C) of their own, computed in float64."""
-    one, other = queries.double()[:, None], selected.double()
+    """Distances (Q, n) float32 of queries (Q, C) from rows (Q, n, C) of their own, summed in float64."""
     if metric == "cosine":
+        one, other = queries.double()[:, None], selected.double()
         return (1 - (unit(one) * unit(other)).sum(-1)).clamp_min(0).float()
-    return (one - other).square().sum(-1).sqrt().float()
+    return (queries[:, None] - selected).square_().sum(-1, dtype=torch.float64).sqrt().float()
 
 
 def _in_order(distances: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

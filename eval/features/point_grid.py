@@ -24,7 +24,7 @@ def grid_of_points(
     rows, columns = grid
     cell = place[:, 0] * rows // size[0] * columns + place[:, 1] * columns // size[1]
     count = torch.bincount(cell, minlength=rows * columns)
-    owners, weights = _interpolation(features.centres, points)
+    owners, weights = interpolation(features.centres, points)
     entries = torch.stack([cell[:, None].expand_as(owners).flatten(), owners.flatten()])
     shares = (weights / count[cell][:, None]).flatten().float()
     shape = (rows * columns, len(features.centres))
@@ -33,7 +33,7 @@ def grid_of_points(
     return maps, (count > 0).reshape(rows, columns)
 
 
-def _interpolation(centres: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+def interpolation(centres: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     """For each point its nearest centres (n, k) and their weights (n, k) float64, which sum to 1."""
     near = min(_NEAREST, len(centres))
     distance, owners = cKDTree(centres.double().numpy()).query(points.double().numpy(), k=range(1, near + 1))

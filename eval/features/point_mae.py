@@ -27,8 +27,8 @@ from synth.errors import EvalError
 
 _HEAD = 64
 """Channels of an attention head."""
-_POINT, _WIDE = 256, 512
-"""Channels of a point in the two halves of the tokeniser."""
+_WIDE = 512
+"""Channels of a point in the second half of the published tokeniser; half of them in the first."""
 _LEAST = 4
 _AT_ONCE = 128
 """Groups that become tokens together, unless batch norm needs all: bounds the memory to this * points * 512 floats."""
@@ -49,8 +49,7 @@ def load_point_mae(
     None; train_compat: batch norm by the statistics of the cloud. EvalError where the file lacks a weight or holds no
     finite numbers."""
     weights = read_weights(path)
-    numbered = [re.match(r"blocks\.blocks\.(\d{1,3})\.", name) for name in weights]
-    depth = 1 + max((int(found[1]) for found in numbered if found), default=-1)
+    depth = _depth(weights)
     taps = chosen(levels, depth, thirds(depth), path.name, "block")
     network = _filled(weights, taps[-1] + 1, path).requires_grad_(False).eval()
     if train_compat:
@@ -75,6 +74,17 @@ def load_point_mae(
     )
 
 
+def open_point_mae(path: Path) -> PointMae:
+    """The whole network of a checkpoint, for a training to begin with. EvalError as `load_point_mae`."""
+    weights = read_weights(path)
+    return _filled(weights, _depth(weights), path)
+
+
+def _depth(weights: dict[str, Tensor]) -> int:
+    numbered = [re.match(r"blocks\.blocks\.(\d{1,3})\.", name) for name in weights]
+    return 1 + max((int(found[1]) for found in numbered if found), default=-1)
+
+
 def in_unit_sphere(points: Tensor) -> Tensor:
     """Points (n, 3) about their mean, the farthest at a distance of 1."""
     centred = points - points.mean(0)
@@ -82,11 +92,12 @@ def in_unit_sphere(points: Tensor) -> Tensor:
 
 
 class PointMae(nn.Module):
-    """Groups (G, M, 3) about their centres and the centres (G, 3) -> levels (G, C). The names are the checkpoint's."""
+    """Groups (G, M, 3) about their centres and the centres (G, 3) -> levels (G, C). The names are the checkpoint's.
+    wide: channels of a point in the tokeniser, which takes nearly all the time."""
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int, depth: int, wide: int = _WIDE) -> None:
         super().__init__()
-        self.encoder = _Tokeniser(width)
+        self.encoder = _Tokeniser(width, wide)
         self.pos_embed = nn.Sequential(nn.Linear(3, 128), nn.GELU(), nn.Linear(128, width))
         self.blocks = nn.Module()
         self.blocks.blocks = nn.ModuleList([_Block(width) for _ in range(depth)])
@@ -113,11 +124,14 @@ class PointMae(nn.Module):
 class _Tokeniser(nn.Module):
     """Groups (G, M, 3) -> tokens (G, C): a small PointNet."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, wide: int) -> None:
         super().__init__()
-        self.first_conv = nn.Sequential(nn.Conv1d(3, 128, 1), nn.BatchNorm1d(128), nn.ReLU(), nn.Conv1d(128, _POINT, 1))
+        narrow, half = wide // 4, wide // 2
+        self.first_conv = nn.Sequential(
+            nn.Conv1d(3, narrow, 1), nn.BatchNorm1d(narrow), nn.ReLU(), nn.Conv1d(narrow, half, 1)
+        )
         self.second_conv = nn.Sequential(
-            nn.Conv1d(_WIDE, _WIDE, 1), nn.BatchNorm1d(_WIDE), nn.ReLU(), nn.Conv1d(_WIDE, width, 1)
+            nn.Conv1d(wide, wide, 1), nn.BatchNorm1d(wide), nn.ReLU(), nn.Conv1d(wide, width, 1)
         )
 
     def forward(self, groups: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from synth.errors import EvalError
@@ -29,6 +30,15 @@ class PointNetwork:
     name: str
     identity: str
     tokens: Callable[[Tensor], PointFeatures]
+
+
+def plain_points() -> PointNetwork:
+    """No network: for methods that look at the points themselves."""
+
+    def tokens(points: Tensor) -> PointFeatures:
+        return PointFeatures([], points[:0], torch.empty(0, dtype=torch.int64))
+
+    return PointNetwork("points", "points", tokens)
 
 
 def check_points(points: Tensor, least: int) -> None:

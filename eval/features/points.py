@@ -4,6 +4,7 @@
 |-------------------------|----------------------------------------------------------------------------------------|
 | fpfh                    | fast point feature histograms at radii that follow the size of the cloud               |
 | fpfh:published          | those of BTF and 3D-ADS: of every point, at radii of 0.1 and 0.25 m                    |
+| points                  | nothing: for detectors that look at the points themselves                              |
 | xyz_stats               | mean, spread and normal of the surroundings, at two radii                              |
 | point_mae:FILE          | a transformer over groups of nearest points, with the checkpoint its authors publish   |
 | point_mae_surface:FILE  | the same over groups that are grown along the surface, as MuSc-V2 makes them           |
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from eval.features.point_grid import grid_of_points
-from eval.features.point_network import PointFeatures, PointNetwork
+from eval.features.point_network import PointFeatures, PointNetwork, plain_points
 from synth.errors import EvalError
 
-_NAMES = "fpfh, fpfh:published, xyz_stats, point_mae:FILE or point_mae_surface:FILE"
+_NAMES = "fpfh, fpfh:published, points, xyz_stats, point_mae:FILE or point_mae_surface:FILE"
 _GROUPINGS = {"point_mae": "nearest", "point_mae_surface": "surface"}
 
 
@@ -26,7 +27,7 @@ def create_points(name: str, cache: str | Path | None = None, **options: Any) ->
     """The network of this name with the options of its own, ready to use; cache: a folder in which features are kept.
     EvalError where there is none."""
     network = _opened(name, options)
-    if cache is None:
+    if cache is None or name == "points":
         return network
     from eval.features.cache import FeatureCache, cached_points
 
@@ -39,6 +40,8 @@ def _opened(name: str, options: dict[str, Any]) -> PointNetwork:
         from eval.features.fpfh import PUBLISHED, load_fpfh
 
         return load_fpfh(**(PUBLISHED if rest else {}) | options)
+    if name == "points":
+        return plain_points()
     if name == "xyz_stats":
         from eval.features.xyz_stats import load_xyz_stats
 

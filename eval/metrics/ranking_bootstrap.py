@@ -1,4 +1,5 @@
-"""Intervals of ranking metrics over images and over pixels: images are resampled, good and defective ones apart.
+"""Intervals of ranking metrics over images and over pixels: images are resampled, good and defective ones apart, those
+that share something, such as a good image with several synthetic defects, together.
 
 A resample is a number of times for each image, so its curve is a product of such numbers with one table of counts by
 image and score; no map is ranked twice. For pixels the table has bins at quantiles of both classes, dense among the
@@ -78,10 +79,16 @@ class _Curves:
 
 
 def image_intervals(
-    scores: Arrays, labels: Arrays, level: float = 0.95, seed: int = 0, repeats: int = REPEATS
+    scores: Arrays,
+    labels: Arrays,
+    level: float = 0.95,
+    seed: int = 0,
+    repeats: int = REPEATS,
+    shared: Sequence[str] | None = None,
 ) -> dict[str, Interval]:
-    """`image_auroc`, `image_ap` and `image_f1_max` of scores (n,) with labels (n,). NaN, with a warning, where the
-    figure is undefined; so are the ends where a class has one image."""
+    """`image_auroc`, `image_ap` and `image_f1_max` of scores (n,) with labels (n,). shared: n names of what images
+    show beside their defect; images of a class and name are resampled together, each alone by default. NaN, with a
+    warning, where the figure is undefined; so are the ends where a class has one name."""
     values, truth = pool(scores, labels)
     counts = count(values, truth)
     exact = {"auroc": counts.auroc(), "ap": counts.average_precision(), "f1_max": counts.f1_max()}
@@ -93,7 +100,7 @@ def image_intervals(
 
     tables = _Table(table(~truth), table(truth), csr_matrix((values.size, distinct.size)))
     exact = {f"image_{name}": value for name, value in exact.items()}
-    return _intervals(tables, _figures("image"), exact, truth, level, seed, repeats)
+    return _intervals(tables, _figures("image"), exact, truth, level, seed, repeats, shared)
 
 
 def pixel_intervals(
@@ -103,9 +110,10 @@ def pixel_intervals(
     level: float = 0.95,
     seed: int = 0,
     repeats: int = REPEATS,
+    shared: Sequence[str] | None = None,
 ) -> dict[str, Interval]:
     """`pixel_auroc`, `pixel_ap`, `pixel_f1_max` and `aupro_30` and so on for the limits, of n maps (H, W) and bool
-    masks. NaN, with a warning, as in `image_intervals`."""
+    masks. shared, and NaN with a warning, as in `image_intervals`."""
     values, truth = pool(list(maps), list(masks))
     counts, areas = count(values, truth), aupros(maps, masks, limits)
     exact = {
@@ -120,7 +128,7 @@ def pixel_intervals(
     edges = _edges(values[~truth], values[truth])
     tables = _Table(*(csr_matrix(np.stack(rows)) for rows in zip(*_rows(maps, masks, edges), strict=True)))
     defective = np.array([bool(mask.any()) for mask in masks])
-    return _intervals(tables, figures, exact, defective, level, seed, repeats)
+    return _intervals(tables, figures, exact, defective, level, seed, repeats, shared)
 
 
 def mean_interval(intervals: Sequence[Interval]) -> Interval:
@@ -150,14 +158,16 @@ def _intervals(
     level: float,
     seed: int,
     repeats: int,
+    shared: Sequence[str] | None,
 ) -> dict[str, Interval]:
     """The exact figures, each with the ends of its resamples."""
     images = defective.size
-    smaller = min(n for n in (int(defective.sum()), int((~defective).sum())) if n)
+    groups = _groups(defective, shared)
+    smaller = min(int(own.max()) + 1 for _, own in groups)
     if smaller < 2:
         warnings.warn("an interval is undefined here: it needs two images of each class", stacklevel=3)
         return {name: Interval(value, np.nan, np.nan, level, images) for name, value in exact.items()}
-    times = _times(defective, np.random.default_rng(seed), repeats)
+    times = _times(groups, np.random.default_rng(seed), repeats, images)
     parts = [table.curves(times[start : start + _AT_ONCE]) for start in range(0, repeats, _AT_ONCE)]
     own = table.curves(np.ones((1, images)))
     wider = widening(smaller, level)
@@ -172,13 +182,21 @@ def _intervals(
     return found
 
 
-def _times(defective: np.ndarray, rng: np.random.Generator, repeats: int) -> np.ndarray:
-    """How often each image is taken in each resample, (repeats, n), both classes at their size."""
-    times = np.zeros((repeats, defective.size))
-    for chosen in (defective, ~defective):
-        n = int(chosen.sum())
-        if n:
-            times[:, chosen] = rng.multinomial(n, np.full(n, 1 / n), size=repeats)
+def _groups(defective: np.ndarray, shared: Sequence[str] | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each class the images, and the number of the group that each belongs to."""
+    names = np.arange(defective.size) if shared is None else np.asarray(shared)
+    chosen = (np.flatnonzero(defective), np.flatnonzero(~defective))
+    return [(images, np.unique(names[images], return_inverse=True)[1]) for images in chosen if images.size]
+
+
+def _times(
+    groups: list[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator, repeats: int, images: int
+) -> np.ndarray:
+    """How often each image is taken in each resample, (repeats, n), both classes with as many groups as they have."""
+    times = np.zeros((repeats, images))
+    for chosen, own in groups:
+        n = int(own.max()) + 1
+        times[:, chosen] = rng.multinomial(n, np.full(n, 1 / n), size=repeats)[:, own]
     return times
 
 

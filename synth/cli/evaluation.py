@@ -29,7 +29,13 @@ Workers = Annotated[
     typer.Option(min=1, help="Trainings at once, which share the cores; as many as there are cores by default."),
 ]
 Detectors = Annotated[
-    str, typer.Option("--detectors", metavar="A,B", help="Detectors or presets, such as rad/mvtec; or all.")
+    str,
+    typer.Option(
+        "--detectors",
+        metavar="A,B",
+        help="patchcore, rad, musc, cif, g2sf, glfm, vote3deep; reconstructed from summaries of their papers: "
+        "mentor3ad_style, radar_style, das3d_style; presets, such as rad/mvtec; or all that the data can feed.",
+    ),
 ]
 Networks = Annotated[
     str,
@@ -227,7 +233,7 @@ def detectors(
     with Bars() as bars:
         found = [one for place in data for one in categories(place, tested, layout, overrides)]
         folder = out or beside(data[0], "-detectors")
-        judged = run_benchmark(compared, found, folder, bars, cache)
+        judged = run_benchmark(compared, found, folder, bars, cache, leave_out=names == "all")
     print_report(judged, as_json)
     if not as_json:
         say(f"tables: {folder / 'detectors.md'}, heat maps: {folder / 'index.html'}")
@@ -250,7 +256,7 @@ def calibrate(
     compared = grid(names, features, settings, "all", 1)
     folder = out or beside(path, "-calibration")
     with Bars() as bars:
-        found = calibrate_run(path, compared, folder, bars)
+        found = calibrate_run(path, compared, folder, bars, leave_out=names == "all")
     print_report(found, as_json)
     if not as_json:
         say(f"table: {folder / 'calibration.md'}")

@@ -157,9 +157,12 @@ class DecisionLog:
 def read_decisions(folder: RunFolder) -> Decisions:
     """All that was decided, whether the dataset holds it already or not. RunError where a file of it is damaged."""
     try:
-        kept = Decisions.from_json(read_sealed(folder.decisions))
-    except FileNotFoundError:
-        kept = Decisions()
+        if folder.dropped.exists():
+            kept = Decisions({str(one): "dropped" for one in read_sealed(folder.dropped)})
+        elif folder.decisions.exists():
+            kept = Decisions.from_json(read_sealed(folder.decisions))
+        else:
+            kept = Decisions()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise RunError(
             f"{folder.decisions} is damaged ({problem}); delete it and decide on the samples once more"
@@ -169,6 +172,7 @@ def read_decisions(folder: RunFolder) -> Decisions:
 
 def write_decisions(folder: RunFolder, decisions: Decisions) -> None:
     """Keep them; no file where there are none."""
+    remove(folder.dropped)
     if decisions.marks or decisions.edits:
         write_sealed(folder.decisions, decisions.to_json())
     else:

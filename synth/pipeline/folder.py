@@ -59,6 +59,7 @@ class RunFolder:
         self.rejected = path / "rejected"
         self.journal = path / "journal.jsonl"
         self.edited = path / "edited"
+        self.dropped = path / "dropped.json"  # of versions before 0.8
         self.decisions = path / "decisions.json"
         self.decision_log = path / "decisions.log"
         self.data = path / "data"

@@ -11,12 +11,17 @@ from typer.testing import CliRunner
 
 from eval.benchmark.benchmark import run_benchmark
 from eval.benchmark.calibrated import calibrate_run
-from eval.benchmark.data import categories, shots_of
-from eval.benchmark.evaluated import evaluation_size, resized_map, resized_mask
+from eval.benchmark.data import Category, categories, shots_of
+from eval.benchmark.evaluated import Scored, evaluation_size, resized_map, resized_mask
+from eval.benchmark.feeding import lacking
 from eval.benchmark.grid import grid
 from eval.benchmark.measurement import Setting
+from eval.detectors import Prediction
+from eval.detectors.registry import DETECTORS
 from synth.cli.main import app
 from synth.errors import EvalError
+from synth.io.cloud_image import rendered
+from synth.sample import Cloud, Sample
 from tests.eval.detectors.scenes import plate
 
 SMALL = {"features": "random", "side": 64}
@@ -135,6 +140,59 @@ def test_a_folder_has_no_synthetic_defects(folder):
         categories(folder, "synthetic")
 
 
+def test_detectors_that_learn_from_defects_get_those_of_the_category_and_are_marked(tmp_path, folder):
+    shown = [plate(60), plate(61), plate(62, dent=True), plate(63, dent=True)]
+    taught = [plate(number, dent=True) for number in range(8, 10)]
+    brief = {"side": 32, "steps": 6, "width": 2, "last": 3}
+    out, heard = tmp_path / "out", []
+    data = [Category("plates", "plate", [plate(0), plate(1)], shown, defects=taught)]
+    with pytest.raises(EvalError, match="vote3deep learns from labelled defects"):
+        run_benchmark([Setting("vote3deep", brief)], [replace(data[0], defects=[])], tmp_path / "none", silent)
+    judged = run_benchmark([Setting("vote3deep", brief)], data, out, lambda *told: heard.append(told))
+    assert judged.measured[0]["learns_from_defects"]
+    assert "vote3deep‡ (voxels) on plates/plate" in judged.lines()[0]
+    assert any("trained on synthetic defects" in line for line in judged.lines())
+    assert ("vote3deep", 6, 6) in heard
+    assert not any((out / "trainings").glob("*"))
+    with (out / "detectors.csv").open() as file:
+        assert next(csv.DictReader(file))["learns_from_defects"] == "True"
+    assert "trained on synthetic defects" in (out / "index.html").read_text()
+
+
+def test_all_detectors_are_those_that_the_data_can_feed_and_the_others_are_told(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(
+        "eval.benchmark.grid.DETECTORS", {name: DETECTORS[name] for name in ("vote3deep", "glfm", "patchcore")}
+    )
+    command = ["eval", "detectors", "--data", str(folder), "--features", "random", "--set", "side=32"]
+    said = CliRunner().invoke(app, [*command, "--detectors", "all", "--out", str(tmp_path / "out")])
+    assert said.exit_code == 0, said.output
+    assert "glfm looks at organised clouds, " in said.output
+    assert "vote3deep looks at organised clouds, " in said.output
+    assert "patchcore (random) on " in said.output
+    named = CliRunner().invoke(app, [*command, "--detectors", "glfm,patchcore", "--out", str(tmp_path / "named")])
+    assert named.exit_code == 2
+    assert "glfm looks at organised clouds" in named.output
+
+
+def test_the_drawing_of_a_cloud_is_no_image_to_look_at():
+    points = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+    drawn, _ = rendered(Cloud(points))
+    category = Category("parts", "part", [Sample("scan", image=drawn, cloud=Cloud(points), product="part")], [])
+    reasons = {name: lacking(Setting(name, {}), [category]) for name in DETECTORS}
+    assert reasons.pop("glfm") is None
+    assert "learns from labelled defects" in reasons.pop("vote3deep")
+    assert all("looks at" in reason for reason in reasons.values())
+
+
+def test_points_of_an_unorganised_cloud_are_compared_with_their_labels():
+    points, labels = np.zeros((400, 3), np.float32), np.arange(400) < 30
+    sample = Sample("scan", cloud=Cloud(points, labels=labels), product="part", defect="dent")
+    scored = Scored()
+    scored.add([sample], Prediction(["scan"], np.ones(1), [labels[None].astype(np.float32)]))
+    assert scored.maps[0].shape == (1, 400)
+    np.testing.assert_array_equal(scored.masks[0][0], labels)
+
+
 def test_the_grid_takes_each_combination_and_checks_every_word():
     settings = ["patchcore.share=0.5", "side=48"]
     found = grid("patchcore", "random,tiny_base", settings, "1,all", 2)
@@ -143,6 +201,8 @@ def test_the_grid_takes_each_combination_and_checks_every_word():
         *(("tiny_base", shots, draw) for shots, draw in ((1, 0), (1, 1), (None, 0))),
     ]
     assert all((one.params["share"], one.params["side"]) == (0.5, 48) for one in found)
+    assert [one.params for one in grid("vote3deep", "random,tiny_base", [], "all", 1)] == [{"features": "random"}]
+    assert [one.detector for one in grid("rad,glfm", "random", [], "all", 1, "xyz")] == ["glfm"]
     for wrong in (
         ("patchcor", "random", [], "all"),
         ("patchcore", "", [], "all"),
@@ -154,6 +214,15 @@ def test_the_grid_takes_each_combination_and_checks_every_word():
     ):
         with pytest.raises(EvalError):
             grid(*wrong, 1)
+
+
+def test_a_detector_of_pixels_is_listed_once_whatever_the_features_and_where_its_modalities_are_looked_at():
+    found = grid("radar_style,das3d_style", "random,tiny_base", ["side=48"], "all", 1)
+    assert [(one.detector, one.params, one.features) for one in found] == [
+        ("radar_style", {"side": 48}, "pixels"),
+        ("das3d_style", {"side": 48}, "pixels + points"),
+    ]
+    assert [one.detector for one in grid("radar_style,das3d_style", "auto", [], "all", 1, "image")] == ["radar_style"]
 
 
 def test_maps_and_masks_are_compared_at_a_longer_side_of_256():

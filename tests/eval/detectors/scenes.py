@@ -28,3 +28,5 @@ def plate(number: int, dent: bool = False, stain: bool = False, size: tuple[int,
 
 
 GOOD = [plate(number) for number in range(8)]
+DEFECTS = [plate(number, dent=True, stain=True) for number in range(8, 12)]
+"""What those learn from that want labelled defects as well."""

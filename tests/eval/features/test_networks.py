@@ -78,3 +78,14 @@ def test_the_encoder_of_segmenters_and_the_feature_network_are_one():
         wanted = encoder.stages((255 * pixels - 127) / 128)[1:]
         found = features.create("efficientnet_lite0").maps(pixels).levels
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(wanted, found, strict=True))
+
+
+def test_pixels_are_the_images_themselves_and_are_not_kept_on_disk(tmp_path):
+    network = features.create("pixels", cache=tmp_path)
+    shown = images(network)
+    maps = network.maps(shown)
+    assert torch.equal(maps.levels[0], shown)
+    assert torch.equal(maps.whole, shown.mean((2, 3)))
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(EvalError, match="pixels: levels are"):
+        features.create("pixels", [1])

@@ -94,3 +94,19 @@ def test_the_mean_of_categories_is_surer_than_each():
     mean = mean_interval([one, two])
     assert (mean.value, mean.images) == (pytest.approx(0.7), 30)
     assert [mean.low, mean.high] == pytest.approx([0.7 - 0.1 / np.sqrt(2), 0.7 + 0.05 / np.sqrt(2)])
+
+
+def test_images_that_share_what_they_show_are_resampled_together():
+    rng = np.random.default_rng(0)
+    of = np.repeat(np.arange(12), 8)
+    labels = of < 6
+    scores = labels + rng.normal(size=12)[of] + 0.01 * rng.normal(size=96)
+    alone = image_intervals(scores, labels)["image_auroc"]
+    together = image_intervals(scores, labels, shared=[str(k) for k in of])["image_auroc"]
+    assert together.value == alone.value
+    assert together.high - together.low > 1.8 * (alone.high - alone.low)
+    distinct = image_intervals(scores, labels, shared=[f"{k:03d}" for k in range(96)])
+    assert distinct == image_intervals(scores, labels)
+    with pytest.warns(UserWarning, match="two images of each class"):
+        one = image_intervals(scores, labels, shared=["same"] * 96)["image_auroc"]
+    assert np.isnan(one.low)
