@@ -50,7 +50,7 @@ function look(info = infoOf(openCard())) {
   $("#after path").setAttribute("d", painting ? painting.outline : info.outline);
 }
 function describe(card, info) {
-  const terms = document.createElement("dl"), list = visible();
+  const terms = document.createElement("dl"), list = visible().filter((one) => one.dataset.status !== "shot");
   terms.className = "terms";
   const known = { status: info.label ? `${info.kind}: ${info.label}` : info.kind, "your decision": $(".mark", card).textContent, ...info.detail };
   for (const [name, value] of Object.entries(known)) {
@@ -63,7 +63,7 @@ function describe(card, info) {
   const title = document.createElement("h3");
   title.textContent = info.id.replace(/^shot\//, "");
   $("aside", dialog).replaceChildren(title, terms);
-  $(".place").textContent = card.hidden ? "" : `${list.indexOf(card) + 1} of ${list.length}`;
+  $(".place").textContent = !list.includes(card) ? "" : `${list.indexOf(card) + 1} of ${list.length}`;
   for (const link of all("a[data-file]")) {
     const file = info.files[link.dataset.file];
     link.hidden = !file;
