@@ -83,10 +83,10 @@ class Decisions:
         """Ids of the samples that are not in the dataset."""
         return frozenset(one for one, mark in self.marks.items() if mark in LEFT_OUT)
 
-    def rejected(self, kind: tuple[str, str]) -> int:
-        """How many samples of a (product, defect) were rejected."""
+    def number(self, kind: tuple[str, str], mark: Mark) -> int:
+        """How many samples of a (product, defect) have a mark."""
         stem = "-".join(kind)
-        return sum(mark == "rejected" and one.rpartition("-")[0] == stem for one, mark in self.marks.items())
+        return sum(given == mark and one.rpartition("-")[0] == stem for one, given in self.marks.items())
 
     def after(self, changes: Iterable[Change]) -> Decisions:
         """The decisions with these, in order, on top."""
@@ -194,7 +194,7 @@ def curated(accepted: Iterable[StoredSample], decisions: Decisions, quota: int) 
 
 def with_replacements(streams: Sequence[Stream], decisions: Decisions, recipe: Recipe) -> list[Stream]:
     """The streams with as many more samples wanted as were rejected."""
-    return [stream.more(decisions.rejected(stream.kind), recipe.request.max_attempts) for stream in streams]
+    return [stream.more(decisions.number(stream.kind, "rejected"), recipe.request.max_attempts) for stream in streams]
 
 
 def check_known(ids: Iterable[str], known: Collection[str], what: str) -> None:

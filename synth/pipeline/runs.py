@@ -7,7 +7,6 @@ See `synth.pipeline.folder` for what lies where, `shards` and `commit` for why t
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -124,13 +123,14 @@ class Run:
     @cached_property
     def yields(self) -> list[Yield]:
         """Accepted, surplus and rejected by reason, for each product and defect type."""
-        journal = Journal(self.folder.journal)
-        kept = Counter((record.product, record.defect) for record in self.manifest)
-        rejected = {kind: self.decisions.rejected(kind) for kind in journal.kinds}
-        results = ((kind, journal.result(kind)) for kind in journal.kinds)
+        journal, decisions = Journal(self.folder.journal), self.decisions
         return [
-            replace(one, dropped=one.accepted - kept[kind] - rejected[kind], rejected=rejected[kind])
-            for kind, one in results
+            replace(
+                journal.result(kind),
+                dropped=decisions.number(kind, "dropped"),
+                rejected=decisions.number(kind, "rejected"),
+            )
+            for kind in journal.kinds
         ]
 
     @property

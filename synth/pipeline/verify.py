@@ -93,9 +93,7 @@ def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
             found.append(Damage(name, what))
         progress("verifying", done, len(files))
     added = sorted(
-        name
-        for name in _listed(folder)
-        if name.startswith(("data/", "decisions.json")) and name not in files
+        name for name in _listed(folder) if name.startswith(("data/", "decisions.json")) and name not in files
     )
     return found + [Damage(name, "was not written by this run") for name in added]
 

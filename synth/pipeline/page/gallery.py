@@ -10,7 +10,6 @@ them in the run.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +122,9 @@ def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group
             for sample in real
             if sample.role == "shot" and (sample.product, sample.defect) == kind
         ]
-        here = [one.id for one in journal.samples(kind) if one.role == "accepted"]
-        marks = Counter(decisions.marks.get(one) for one in here)
-        numbers = len(candidates) - len(cards), len(kept.intersection(here)), marks["dropped"], marks["rejected"]
+        here = sum(one.id in kept for one in journal.samples(kind))
+        dropped, rejected = decisions.number(kind, "dropped"), decisions.number(kind, "rejected")
+        numbers = len(candidates) - len(cards), here, dropped, rejected
         groups.append(Group(*kind, journal.result(kind), recipe.request.per_defect, shots, cards, *numbers))
     return groups
 
