@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from synth.cli.main import app
@@ -160,6 +161,15 @@ def test_pictures_are_put_in_when_they_come_into_view(made, page):
     assert waiting > 0
     page.run("document.querySelector('.group:last-of-type .card:last-child').scrollIntoView()")
     page.until(f"document.querySelectorAll('img[data-src]').length < {waiting}")
+    page.size(1200, 900)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_is_light_or_dark_as_its_reader_prefers(dark, made, page, tmp_path):
+    page.size(900, 600, dark)
+    page.open(f"file://{made.folder.report / 'index.html'}")
+    page.shot(tmp_path / "seen.png")
+    assert (np.median(np.asarray(Image.open(tmp_path / "seen.png").convert("L"))) < 60) == dark
     page.size(1200, 900)
 
 
