@@ -127,7 +127,13 @@ async function decide(card, change, remember = true) {
   return true;
 }
 const judged = (card) => card?.dataset.status === "accepted";
+let busy = false; // one decision at a time: a second press must not reach the card that the first one is about
 async function mark(name) {
+  if (busy) return;
+  busy = true;
+  try { await judge(name); } finally { busy = false; }
+}
+async function judge(name) {
   const open = dialog.open, card = open ? byId.get(state.open) : document.activeElement?.closest(".card");
   if (!judged(card)) return;
   const list = visible(), at = list.indexOf(card), next = list.slice(at + 1).find(judged) || list[at - 1];

@@ -75,8 +75,9 @@ document.addEventListener("keydown", (event) => {
     if (zooms[key]) return zoomBy(zooms[key]);
     if (!keys[key] || (key === " " && target.matches("button, a"))) return;
     event.preventDefault();
-    return actions[keys[key]]();
+    return event.repeat && anywhere[key] ? null : actions[keys[key]]();
   }
+  if (event.repeat && anywhere[key]) return;
   if (anywhere[key]) { event.preventDefault(); return actions[anywhere[key]](); }
   if (card && key === "Enter") return go({ open: card.dataset.id });
   if (card && key.startsWith("Arrow")) { event.preventDefault(); walk(card, key)?.focus(); }
