@@ -19,7 +19,8 @@ from synth.pipeline.real import exported, read_real
 from synth.pipeline.stored import StoredSample, is_damaged
 from synth.pipeline.verify import write_digests
 from synth.recipe import Recipe, load_recipe
-from synth.writers import WRITERS, FolderSink
+from synth.writers import WRITERS
+from synth.writers.sink import FolderSink
 
 
 def finish(
@@ -36,7 +37,8 @@ def finish(
     shutil.rmtree(folder.data, ignore_errors=True)
     for done, name in enumerate(recipe.output.formats):
         progress("writing", done, len(recipe.output.formats))
-        write_format(folder, kept, recipe, name, folder.data)
+        apart = WRITERS[name].apart and len(recipe.output.formats) > 1
+        write_format(folder, kept, recipe, name, folder.data / name if apart else folder.data)
     write_gallery(folder, progress)
     content = manifest_bytes(kept, missing)
     left_out = [sample for sample in everything if sample.id in decisions.left_out]

@@ -49,6 +49,7 @@ from synth.pipeline.verify import damages
 from synth.recipe import Recipe, as_recipe, load_recipe
 from synth.sample import Sample
 from synth.writers import check_request
+from synth.writers.sink import whole_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +287,8 @@ def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     check_request(name, out)
     finished = Run(path)
-    write_format(finished.folder, finished.manifest, finished.recipe, name, Path(out))
+    with whole_folder(Path(out)) as place:
+        write_format(finished.folder, finished.manifest, finished.recipe, name, place)
 
 
 def _folder(recipe: Recipe, out: str | Path | None) -> tuple[RunFolder, Recipe]:

@@ -17,8 +17,9 @@ from synth.io.tiff import xyz_bytes
 from synth.pipeline.runs import Run, export, run
 from synth.recipe import Recipe
 from synth.sources import read, recognise
-from synth.writers import WRITERS, FolderSink
+from synth.writers import WRITERS
 from synth.writers.parquet import DEPTH_STEP, write
+from synth.writers.sink import FolderSink
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.trees import save
 
