@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -45,7 +45,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from scipy import ndimage
 
-from synth.io.encoded import encode
+from synth.io.encoded import Encoded, encode
 from synth.io.images import content_hash
 from synth.io.json_text import json_text
 from synth.io.png import png_bytes
@@ -231,7 +231,7 @@ def _row(sample: Sample) -> dict[str, Any]:
         "mask": files["mask"].content if "mask" in files else png_bytes(blank),
         "seed": None if sample.provenance is None else sample.provenance.seed,
         "scores": None if sample.provenance is None else json_text(dict(sample.provenance.scores)),
-        "provenance": json_text(_origin(sample, image.sha256), ensure_ascii=False, sort_keys=True),
+        "provenance": json_text(_origin(sample, files), ensure_ascii=False, sort_keys=True),
     }
     if sample.xyz is not None:
         row |= {"xyz": np.ascontiguousarray(sample.xyz).tobytes(), "depth": depth_png(sample.xyz)}
@@ -243,20 +243,24 @@ def _row(sample: Sample) -> dict[str, Any]:
     return row
 
 
-def _origin(sample: Sample, image_sha256: str) -> dict[str, Any]:
+def _origin(sample: Sample, files: Mapping[str, Encoded]) -> dict[str, Any]:
     made = sample.provenance
     if made is None:
         assert sample.image is not None
         sha256 = sample.meta.get("sha256") or content_hash(sample.image)
         return {"kind": "real", "file": _name(sample.meta.get("file")), "sha256": sha256}
     start = made.start
-    return {
+    edited = {}
+    if "mask" in made.edited:
+        edited = {"mask": "edited by a person", "mask_sha256": files["mask"].sha256}
+        edited["drawn_mask_sha256"] = made.edited["mask"]
+    return edited | {
         "kind": "synthetic",
         "index": made.index,
         "start": None if start is None else start.sha256,
         "start_file": None if start is None else _name(start.file),
         "window": made.window,
-        "image_sha256": image_sha256,
+        "image_sha256": files["image"].sha256,
         "generator": made.generator,
         "defects": [{"type": one.type, **one.parameters} for one in made.instances],
     }
