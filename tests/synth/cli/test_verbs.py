@@ -45,7 +45,7 @@ def test_help_answers_to_both_of_its_names(verb):
 
 def test_words_complete_to_verbs_options_and_recipes_without_loading_anything_heavy():
     cases = [
-        ("flawsmith re", 1, ["regenerate", "recipe"]),
+        ("flawsmith rec", 1, ["recipe"]),
         ("flawsmith eval de", 2, ["detectors"]),
         ("flawsmith recipe l", 2, ["list"]),
         ("flawsmith run --tr", 2, ["--tracker"]),
