@@ -37,7 +37,7 @@ def test_the_sweep_sees_groups_and_their_verbs():
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_help_answers_to_both_of_its_names(verb):
-    short, long = (CliRunner().invoke(app, [*verb, asked]) for asked in ("-h", "--help"))
+    short, long = (CliRunner().invoke(app, [*verb, asked], prog_name="flawsmith") for asked in ("-h", "--help"))
     assert short.exit_code == 0
     assert short.stdout.startswith(f"Usage: {' '.join(('flawsmith', *verb))}")
     assert short.stdout == long.stdout
@@ -60,6 +60,6 @@ def test_words_complete_to_verbs_options_and_recipes_without_loading_anything_he
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_has_a_script_for_completion(shell, monkeypatch):
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
-    done = CliRunner().invoke(app, ["--show-completion", shell])
+    done = CliRunner().invoke(app, ["--show-completion", shell], prog_name="flawsmith")
     assert done.exit_code == 0
     assert "_FLAWSMITH_COMPLETE" in done.stdout

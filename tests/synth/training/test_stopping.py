@@ -174,7 +174,7 @@ def test_worker_processes_save_before_they_end_and_others_end_at_once(tmp_path):
     begun = context.Event()
     worker = context.Process(target=_train, args=(tmp_path, begun))
     worker.start()
-    assert begun.wait(60)
+    assert begun.wait(300)
     stop_workers([worker])
     assert worker.exitcode == -signal.SIGTERM
     found = Checkpoints(tmp_path / "checkpoints", "walk", "mark").latest()
