@@ -19,6 +19,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
 """A link to a file by relative path: its opening, the path, an anchor and its closing."""
+IN_NAV = ("CHANGELOG.md", "CONTRIBUTING.md")
+"""Pages of the repository's root with a place in the navigation of mkdocs.yml."""
 PUBLIC = ("flawsmith", "synth.dual", "eval.detectors", "eval.segmenters", "eval.metrics")
 """Modules whose `__all__` is promised to users."""
 MODULES = ("dual", "eval")
@@ -57,7 +59,7 @@ def relinked(markdown: str, file: str, place: str) -> str:
 def linked_files() -> set[str]:
     """Files outside docs/ that pages link to, directly or through one another."""
     found: set[str] = set()
-    waiting = [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")] + ["CHANGELOG.md"]
+    waiting = [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")] + [*IN_NAV]
     while waiting:
         file = waiting.pop()
         if not file.endswith(".md"):
@@ -67,7 +69,7 @@ def linked_files() -> set[str]:
             if not target.startswith("docs/") and target not in found and (ROOT / target).is_file():
                 found.add(target)
                 waiting.append(target)
-    return found | {"CHANGELOG.md"}
+    return found | {*IN_NAV}
 
 
 def source_page(file: str) -> str:
