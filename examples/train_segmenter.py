@@ -12,6 +12,7 @@ are kept back with the good images they were drawn onto; such a figure says only
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def load(data: str) -> DatasetDict:
     """The splits of a repository on the Hub, or of the parquet files in a folder."""
     if not Path(data).is_dir():
         return load_dataset(data)
-    files = {split: f"{data}/{split}-*.parquet" for split in ("train", "test") if [*Path(data).glob(f"{split}-*.parquet")]}
-    return load_dataset("parquet", data_files=files)
+    files = {split: f"{data}/{split}-*.parquet" for split in ("train", "test")}
+    there = {split: place for split, place in files.items() if any(Path(data).glob(Path(place).name))}
+    return load_dataset("parquet", data_files=there)
 
 
 def parts(data: DatasetDict) -> tuple[Dataset, Dataset, bool]:
@@ -34,10 +36,17 @@ def parts(data: DatasetDict) -> tuple[Dataset, Dataset, bool]:
     train = data["train"]
     if "test" in data:
         return train, data["test"], True
-    starts = [(row or {}).get("start", {}).get("id", name) for row, name in zip(train["provenance"], train["id"])]
+    starts = [start_of(row) for row in train["provenance"]]
     kept = set(sorted(set(starts))[::5])
+    used = [index for index, start in enumerate(starts) if start not in kept]
     aside = [index for index, start in enumerate(starts) if start in kept]
-    return train.select(sorted(set(range(len(train))) - set(aside))), train.select(aside), False
+    return train.select(used), train.select(aside), False
+
+
+def start_of(provenance: dict | str) -> str:
+    """The hash of the good image that a row was drawn onto; of a real one, its own."""
+    known = json.loads(provenance) if isinstance(provenance, str) else provenance
+    return known.get("start") or known["sha256"]
 
 
 def tensors(rows: dict[str, list], side: int) -> tuple[torch.Tensor, torch.Tensor]:
