@@ -1,6 +1,6 @@
 """The README of the packaged project. Its pictures and links to files are relative, which only the repository can show:
-where `[project.urls]` has `Source`, they become absolute addresses there; where it has none, pictures with their captions
-are left out and links become plain text. That entry is the one place that knows an address."""
+where `[project.urls]` has `Source`, they become absolute addresses there; where it has none, pictures with their
+captions are left out and links become plain text. That entry is the one place that knows an address."""
 
 from __future__ import annotations
 

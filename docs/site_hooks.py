@@ -23,6 +23,9 @@ IN_NAV = ("CHANGELOG.md", "CONTRIBUTING.md")
 """Pages of the repository's root with a place in the navigation of mkdocs.yml."""
 PUBLIC = ("flawsmith", "synth.dual", "eval.detectors", "eval.segmenters", "eval.metrics")
 """Modules whose `__all__` is promised to users."""
+HEAD = """A recipe is a YAML file. Each value has a default; any is set on the command line, too:
+`--set request.per_defect=20`. An unknown key is an error. `flawsmith recipe init FOLDER` writes one for your data,
+`flawsmith recipe schema` prints this reference for editors, `flawsmith recipe validate FILE` checks one."""
 MODULES = ("dual", "eval")
 """Names of `flawsmith` that are modules, with a heading of their own."""
 
@@ -112,9 +115,7 @@ def recipes_page() -> str:
     lines = [
         "# Recipes, value by value",
         "",
-        "A recipe is a YAML file. Each value has a default; any is set on the command line, too: "
-        "`--set request.per_defect=20`. An unknown key is an error. `flawsmith recipe init FOLDER` writes one for your "
-        "data, `flawsmith recipe schema` prints this reference for editors, `flawsmith recipe validate FILE` checks one.",
+        HEAD,
         "",
         *table(top),
     ]
@@ -122,11 +123,12 @@ def recipes_page() -> str:
         if block in top:
             continue
         lines += ["", f"## `{block}:`", "", cell(value["description"])]
-        kinds = value.get("discriminator", {}).get("mapping")
-        for kind, place in (kinds or {None: reference(value)}).items():
-            model = schema["$defs"][place.rpartition("/")[2]]
-            head = [] if kind is None else ["", f"### `{block}: {{kind: {kind}}}`", "", cell(model.get("description", ""))]
-            lines += [*head, "", *table(model["properties"])]
+        for one in value.get("oneOf", [value]):
+            model = schema["$defs"][reference(one).rpartition("/")[2]]
+            if "oneOf" in value:
+                kind = model["properties"]["kind"]["const"]
+                lines += ["", f"### `{block}: {{kind: {kind}}}`", "", cell(model.get("description", ""))]
+            lines += ["", *table(model["properties"])]
     lines += ["", "## Recipes that come along", ""]
     for name, file in bundled_recipes().items():
         lines += [f"### `{name}`", "", "```yaml", file.read_text(encoding="utf-8").rstrip(), "```", ""]
@@ -142,7 +144,8 @@ def table(properties: dict[str, Any]) -> list[str]:
     lines = ["| key | value | default | meaning |", "|---|---|---|---|"]
     for key, value in properties.items():
         unit = f" [{value['unit']}]" if "unit" in value else ""
-        default = f"`{cell(json.dumps(value['default'], ensure_ascii=False))}`" if "default" in value else "must be given"
+        given = f"`{cell(json.dumps(value.get('default'), ensure_ascii=False))}`"
+        default = given if "default" in value else "must be given"
         kind = cell(" or ".join(dict.fromkeys(kinds_of(value))))
         lines.append(f"| `{key}` | {kind} | {default} | {cell(value.get('description', '')) + unit} |")
     return lines

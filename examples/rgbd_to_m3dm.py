@@ -1,5 +1,5 @@
-"""Our RGB-D pairs as the tensors that M3DM and its followers (BTF, Shape-Guided, CFM) learn from: a torch Dataset over a
-tree in the layout of MVTec 3D-AD (`output.format: mvtec_3d`).
+"""Our RGB-D pairs as the tensors that M3DM and its followers (BTF, Shape-Guided, CFM) learn from: a torch Dataset over
+a tree in the layout of MVTec 3D-AD (`output.format: mvtec_3d`).
 
     python examples/rgbd_to_m3dm.py outputs/demo_3d/data
 

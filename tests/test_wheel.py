@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+import tomllib
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("flawsmith", "synth", "eval")
@@ -63,7 +63,8 @@ def test_with_an_address_pictures_and_links_lead_there(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     from hatch_build import packaged
 
-    text = "![two parts](docs/a.jpg)\n\n*Caption,\nof two lines.*\n\n[page](docs/b.md), [far](https://example.org), [below](#c)\n"
+    text = "![two parts](docs/a.jpg)\n\n*Caption,\nof two lines.*\n\n"
+    text += "[page](docs/b.md), [far](https://example.org), [below](#c)\n"
     there = packaged(text, "https://example.org/r/")
     assert "![two parts](https://example.org/r/raw/HEAD/docs/a.jpg)" in there
     assert "[page](https://example.org/r/blob/HEAD/docs/b.md)" in there

@@ -39,8 +39,8 @@ def example(name: str) -> ModuleType:
 
 def test_a_segmenter_trains_on_the_parquet_of_a_run(pasted, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    arguments = [str(pasted), "--steps", "8", "--batch", "4", "--side", "64", "--width", "8", "--out", str(tmp_path / "s")]
-    reached = example("train_segmenter").main(arguments)
+    small = "--steps 8 --batch 4 --side 64 --width 8".split()
+    reached = example("train_segmenter").main([str(pasted), *small, "--out", str(tmp_path / "s")])
     assert 0 <= reached <= 1
     assert "synthetic pairs that were kept back" in capsys.readouterr().out
     assert (tmp_path / "s" / "model.safetensors").is_file()
