@@ -29,7 +29,7 @@ test: $(INSTALLED) .venv/browser
 
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "look at it: outputs/site/index.html"
+	@echo "look at it: outputs/site/index.html; with its search: $(BIN)/python -m http.server -d outputs/site"
 
 install: $(INSTALLED)
 
