@@ -47,8 +47,11 @@ def trainings(
     kinds = sorted({str(sample.defect) for sample in category.test if sample.defect is not None})
     singled = left_out or kinds
     if name == "das3d_style":
-        own = [("das3d_like", {"defects": "das3d_like"}), ("physical", {"defects": "physical", "types": kinds})]
-        left = [
+        own: list[tuple[str, dict[str, Any]]] = [
+            ("das3d_like", {"defects": "das3d_like"}),
+            ("physical", {"defects": "physical", "types": kinds}),
+        ]
+        left: list[tuple[str, dict[str, Any]]] = [
             (f"physical without {kind}", {"defects": "physical", "types": [one for one in kinds if one != kind]})
             for kind in singled
             if kind in PHYSICAL
@@ -82,14 +85,12 @@ def shown_by(sample: Sample) -> str:
     return sample.id if start is None else start.id
 
 
-def gain(
-    ours: np.ndarray, other: np.ndarray, defective: np.ndarray, shared: Sequence[str]
-) -> tuple[float, float, float]:
+def gain(ours: np.ndarray, other: np.ndarray, defective: np.ndarray, shared: np.ndarray) -> tuple[float, float, float]:
     """How much higher an AUROC is than another on the same samples, with its interval: bootstrap of good and defective
     samples apart, those on one good image together."""
-    rng, names = np.random.default_rng(0), np.array(shared)
+    rng = np.random.default_rng(0)
     groups = [
-        [np.flatnonzero((names == name) & (defective == kind)) for name in np.unique(names[defective == kind])]
+        [np.flatnonzero((shared == name) & (defective == kind)) for name in np.unique(shared[defective == kind])]
         for kind in (True, False)
     ]
     found = []

@@ -4,6 +4,7 @@
     run = flawsmith.run(recipe, out="outputs/demo")        # run.samples(), run.manifest, run.path
     samples = flawsmith.read("some/folder")                # an iterator of Sample
     flawsmith.write(samples, "out", format="parquet")      # any samples, not only a run's
+    flawsmith.push("outputs/demo", "owner/name")           # to the Hugging Face Hub: docs/push.md
     data = flawsmith.TrainingData("outputs/demo")          # a torch Dataset: docs/training.md
     sample = flawsmith.dual.DualSynthesizer("dent").draw(good_sample, seed=7)
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from eval.segmenters.dataset import InjectingSampler, TrainingData
     from flawsmith.making import run
     from synth import __version__, dual
+    from synth.hub import card, push
     from synth.pipeline.runs import Run
     from synth.recipe import load_recipe
     from synth.sample import Cloud, Provenance, Sample
@@ -37,9 +39,11 @@ __all__ = [
     "Sample",
     "TrainingData",
     "__version__",
+    "card",
     "dual",
     "eval",
     "load_recipe",
+    "push",
     "read",
     "run",
     "write",
@@ -53,7 +57,9 @@ _HOMES = {
     "Run": "synth.pipeline.runs",
     "Sample": "synth.sample",
     "TrainingData": "eval.segmenters.dataset",
+    "card": "synth.hub",
     "load_recipe": "synth.recipe",
+    "push": "synth.hub",
     "read": "synth.sources",
     "run": "flawsmith.making",
     "write": "synth.writers",

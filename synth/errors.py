@@ -49,6 +49,16 @@ class EvalError(FlawsmithError):
     """A measurement that cannot be made as asked."""
 
 
+class LicenceError(FlawsmithError):
+    """A dataset that its source's licence does not allow to be published as asked."""
+
+
+class HubError(FlawsmithError):
+    """A Hub that refuses, fails or cannot be reached: exit code 1."""
+
+    exit_code = 1
+
+
 class RunError(FlawsmithError):
     """Work that began well and failed: exit code 1."""
 

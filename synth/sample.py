@@ -95,7 +95,8 @@ class InstanceMasks:
 class Provenance:
     """How a synthetic sample was generated. `index` counts within (product, defect); `window` is top, left, side in px
     of what a generator drew; `scores` are what it measured itself, such as its confidence in the mask; `failure` says
-    why nothing was drawn."""
+    why nothing was drawn. `edited`: sha256 of each file as it was drawn that a person changed since, by kind, such as
+    "mask"."""
 
     generator: str
     seed: int
@@ -106,6 +107,7 @@ class Provenance:
     instances: tuple[Instance, ...] = ()
     masks: InstanceMasks | None = None
     failure: str | None = None
+    edited: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 import flawsmith
 from eval.segmenters.dataset import InjectingSampler, TrainingData
 from flawsmith.making import run
+from synth.hub import card, push
 from synth.pipeline.runs import Run
 from synth.recipe import load_recipe
 from synth.sample import Cloud, Provenance, Sample
@@ -21,7 +22,9 @@ NAMES = {
     "Run": Run,
     "Sample": Sample,
     "TrainingData": TrainingData,
+    "card": card,
     "load_recipe": load_recipe,
+    "push": push,
     "read": read,
     "run": run,
     "write": write,

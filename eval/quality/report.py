@@ -27,6 +27,8 @@ from eval.quality.outlines import FAR, Outline, Tightness, compare, outline_of
 from eval.quality.stated import Stated, stated_in
 from synth.errors import EvalError
 from synth.generators import Progress
+from synth.io.atomic import write_whole
+from synth.io.json_text import json_text
 from synth.pipeline.real import read_real
 from synth.pipeline.runs import Run
 from synth.sample import Sample
@@ -49,6 +51,7 @@ class Quality:
     copies: dict[str, Any]
     near_duplicates: list[tuple[str, str]]
     warnings: list[str]
+    made_from: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
         figures = {name: v.to_json() if isinstance(v, Interval) else v for name, v in self.figures.items()}
@@ -100,7 +103,13 @@ def measure_quality(path: str | Path, features: str, progress: Progress) -> Qual
         if one.far_off
     ]
     copies = _copies(audit, stated, generated.ids, real.ids)
-    return Quality(str(path), made, shots, figures, masks, stated.on_foreground, copies, pairs, warned)
+    return Quality(str(path), made, shots, figures, masks, stated.on_foreground, copies, pairs, warned, run.made_from)
+
+
+def write_quality(found: Quality, folder: Path) -> None:
+    """Keep the figures in quality.json, which names no place of the machine."""
+    kept = found.to_json() | {"run": Path(found.run).resolve().name}
+    write_whole(folder / "quality.json", (json_text(kept, indent=1) + "\n").encode())
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,11 @@ from eval.study.training_sets import (
 )
 from eval.study.training_side import read_training_side
 from eval.study.trainings import Training, run_all
-from synth.checks.ledger import read_ledger
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.io.json_text import json_text
 from synth.io.own import check_free
 from synth.io.sealed import read_sealed, write_sealed
-from synth.pipeline.places import placeless
 from synth.pipeline.runs import Run
 from synth.sample import Sample
 from synth.sources.listing import reopen
@@ -201,7 +199,7 @@ class StudiedRun:
         if not (folder / MARK).exists():
             check_free(folder, "a study's")
             self._read(study)  # what cannot be judged leaves no folder
-        _claim(folder, {"verb": conduct.verb, **asdict(study), **_made_from(Run(self._run))})
+        _claim(folder, {"verb": conduct.verb, **asdict(study), **Run(self._run).made_from})
         with suppress(OSError, ValueError):  # damaged: measured again
             return Measured(**read_sealed(folder / "measured.json"))
         material = self._read(study)
@@ -317,14 +315,6 @@ def _claim(folder: Path, compared: dict[str, Any]) -> None:
     changed = [f"{key}: {found.get(key)} -> {value}" for key, value in wanted.items() if found.get(key) != value]
     if changed:
         raise EvalError(f"{folder} holds another study ({'; '.join(changed)}); name another folder with --out")
-
-
-def _made_from(run: Run) -> dict[str, str]:
-    """Hashes of the run's recipe; and of every real image, its role and its labels, and of the run's manifest, which
-    names every synthetic one."""
-    real = json.dumps([(row.id, row.role, row.sha256, row.labels) for row in read_ledger(run.folder.ledger)])
-    images = hashlib.sha256(real.encode() + run.folder.manifest.read_bytes()).hexdigest()[:16]
-    return {"recipe": placeless(run.recipe).sha256, "images": images}
 
 
 def _measure(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from synth.io.names import beside as beside
+
 
 def _bundled(incomplete: str) -> list[str]:
     from synth.recipe import bundled_recipes
@@ -22,9 +24,3 @@ Overrides = Annotated[list[str], typer.Option("--set", metavar="A.B=VALUE", help
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, such as outputs/demo.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; outputs/NAME by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """The neighbour of a folder, as outputs/demo-verdict of outputs/demo; of "." too, which has no name of its own."""
-    named = path if path.name not in ("", "..") else path.resolve()
-    return named.with_name(named.name + suffix)

@@ -55,13 +55,16 @@ def quality(
     features: Annotated[
         str, typer.Option(metavar="NAME", help="Feature network: tiny_base, a folder, a Hub id, or a SqueezeNet .onnx.")
     ] = "tiny_base",
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Distance to the shots, diversity, faithfulness to the good images, copies and near-duplicates."""
-    from eval.quality.report import measure_quality
+    """Distance to the shots, diversity, faithfulness to the good images, copies and near-duplicates. Kept in
+    RUN-quality/quality.json."""
+    from eval.quality.report import measure_quality, write_quality
 
     with Bars() as bars:
         found = measure_quality(path, features, bars)
+    write_quality(found, out or beside(path, "-quality"))
     print_report(found, as_json)
 
 

@@ -11,13 +11,15 @@ import typer
 
 from synth.cli.diagnosis import doctor, inspect
 from synth.cli.evaluation import app as evaluation
+from synth.cli.hub import card, push
 from synth.cli.recipes import app as recipes
+from synth.cli.review import review
 from synth.cli.runs import demo, drop, export, regenerate, run, show, verify
 from synth.cli.terminal import say
 from synth.cli.verbs import Verbs
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-for verb in (demo, run, inspect, show, drop, export, verify, regenerate, doctor):
+for verb in (demo, run, inspect, show, review, drop, export, push, card, verify, regenerate, doctor):
     app.command()(verb)
 app.add_typer(recipes, name="recipe")
 app.add_typer(evaluation, name="eval")

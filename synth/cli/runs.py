@@ -14,6 +14,7 @@ from synth.cli.arguments import AsJson, Out, Overrides, RecipeName, RunPath, bes
 from synth.cli.terminal import Bars, print_report, put, say
 from synth.errors import RecipeError
 from synth.io.json_text import json_text
+from synth.writers import WRITERS
 
 if TYPE_CHECKING:
     from synth.cli.summary import Summary
@@ -28,6 +29,10 @@ class Executor(str, Enum):
 
     local = "local"
     ray = "ray"
+
+
+def _formats(incomplete: str) -> list[str]:
+    return [name for name in WRITERS if name.startswith(incomplete)]
 
 
 def demo(out: Out = None, as_json: AsJson = False) -> None:
@@ -116,7 +121,12 @@ def drop(
 
 def export(
     path: RunPath,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="As output.format, such as mvtec_3d.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help=f"As output.format: {', '.join(WRITERS)}.", autocompletion=_formats
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="A new folder; RUN-FORMAT by default.")
     ] = None,

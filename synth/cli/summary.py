@@ -30,6 +30,8 @@ class Summary:
         lines += [f"short of what was asked: {missing}" for missing in self.run.shortfalls]
         if dropped := sum(result.dropped for result in self.run.yields):
             lines.append(f"dropped by hand: {dropped}, which count towards the quota")
+        if refused := sum(result.rejected for result in self.run.yields):
+            lines.append(f"rejected by hand: {refused}, others take their place")
         lines += self.run.inferred
         if self.run.validation:
             lines.append(f"shots kept for validation: {counts_by_type(self.run.validation)}")
@@ -55,6 +57,7 @@ class Summary:
             "minutes": round(self.minutes, 2),
             "accepted": len(self.run.manifest),
             "dropped": sum(result.dropped for result in self.run.yields),
+            "rejected_by_hand": sum(result.rejected for result in self.run.yields),
             "yields": yields,
             "most_often": {f"{one.product}/{one.defect}": one.cause for one in self.run.yields if one.cause},
             "inferred": self.run.inferred,

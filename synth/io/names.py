@@ -38,6 +38,12 @@ def as_path(value: object, what: str, error: Callable[[str], FlawsmithError]) ->
     raise error(f"{what} is {shown(value)}, wanted a path")
 
 
+def beside(path: Path, suffix: str) -> Path:
+    """The neighbour of a folder, as outputs/demo-verdict of outputs/demo; of "." too, which has no name of its own."""
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.with_name(named.name + suffix)
+
+
 def is_utf8(name: str) -> bool:
     """Whether text can hold the name: what Python cannot decode of one it keeps as surrogates."""
     return name.encode(errors="ignore").decode() == name

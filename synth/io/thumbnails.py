@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from skimage.measure import approximate_polygon, find_contours
 
 MARGIN = 0.6
 """Room left around a defect in its close-up, as a share of the defect's longer side."""
 LEAST_SIDE = 40
 """Side in px below which a close-up shows blocks instead of an image."""
-TOLERANCE = 0.35
-"""Distance in px (blocks) by which an outline may differ from the mask's own."""
-OUTLINE_SIDE = 256
-"""Longer side of a mask in px up to which its outline is traced pixel by pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +55,48 @@ def data_uri(image: np.ndarray, side: int, quality: int = 78) -> str:
 
 
 def outline(mask: np.ndarray) -> str:
-    """SVG path along the border of a bool (H, W) mask, in px of the image; holes come out under fill-rule evenodd.
+    """SVG path along the pixels' own edges around a bool (H, W) mask, in px of the image; filled by fill-rule evenodd,
+    it is exactly the mask, holes and all.
 
-    Masks with a side beyond OUTLINE_SIDE are traced on blocks of px, each set where any of its px is."""
-    block = -(-max(mask.shape) // OUTLINE_SIDE)
-    height, width = mask.shape
-    whole = np.pad(mask, ((0, -height % block), (0, -width % block)))
-    coarse = whole.reshape(whole.shape[0] // block, block, -1, block).any(axis=(1, 3))
-    rings = find_contours(np.pad(coarse, 1).astype(np.float32), 0.5)
-    # A pixel's centre lies half a pixel from its corner, and the padding shifted everything by one.
-    return "".join(_path((approximate_polygon(ring, TOLERANCE) - 0.5) * block) for ring in rings)
+    Corners lie where an odd number of the four pixels around is set, and twice where two diagonal ones are. Along each
+    line of the grid they pair up, first with second, third with fourth: these pairs are the edges."""
+    height, width = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if height.size == 0:
+        return ""
+    top, left = int(height[0]), int(width[0])
+    around = np.pad(mask[top : height[-1] + 1, left : width[-1] + 1], 1).astype(np.int8)
+    count = around[:-1, :-1] + around[1:, :-1] + around[:-1, 1:] + around[1:, 1:]
+    diagonal = (count == 2) & (around[:-1, :-1] == around[1:, 1:])
+    rows, columns = np.nonzero(np.where(diagonal, 2, count % 2))
+    rows, columns = (np.repeat(some, 1 + diagonal[rows, columns]) for some in (rows, columns))
+    return "".join(_rings(rows + top, columns + left))
 
 
-def _path(points: np.ndarray) -> str:
-    return "M" + "L".join(f"{x:.5g},{y:.5g}" for y, x in points[:-1]) + "Z"
+def _rings(rows: np.ndarray, columns: np.ndarray) -> Iterator[str]:
+    """The closed paths through the corners of `outline`, each along a row first."""
+    along, down = _partners(np.lexsort((columns, rows))), _partners(np.lexsort((rows, columns)))
+    x, y, seen = columns.tolist(), rows.tolist(), [False] * len(rows)
+    for first in range(len(x)):
+        if seen[first]:
+            continue
+        at, steps = first, [f"M{x[first]} {y[first]}"]
+        while True:
+            beside = along[at]
+            below = down[beside]
+            seen[at] = seen[beside] = True
+            steps.append(f"h{x[beside] - x[at]}")
+            if below == first:
+                break
+            steps.append(f"v{y[below] - y[beside]}")
+            at = below
+        yield "".join(steps) + "z"
+
+
+def _partners(order: np.ndarray) -> list[int]:
+    """Of each item the other one of its pair, where consecutive items of the order are pairs."""
+    partner = np.empty(len(order), int)
+    partner[order[::2]], partner[order[1::2]] = order[1::2], order[::2]
+    return [int(one) for one in partner]
 
 
 def _stretch(first: int, last: int, side: int, length: int) -> tuple[int, int]:

@@ -58,8 +58,13 @@ class Committer:
         result = self._journal.result(stream.kind)
         if result.accepted >= stream.quota:
             return None
-        wanted, accepted, attempts = stream.quota, result.accepted, result.attempts
-        return Shortfall(*stream.kind, wanted, accepted, attempts, dict(result.reasons), result.cause)
+        wanted, accepted = stream.quota - stream.rejected, result.accepted - stream.rejected
+        return Shortfall(*stream.kind, wanted, accepted, result.attempts, dict(result.reasons), result.cause)
+
+    def owes(self, stream: Stream) -> bool:
+        """Whether the stream may still get samples that it lacks."""
+        passed_over = self._journal.result(stream.kind).surplus > 0
+        return self.accepted(stream) < stream.quota and (passed_over or self.next_shard(stream) is not None)
 
     def _write(self, sample: StoredSample, files: Mapping[str, Encoded]) -> StoredSample:
         top = self._folder.rejected if sample.role == "rejected" else self._folder.samples

@@ -15,7 +15,9 @@ outputs/<run>/
   samples/<product>/<defect>/ID.png           accepted candidates, and ID_mask.png (255 = defect)
   rejected/<product>/<defect>/ID.webp         a few rejected ones, small, and ID_mask.png
   journal.jsonl                               one line a candidate; append-only
-  dropped.json                                accepted samples that a person left out, if any
+  edited/<product>/<defect>/ID-SHA_mask.png   masks that a person corrected
+  decisions.json                              what a person decided of accepted samples, if anything
+  decisions.log                               the same, not in the dataset yet: while a review is open, or after a kill
   data/                                       the dataset in the recipe's formats
   digests.json                                sha256 of every file above and of the manifest
   manifest.parquet                            written last: what was accepted, with hashes and scores
@@ -56,7 +58,10 @@ class RunFolder:
         self.samples = path / "samples"
         self.rejected = path / "rejected"
         self.journal = path / "journal.jsonl"
-        self.dropped = path / "dropped.json"
+        self.edited = path / "edited"
+        self.dropped = path / "dropped.json"  # of versions before 0.8
+        self.decisions = path / "decisions.json"
+        self.decision_log = path / "decisions.log"
         self.data = path / "data"
         self.digests = path / "digests.json"
         self.manifest = path / "manifest.parquet"

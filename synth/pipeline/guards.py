@@ -21,7 +21,7 @@ from synth.io.sealed import read_sealed, write_sealed
 from synth.parts import write_parts
 from synth.pipeline import environment
 from synth.pipeline.folder import RunFolder
-from synth.pipeline.places import is_moved, named_files, placeless, product_of
+from synth.pipeline.places import is_moved, licence_stated, named_files, placeless, product_of
 from synth.pipeline.preparation import Prepared, prepare
 from synth.pipeline.stored import damage
 from synth.pipeline.verify import renew_digest
@@ -126,11 +126,12 @@ def check_environment(folder: RunFolder) -> dict[str, str]:
 
 def relocate(folder: RunFolder, recipe: Recipe, progress: Progress) -> None:
     """Note where the source, and what else the recipe names, of a finished and whole run are now, once they are found
-    to hold what the run was made from; nothing where they are where they were. SourceError or RecipeError where they
-    hold something else."""
-    if not is_moved(folder, recipe):
+    to hold what the run was made from, and which licence the source has; nothing where both are as they were.
+    SourceError or RecipeError where they hold something else."""
+    moved = is_moved(folder, recipe)
+    if not moved and licence_stated(load_recipe(folder.recipe)) == licence_stated(recipe):
         return
-    ledger = prepare(recipe, progress).ledger
+    ledger = prepare(recipe, progress).ledger if moved else read_ledger(folder.ledger)
     with folder.lock():
         check_same_source(folder, ledger)
         _named_files(folder, _read_inputs(folder), recipe)

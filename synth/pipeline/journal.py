@@ -28,7 +28,8 @@ Kind = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Yield:
     """What a (product, defect) has come to. `cause`: what was found of those that were rejected for the most frequent
-    reason; the most frequent text, one of those that differ in numbers alone. `dropped`: of the accepted ones."""
+    reason; the most frequent text, one of those that differ in numbers alone. Of the accepted ones a person left out
+    `dropped`, and `rejected`, for which others are made."""
 
     product: str
     defect: str
@@ -37,6 +38,7 @@ class Yield:
     reasons: dict[str, int]
     cause: str = ""
     dropped: int = 0
+    rejected: int = 0
 
     @property
     def attempts(self) -> int:
@@ -126,11 +128,11 @@ class Journal:
         append(self.path, content, self._end)
         self._count(kind, len(content), entries)
 
-    def reopen(self, dropped: Collection[tuple[str, str, int]]) -> None:
+    def reopen(self, damaged: Collection[tuple[str, str, int]]) -> None:
         """Take the shards (product, defect, number) out, with all later ones of their kind, so that they are made
         again."""
         first: dict[Kind, int] = {}
-        for product, defect, number in dropped:
+        for product, defect, number in damaged:
             first[product, defect] = min(number, first.get((product, defect), number))
         self._rewrite(sorted(p for kind, one in self._streams.items() for p in one.shards[: first.get(kind)]))
 

@@ -1,8 +1,9 @@
 """The manifest: the accepted samples of a finished run as one parquet table, and what is missing from it.
 
 One row a sample, by product, defect and index: id, image and mask (paths inside the run), image_sha256, mask_sha256,
-product, defect, index, seed, window (top, left, side in px), start (content hash of the good image), start_file, one
-float column for each of `synth.checks.mask.SCORES`, and `record`: all that is known, as the JSON of
+drawn_mask_sha256 (of the mask as it was drawn, where a person edited it), product, defect, index, seed, window (top,
+left, side in px), start (content hash of the good image), start_file, one float column for each of
+`synth.checks.mask.SCORES`, and `record`: all that is known, as the JSON of
 `synth.pipeline.stored`. The schema's metadata carries the shortfalls. The same records give the same bytes.
 """
 
@@ -83,7 +84,8 @@ def read_manifest(path: Path) -> tuple[list[StoredSample], list[Shortfall]]:
 def _schema() -> Any:
     import pyarrow as pa
 
-    text = ("id", "image", "mask", "image_sha256", "mask_sha256", "product", "defect", "start", "start_file")
+    text = ["id", "image", "mask", "image_sha256", "mask_sha256", "drawn_mask_sha256"]
+    text += ["product", "defect", "start", "start_file"]
     fields = [(name, pa.string()) for name in text] + [("index", pa.int64()), ("seed", pa.int64())]
     fields += [("window", pa.list_(pa.int32())), *((name, pa.float64()) for name in SCORES), ("record", pa.string())]
     return pa.schema(fields)
@@ -96,6 +98,7 @@ def _row(sample: StoredSample) -> dict[str, Any]:
         "id": sample.id,
         **{kind: files[kind].path if kind in files else None for kind in ("image", "mask")},
         **{f"{kind}_sha256": files[kind].sha256 if kind in files else None for kind in ("image", "mask")},
+        "drawn_mask_sha256": made.edited.get("mask"),
         "product": sample.product,
         "defect": sample.defect,
         "start": None if start is None else start.sha256,

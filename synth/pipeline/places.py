@@ -32,14 +32,15 @@ def product_of(recipe: Recipe) -> str | None:
 
 
 def placeless(recipe: Recipe, product: bool = False) -> Recipe:
-    """The recipe without its places, and without the product's name but for `product`, so that recipes that differ in
-    nothing else are equal."""
+    """The recipe without its places, its source's licence, and without the product's name but for `product`, so that
+    recipes that differ in nothing else are equal."""
     blocks: dict[str, BaseModel] = {}
     for above in ("source", "generator"):
         block = getattr(recipe, above)
         blocks[above] = block.model_copy(update={name: type(getattr(block, name))(name) for name, _ in _of(block)})
-    if not product and hasattr(recipe.source, "product"):
-        blocks["source"] = blocks["source"].model_copy(update={"product": None})
+    unsaid = {"licence"} if product else {"licence", "product"}
+    told = dict.fromkeys(unsaid & type(recipe.source).model_fields.keys())
+    blocks["source"] = blocks["source"].model_copy(update=told)
     return recipe.model_copy(update=blocks)
 
 
@@ -73,6 +74,12 @@ def check_there(folder: RunFolder, recipe: Recipe, needed: str = "") -> None:
 def is_moved(folder: RunFolder, recipe: Recipe) -> bool:
     """Whether the recipe names another place than the one that the run was last made by."""
     return places(load_recipe(folder.recipe)) != places(recipe)
+
+
+def licence_stated(recipe: Recipe) -> str | None:
+    """The licence that the recipe states of its source; None where it states none."""
+    stated: str | None = getattr(recipe.source, "licence", None)
+    return stated
 
 
 def with_known_product(folder: RunFolder, recipe: Recipe) -> Recipe:

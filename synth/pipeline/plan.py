@@ -20,8 +20,6 @@ def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] 
     """One stream for each (product, defect) that has shots, by name; for a generator that needs none, one for each
     product among the good images and each of its types. Mixes of types come last. RecipeError for a type that it does
     not draw, SourceError where two streams would share ids or files."""
-    quota = recipe.request.per_defect
-    attempts = math.ceil(quota * recipe.request.max_attempts)
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
     if not GENERATORS[recipe.generator.kind].needs_shots:
         offered = getattr(recipe.generator, "types", ())
@@ -36,7 +34,14 @@ def plan(recipe: Recipe, shots: Sequence[Sample], good_images: Sequence[Sample] 
         mixes = mixed_kinds(getattr(recipe.generator, "mixes", {}), kinds)
         kinds = [kind for kind in (*kinds, *mixes) if asked(kind[1], recipe.request.defects)]
     _check_ids(kinds)
-    return [Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed) for kind in kinds]
+    return [stream_of(recipe, kind) for kind in kinds]
+
+
+def stream_of(recipe: Recipe, kind: tuple[str, str]) -> Stream:
+    """What a recipe wants of one (product, defect)."""
+    quota = recipe.request.per_defect
+    attempts = math.ceil(quota * recipe.request.max_attempts)
+    return Stream(*kind, quota, attempts, recipe.generator.draw_batch, recipe.seed)
 
 
 def _check_ids(kinds: Sequence[tuple[str, str]]) -> None:

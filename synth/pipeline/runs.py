@@ -6,38 +6,89 @@ See `synth.pipeline.folder` for what lies where, `shards` and `commit` for why t
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from synth.checks.ledger import read_ledger, validation_shots
 from synth.errors import RunError, WriterError
 from synth.generators import GENERATORS, Judge, Progress, imported
-from synth.io.atomic import remove, write_whole
+from synth.io.atomic import remove
 from synth.io.names import as_path
 from synth.parts import read_parts
 from synth.pipeline.commit import Committer
+from synth.pipeline.decisions import (
+    NO_SAMPLE,
+    Change,
+    DecisionLog,
+    Decisions,
+    Mark,
+    check_known,
+    curated,
+    read_decisions,
+    with_replacements,
+)
 from synth.pipeline.drawing import draw_streams, shards_wanted
-from synth.pipeline.drops import Curation, changed, read_dropped, write_dropped
 from synth.pipeline.executors import Executor, ExecutorName, check_workers, open_executor
+from synth.pipeline.finish import dataset_of, finish, owed, settle, write_format
 from synth.pipeline.folder import RunFolder, run_folder
 from synth.pipeline.guards import begin, check_recipe, relocate
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.journal import Journal, Yield
-from synth.pipeline.manifest import Shortfall, manifest_bytes, read_manifest
-from synth.pipeline.places import check_there, with_known_product
+from synth.pipeline.manifest import Shortfall, read_manifest
+from synth.pipeline.places import check_there, placeless, with_known_product
 from synth.pipeline.plan import plan
 from synth.pipeline.preparation import Prepared, check_generator, lacking, prepare, silent
-from synth.pipeline.real import exported, keep_real, read_real, tested
+from synth.pipeline.real import keep_real, read_real, tested
 from synth.pipeline.shards import Stream, save_shard
 from synth.pipeline.stored import StoredSample, is_damaged
-from synth.pipeline.verify import damages, write_digests
+from synth.pipeline.verify import damages
 from synth.recipe import Recipe, as_recipe, load_recipe
 from synth.sample import Sample
-from synth.writers import WRITERS, FolderSink, check_request
+from synth.writers import check_request
+from synth.writers.sink import whole_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What a run's dataset holds after decisions: the number of its samples, and how many were dropped, rejected and
+    got another mask."""
+
+    run: str
+    kept: int
+    dropped: tuple[str, ...]
+    rejected: tuple[str, ...]
+    edited: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: Run) -> Curation:
+        made = run.decisions
+        dropped, rejected = (
+            tuple(sorted(one for one, mark in made.marks.items() if mark == given)) for given in ("dropped", "rejected")
+        )
+        return cls(str(run.path), len(run.manifest), dropped, rejected, tuple(sorted(made.edits)))
+
+    def lines(self) -> list[str]:
+        """For people."""
+        lines = [f"{self.run}: {self.kept} pairs of image and mask, {len(self.dropped)} dropped"]
+        lines[0] += f", {len(self.rejected)} rejected" if self.rejected else ""
+        lines[0] += f", {len(self.edited)} mask{'s' * (len(self.edited) > 1)} edited" if self.edited else ""
+        if self.dropped:
+            lines.append(
+                "flawsmith drop --restore takes them back; a larger request.per_defect draws others in their place"
+            )
+        if self.rejected:
+            recipe = Path(self.run) / "recipe.yaml"
+            lines.append(f"others take the place of rejected ones with: flawsmith run {recipe} --out {self.run}")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 class Run:
@@ -49,6 +100,9 @@ class Run:
         self.path = self.folder.path
         if not self.folder.manifest.exists():
             raise RunError(f"{path} is not finished; run `flawsmith run {self.folder.recipe} --out {path}` to resume")
+        if self.folder.decision_log.exists():  # a review was open, and ended before its decisions were in the dataset
+            with self.folder.lock():
+                settle(self.folder, silent)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -72,10 +126,15 @@ class Run:
     @cached_property
     def yields(self) -> list[Yield]:
         """Accepted, surplus and rejected by reason, for each product and defect type."""
-        journal = Journal(self.folder.journal)
-        kept = Counter((record.product, record.defect) for record in self.manifest)
-        results = (journal.result(kind) for kind in journal.kinds)
-        return [replace(one, dropped=one.accepted - kept[one.product, one.defect]) for one in results]
+        journal, decisions = Journal(self.folder.journal), self.decisions
+        return [
+            replace(
+                journal.result(kind),
+                dropped=decisions.number(kind, "dropped"),
+                rejected=decisions.number(kind, "rejected"),
+            )
+            for kind in journal.kinds
+        ]
 
     @property
     def inferred(self) -> list[str]:
@@ -91,6 +150,14 @@ class Run:
         return lacking(self.recipe, products, tested)
 
     @property
+    def made_from(self) -> dict[str, str]:
+        """Hashes of its recipe; and of every real image, its role and its labels, and of the manifest, which names
+        every synthetic one: what is measured of a run holds for these."""
+        real = json.dumps([(row.id, row.role, row.sha256, row.labels) for row in read_ledger(self.folder.ledger)])
+        images = hashlib.sha256(real.encode() + self.folder.manifest.read_bytes()).hexdigest()[:16]
+        return {"recipe": placeless(self.recipe).sha256, "images": images}
+
+    @property
     def validation(self) -> dict[str, int]:
         """Shots that were kept from the generator to choose thresholds with, by "product/type"."""
         kinds = {(record.product, str(record.defect)) for record in self.manifest}
@@ -98,15 +165,25 @@ class Run:
 
     @property
     def dropped(self) -> list[str]:
-        """Ids of accepted samples that were left out, sorted."""
-        return sorted(read_dropped(self.folder))
+        """Ids of accepted samples that were left out, sorted: dropped, or rejected in a review."""
+        return sorted(self.decisions.left_out)
+
+    @property
+    def decisions(self) -> Decisions:
+        """What a person decided of its samples."""
+        return read_decisions(self.folder)
 
     def drop(self, ids: Collection[str], progress: Progress | None = None, restore: bool = False) -> None:
         """Leave accepted samples out of the dataset, or take them back (`restore`): manifest, `data/`, page and what
-        `verify` compares are written anew; see `synth.pipeline.drops`. RecipeError for ids that are not there."""
+        `verify` compares are written anew; see `synth.pipeline.decisions`. RecipeError for ids that are not there."""
         drop(self.path, ids, progress, restore)
         for known in ("_table", "yields"):
             self.__dict__.pop(known, None)
+
+    def dataset(self, splits: bool = True) -> list[StoredSample]:
+        """What its dataset holds, as exports have it: the accepted samples, then the good images and the test images of
+        a format that has `splits`, or has none."""
+        return dataset_of(self.folder, self.manifest, self.recipe, splits)
 
     def samples(self) -> Iterator[Sample]:
         """The accepted samples with their pixels, each file compared with its hash."""
@@ -138,10 +215,11 @@ def run(
     (folder, recipe), progress = _folder(as_recipe(recipe), out), progress or silent
     if folder.manifest.exists() and not check_recipe(folder, recipe):
         found = damages(folder, progress)
-        if not found:
+        if not found and not owed(folder, recipe):
             relocate(folder, recipe, progress)
             return _finished(folder)
-        progress(f"{len(found)} damaged files, making them again", 1, 1)
+        if found:
+            progress(f"{len(found)} damaged files, making them again", 1, 1)
     prepared = _prepare(folder, recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
     with folder.lock():
@@ -165,8 +243,9 @@ def make_ahead(
     prepared = _prepare(folder, recipe, progress)
     streams = plan(recipe, prepared.split.shots, prepared.split.good_images)
     with folder.lock(wait=True):
-        if folder.manifest.exists() and not check_recipe(folder, recipe):
+        if folder.manifest.exists() and not check_recipe(folder, recipe) and not owed(folder, recipe):
             return folder
+        streams = with_replacements(streams, read_decisions(folder), recipe)
         worker = Worker(_begin(recipe, prepared, folder, judge, progress))
         committer = Committer(folder, _open_journal(folder, streams, progress))
         worker.generator(progress)
@@ -191,35 +270,40 @@ def show(path: str | Path, progress: Progress | None = None) -> Path:
 
 
 def drop(path: str | Path, ids: Collection[str], progress: Progress | None = None, restore: bool = False) -> Curation:
-    """Leave accepted samples out of a finished run's dataset, or take them back. RecipeError for ids that are not
-    there, RunError where a file of a sample that stays is damaged; a restored one has to be made anew then."""
+    """Leave accepted samples out of a finished run's dataset, or take back those that were dropped or rejected.
+    RecipeError for ids that are not there."""
+    before = read_decisions(run_folder(path))
+    if restore:
+        check_known(ids, before.left_out, "was not dropped")
+    mark: Mark | None = None if restore else "dropped"
+    return decide(path, [Change(one, "mark", mark) for one in ids], progress)
+
+
+def decide(path: str | Path, changes: Sequence[Change], progress: Progress | None = None) -> Curation:
+    """Decide on accepted samples of a finished run and write its dataset anew. RecipeError for ids that are not there,
+    RunError where a file of a sample that stays is damaged; one that comes back has to be made anew then."""
     finished, progress = Run(path), progress or silent
-    folder, recipe, missing = finished.folder, finished.recipe, finished.shortfalls
+    folder, quota = finished.folder, finished.recipe.request.per_defect
     with folder.lock():
-        journal = Journal(folder.journal)
-        accepted = {sample.id: sample for sample in journal.samples() if sample.role == "accepted"}
-        before = read_dropped(folder)
-        dropped = changed(before, ids, accepted, restore)
-        for sample in (one for one in accepted.values() if one.id not in before | dropped):
-            for kind in sample.files:
+        accepted = [sample for sample in Journal(folder.journal).samples() if sample.role == "accepted"]
+        check_known((one.id for one in changes), {sample.id for sample in accepted}, NO_SAMPLE)
+        before = read_decisions(folder)
+        after = before.after(changes)
+        stays = {sample.id for sample in curated(accepted, before, quota)}
+        for sample in curated(accepted, after, quota):
+            for kind in sample.files if sample.id in stays else ():
                 sample.verified(folder.path, kind)
-        gone = [one for one in sorted(before - dropped) if is_damaged(folder.path, accepted[one])]
-        remove(folder.manifest)
-        write_dropped(folder, dropped)
-        if gone:
-            raise RunError(
-                f"{', '.join(gone)}: the files are gone or damaged; make them anew with: flawsmith run {folder.recipe} "
-                f"--out {folder.path}"
-            )
-        _finish(recipe, folder, journal, missing, progress)
-    return Curation(str(path), len(accepted) - len(dropped), tuple(sorted(dropped)))
+        DecisionLog(folder.decision_log).add(changes)
+        settle(folder, progress)
+    return Curation.of(Run(path))
 
 
 def export(path: str | Path, name: str, out: str | Path) -> None:
     """Write a finished run's samples in the format `name` of `synth.writers.WRITERS` into the new folder `out`."""
     check_request(name, out)
     finished = Run(path)
-    _write(finished.folder, finished.manifest, finished.recipe, name, Path(out))
+    with whole_folder(Path(out)) as place:
+        write_format(finished.folder, finished.manifest, finished.recipe, name, place)
 
 
 def _folder(recipe: Recipe, out: str | Path | None) -> tuple[RunFolder, Recipe]:
@@ -263,6 +347,7 @@ def _make(
     judge: Judge | None,
 ) -> None:
     job = _begin(recipe, prepared, folder, judge, progress)
+    streams = with_replacements(streams, read_decisions(folder), recipe)
     journal = _open_journal(folder, streams, progress)
     worker, committer = Worker(job), Committer(folder, journal)
     with open_executor(executor, workers, job, worker) as pool:
@@ -271,27 +356,7 @@ def _make(
     journal.arrange()
     shutil.rmtree(folder.shards, ignore_errors=True)
     missing = [found for stream in streams if (found := committer.shortfall(stream))]
-    _finish(recipe, folder, journal, missing, progress)
-
-
-def _finish(
-    recipe: Recipe, folder: RunFolder, journal: Journal, missing: Sequence[Shortfall], progress: Progress
-) -> None:
-    """Write what is made of the journal and of the list of dropped samples: datasets, page, digests and manifest."""
-    from synth.pipeline.page.gallery import write_gallery
-
-    dropped = read_dropped(folder)
-    everything = [sample for sample in journal.samples() if sample.role == "accepted"]
-    accepted = [sample for sample in everything if sample.id not in dropped]
-    shutil.rmtree(folder.data, ignore_errors=True)
-    for done, name in enumerate(recipe.output.formats):
-        progress("writing", done, len(recipe.output.formats))
-        _write(folder, accepted, recipe, name, folder.data)
-    write_gallery(folder, progress)
-    content = manifest_bytes(accepted, missing)
-    left_out = {file.path for sample in everything if sample.id in dropped for file in sample.files.values()}
-    write_digests(folder, content, left_out)
-    write_whole(folder.manifest, content)
+    finish(recipe, folder, journal, missing, progress)
 
 
 def _fit(job: Job, pool: Executor, worker: Worker, progress: Progress) -> None:
@@ -304,20 +369,13 @@ def _fit(job: Job, pool: Executor, worker: Worker, progress: Progress) -> None:
     worker.generator(progress)
 
 
-def _write(folder: RunFolder, accepted: Sequence[StoredSample], recipe: Recipe, name: str, target: Path) -> None:
-    """The accepted samples, the good images and the test images in one format."""
-    records = [*accepted, *exported(read_real(folder), recipe, WRITERS[name].splits)]
-    known = {file.sha256: folder.path / file.path for record in records for file in record.files.values()}
-    WRITERS[name].write((record.load(folder.path) for record in records), FolderSink(target, known))
-
-
 def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progress) -> Journal:
     """The journal of a run that is to be made, which is no finished one from here on. Taken out are the shards of which
-    a file is lost or damaged, dropped samples aside, and those in which a smaller quota was met: what passed after it
+    a file is lost or damaged, left out samples aside, and those in which a smaller quota was met: what passed after it
     was not kept."""
     remove(folder.manifest)
     remove(folder.digests)
-    journal, dropped = Journal(folder.journal), read_dropped(folder)
+    journal, left_out = Journal(folder.journal), read_decisions(folder).left_out
     again: set[tuple[str, str, int]] = set()
     for stream in streams:
         result = journal.result(stream.kind)
@@ -326,7 +384,7 @@ def _open_journal(folder: RunFolder, streams: Sequence[Stream], progress: Progre
         for sample in journal.samples(stream.kind):
             index = sample.generated.index
             progress(f"verifying {stream.product}/{stream.defect}", index + 1, result.attempts)
-            if sample.id not in dropped and is_damaged(folder.path, sample):
+            if sample.id not in left_out and is_damaged(folder.path, sample):
                 again.add((*stream.kind, index // stream.size))
     if again:
         journal.reopen(again)

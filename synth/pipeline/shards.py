@@ -11,7 +11,7 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ class Shard:
     number: int
     size: int
     run_seed: int
+    rejected: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -61,7 +62,7 @@ class Shard:
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What is wanted of one (product, defect): `quota` samples from `attempts` candidates at most, rounded up to whole
-    shards of `size` requests."""
+    shards of `size` requests. `rejected`: those of the quota that take the place of samples a person rejected."""
 
     product: str
     defect: str
@@ -69,6 +70,7 @@ class Stream:
     attempts: int
     size: int
     run_seed: int
+    rejected: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -83,6 +85,11 @@ class Stream:
     def most_drawn(self) -> int:
         """Number of candidates in these shards."""
         return self.shards * self.size
+
+    def more(self, rejected: int, max_attempts: float) -> Stream:
+        """The stream with replacements for rejected samples, in as many attempts for each as for others."""
+        quota = self.quota + rejected
+        return replace(self, quota=quota, attempts=math.ceil(quota * max_attempts), rejected=rejected)
 
     def shard(self, number: int) -> Shard:
         return Shard(self.product, self.defect, number, self.size, self.run_seed)

@@ -3,7 +3,8 @@
 Its JSON form is a line of the journal, a row of the manifest or an entry of real/index.json:
 
 {"id", "role", "product", "defect", "files": {kind: [path, sha256]}, "content", "source",
- "provenance": {"generator", "seed", "index", "start": {"id", "sha256", "file"}, "window", "scores", "instances"},
+ "provenance": {"generator", "seed", "index", "start": {"id", "sha256", "file"}, "window", "scores", "instances",
+                "edited": {kind: sha256}},
  "reason", "detail", "scores", "unmeasured"}
 
 Paths are relative to the run and stay inside it, whoever wrote them; a file is compared with its sha256 when it is
@@ -88,8 +89,10 @@ class StoredSample:
         path = self.path(root, kind)
         wrong = damage(path, self.files[kind].sha256)
         if wrong:
+            edited = self.provenance is not None and kind in self.provenance.edited
+            remedy = "put the mask back as you edited it" if edited else "run the same recipe again to make it anew"
             left_out = f", or leave it out: flawsmith drop {root} {self.id}" if self.role == "accepted" else ""
-            raise RunError(printable(f"{path} {wrong}; run the same recipe again to make it anew{left_out}"))
+            raise RunError(printable(f"{path} {wrong}; {remedy}{left_out}"))
         return path
 
     def load(self, root: Path) -> Sample:
@@ -179,7 +182,8 @@ def is_damaged(root: Path, sample: StoredSample) -> bool:
 
 def _provenance_json(made: Provenance) -> dict[str, Any]:
     start = made.start
-    return {
+    edited = {"edited": dict(made.edited)} if made.edited else {}
+    return edited | {
         "generator": made.generator,
         "seed": made.seed,
         "index": made.index,
@@ -204,4 +208,5 @@ def _provenance(entry: Mapping[str, Any]) -> Provenance:
             Instance(one["type"], {k: v for k, v in one.items() if k != "type"}) for one in entry["instances"]
         ),
         failure=entry.get("failure"),
+        edited=entry.get("edited", {}),
     )

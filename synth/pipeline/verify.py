@@ -23,7 +23,7 @@ from synth.pipeline.stored import damage, inside
 from synth.printable import printable
 
 _LEFT_OUT = ("report", "shards")
-_NOT_LISTED = ("digests.json", "manifest.parquet")
+_NOT_LISTED = ("digests.json", "manifest.parquet", "decisions.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,15 @@ def damages(folder: RunFolder, progress: Progress) -> list[Damage]:
     files = _digests(folder)
     if files is None:
         return [Damage(folder.digests.name, "is damaged")]
-    found = []
+    found = [Damage(folder.decision_log.name, "has decisions that the dataset does not hold yet")]
+    found = found if folder.decision_log.exists() else []
     for done, (name, sha256) in enumerate(sorted(files.items()), start=1):
         if what := damage(inside(folder.path, name), sha256):
             found.append(Damage(name, what))
         progress("verifying", done, len(files))
-    added = sorted(name for name in _listed(folder) if name.startswith("data/") and name not in files)
+    added = sorted(
+        name for name in _listed(folder) if name.startswith(("data/", "decisions.json")) and name not in files
+    )
     return found + [Damage(name, "was not written by this run") for name in added]
 
 

@@ -45,7 +45,7 @@ READERS: dict[str, Callable[..., Listing]] = {
 
 _NOT_READ = {
     *("kind", "test_fraction", "shots", "shots_draw", "validation_fraction", "min_shots"),
-    *("foreground", "duplicates", "tiles", "good_from", "classes", *IMAGE_FIELDS),
+    *("foreground", "duplicates", "tiles", "good_from", "classes", "licence", *IMAGE_FIELDS),
 }
 """Fields of a `source:` block that no reader takes."""
 

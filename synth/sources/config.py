@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from synth.io.units import Unit
+from synth.sources.licences import licence_id
 from synth.sources.scan_options import Background, ScanUnit
 
 
@@ -76,6 +77,14 @@ def _duplicates() -> Any:
         "and accepted)."
     )
     return Field("error", description=help_text)
+
+
+def _licence() -> Any:
+    help_text = (
+        "Licence of the images, as the id of the Hugging Face Hub or of SPDX, such as cc-by-4.0; other for terms of "
+        "their own, unknown where none are known. A dataset that is pushed has it too; it changes no image."
+    )
+    return Field(None, description=help_text)
 
 
 def _word(value: Any) -> Any:
@@ -188,6 +197,7 @@ class _Tree(BaseModel):
     )
     follow_links: bool = _follow_links()
     duplicates: Literal["error", "warn"] = _duplicates()
+    licence: Annotated[str, AfterValidator(licence_id)] | None = _licence()
 
 
 class _Images(_Tree):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from synth.io.atomic import copy, make_folder, naming_place, remove, replacing, write_whole
+from synth.io.atomic import copy, make_folder, naming_place, remove, replacing, sync_folder, write_whole
 from synth.io.encoded import Encoded
 
 
@@ -41,3 +42,20 @@ class FolderSink:
                 yield str(path)
         finally:
             remove(path)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A place within a new or empty folder for what is to be written there: it moves up when all of it is done, and is
+    taken away on any failure, the folder too where it is new. What a killed process left of it is cleared first."""
+    place, fresh = folder / ".export.0.part", not folder.exists()
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        yield place
+        for entry in sorted(place.iterdir()):
+            entry.rename(folder / entry.name)
+        place.rmdir()
+        sync_folder(folder)
+    except BaseException:
+        shutil.rmtree(folder if fresh else place, ignore_errors=True)
+        raise

@@ -42,10 +42,10 @@ class DefectSource:
 
     def _attempt(self, good: Sequence[Sample], seed: int, number: int) -> tuple[int, Sample]:
         rng = np.random.default_rng([seed, number])
-        which, kind, own = rng.integers(len(good)), rng.integers(len(self._made)), int(rng.integers(2**62))
+        which, kind, own = (int(rng.integers(most)) for most in (len(good), len(self._made), 2**62))
         drawn = self._made[kind].draw(good[which], own)
         weights = np.array(self._dropout) / sum(self._dropout)
-        return int(which), withheld(drawn, good[which], ("both", "image", "depth")[rng.choice(3, p=weights)])
+        return which, withheld(drawn, good[which], ("both", "image", "depth")[rng.choice(3, p=weights)])
 
 
 def withheld(drawn: Sample, good: Sample, shown: str) -> Sample:
@@ -59,6 +59,8 @@ def withheld(drawn: Sample, good: Sample, shown: str) -> Sample:
         return drawn
     assert drawn.image is not None
     assert drawn.xyz is not None
+    assert good.image is not None
+    assert good.xyz is not None
     within = mask[..., None]
     if shown == "image":
         return replace(drawn, image=np.where(within, drawn.image, good.image), xyz=good.xyz, mask=mask)

@@ -39,8 +39,8 @@ class RadarConfig(BaseConfig):
 
     patch: int = Field(64, ge=16, multiple_of=8)
     size: Size = "tiny"
-    steps: int = Field(2000, ge=1)
-    batch: int = Field(32, ge=1)
+    steps: int = Field(1000, ge=1)
+    batch: int = Field(16, ge=1)
     learning_rate: float | None = Field(None, gt=0)
     last_step: int = Field(STEPS, ge=1, le=STEPS)
     flips: bool = False

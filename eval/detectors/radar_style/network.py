@@ -1,4 +1,4 @@
-"""The noise predictor: a U-Net with attention at its two coarsest levels, trained from nothing."""
+"""The noise predictor: a U-Net with attention at its coarse levels, trained from nothing."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ SIZES: dict[Size, Widths] = {
 }
 """tiny: trains on two cores in minutes; paper: what the summaries let one suppose, for a GPU."""
 
+_COARSE = 4
+"""Attention is at levels that are so many times coarser than the patch: finer ones would cost most of the time."""
+
 
 class NoisePredictor(nn.Module):
     """(x (B, 3, h, w), steps (B,)) -> noise (B, 3, h, w); a side is a multiple of 2 ** (levels - 1)."""
@@ -36,7 +39,7 @@ class NoisePredictor(nn.Module):
         from diffusers.models.unets.unet_2d import UNet2DModel  # seconds to import
 
         widths = SIZES[size]
-        attended = [level >= len(widths.channels) - 2 for level in range(len(widths.channels))]
+        attended = [2**level >= _COARSE for level in range(len(widths.channels))]
         build: Any = UNet2DModel
         self.unet = build(
             sample_size=patch,

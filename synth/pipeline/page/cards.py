@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ from PIL import Image
 from synth.io.geometry import read_extras
 from synth.io.png import read_png
 from synth.io.thumbnails import Box, close_up, cut_out, data_uri, outline
+from synth.pipeline.decisions import Decisions
 from synth.pipeline.page.cloud_view import normal_map, of_cloud, of_pixels
 from synth.pipeline.stored import StoredSample
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A candidate or a shot as the page shows it; `files` are paths from the page to the full-size images;
-    `normals` shows the close-up's surface, `cloud` is a cloud to turn (see `synth.pipeline.page.cloud_view`)."""
+    """A candidate or a shot as the page shows it; `kind`: "accepted", "rejected" by the checks, or "shot"; `mark`: what
+    a person decided of it. `path` outlines its mask, `drawn` the mask before a person edited it; `files` are paths from
+    the page to the full-size files. `normals` shows the close-up's surface, `cloud` is a cloud to turn (see
+    `synth.pipeline.page.cloud_view`)."""
 
     id: str
     kind: str
@@ -33,16 +37,43 @@ class Card:
     files: dict[str, str]
     label: str
     detail: dict[str, Any]
+    scores: dict[str, float] = field(default_factory=dict)
+    mark: str = ""
+    drawn: str | None = None
     normals: str | None = None
     cloud: str | None = None
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the page's script needs of it. A mask may be corrected where it is the label: not of a cloud, whose
+        labels are its points'."""
+        box = [self.box.left, self.box.top, self.box.width, self.box.height]
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "mark": self.mark,
+            "size": [self.width, self.height],
+            "box": box,
+            "files": self.files,
+            "label": self.label,
+            "cloud": self.cloud,
+            "outline": self.path,
+            "drawn": self.drawn,
+            "paintable": self.kind == "accepted" and "cloud" not in self.files,
+            "scores": self.scores,
+            "detail": self.detail,
+        }
 
-def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None, side: int, dropped: bool) -> Card:
-    """A candidate whose files were kept, beside the good sample it started from; `side` px of its thumbnails; whether a
-    person dropped it."""
+
+def candidate_card(
+    root: Path, candidate: StoredSample, start: StoredSample | None, side: int, decisions: Decisions
+) -> Card:
+    """A candidate whose files were kept, beside the good sample it started from; `side` px of its thumbnails."""
+    sample = decisions.edited(candidate)
     image, mask = _pixels(sample.verified(root, "image")), read_png(sample.verified(root, "mask"))
+    edited = sample is not candidate
     box = close_up(mask)
-    files = {"after": f"../{sample.files['image'].path}"}
+    files = {{"image": "after"}.get(kind, kind): f"../{file.path}" for kind, file in sample.files.items()}
     before = None
     if start is not None and "cloud" not in sample.files:  # a cloud is shown from where its defect is seen best
         files["before"] = f"../{start.files['image'].path}"
@@ -52,7 +83,8 @@ def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None,
         normals=normals,
         cloud=cloud,
         id=sample.id,
-        kind="dropped" if dropped else sample.role,
+        kind=sample.role,
+        mark=decisions.marks.get(sample.id, ""),
         width=image.shape[1],
         height=image.shape[0],
         box=box,
@@ -63,6 +95,8 @@ def candidate_card(root: Path, sample: StoredSample, start: StoredSample | None,
         files=files,
         label=sample.reason or "",
         detail=_detail(sample),
+        scores={name: value for name, value in sample.scores.items() if math.isfinite(value)},
+        drawn=outline(read_png(candidate.verified(root, "mask"))) if edited else None,
     )
 
 
@@ -94,6 +128,7 @@ def _detail(sample: StoredSample) -> dict[str, Any]:
         scores["area"] = f"{sample.scores['area']:.2%}"
     return {
         "why": sample.detail,
+        "mask": "edited by a person" if "mask" in made.edited else None,
         "seed": str(made.seed),
         "started from": None if made.start is None else made.start.file,
         "window": None if made.window is None else "{2} px at row {0}, column {1}".format(*made.window),

@@ -1,40 +1,46 @@
 """The gallery: report/index.html, one file that shows what a run made, opens anywhere and asks nothing of a network.
 
-Thumbnails are embedded: up to 18 kB a card, so 300 cards make some 5 MB and the most, MOST_CARDS, 16 MB. Beside the
-run, a click also finds the full-size files. Filters live in the address, so that a view can be linked:
-#product=plate&defect=dent&status=rejected&mask=tint&open=plate-dent-00003
+Thumbnails are embedded, up to 18 kB a card, and drawn when they come into view. Beside the run, a click also finds the
+full-size files. Filters live in the address, so that a view can be linked:
+#product=plate&defect=dent&status=rejected&mask=tint&sort=contrast&open=plate-dent-00003
+Decisions are kept by whoever opened the page, and saved as a file; `flawsmith review` serves the same page, and keeps
+them in the run.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from synth.checks.mask import SCORES
 from synth.generators import Progress
 from synth.io.atomic import write_whole
+from synth.io.digest import file_sha256
 from synth.parts import read_parts
-from synth.pipeline.drops import read_dropped
+from synth.pipeline.decisions import Decisions, curated, read_decisions
 from synth.pipeline.environment import read_environment
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.journal import Journal, Yield
 from synth.pipeline.page.cards import Card, candidate_card, shot_card
+from synth.pipeline.page.evidence import evidence
 from synth.pipeline.page.shared import Shared, recipe_lines
+from synth.pipeline.places import placeless
 from synth.pipeline.real import read_real
 from synth.pipeline.stored import StoredSample, is_damaged
 from synth.recipe import Recipe, load_recipe
 
-MOST_CARDS = 1200
+MOST_CARDS = 2400
 """Cards on a page; more are left out evenly over the defect types, and the page says so."""
-THUMBNAIL = {"few": 176, "many": 128}
-"""Longer side of a thumbnail in px, for up to 400 cards and beyond."""
+THUMBNAIL = {400: 176, 1200: 128, MOST_CARDS: 96}
+"""Longer side of a thumbnail in px, by the most cards it is used for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One product and defect type: its counts, the shots learnt from and the candidates; `kept`: accepted and not
-    dropped."""
+    """One product and defect type: its counts, the shots learnt from and the candidates; `kept`: samples in the
+    dataset, `dropped`, `rejected`: those that a person left out of it."""
 
     product: str
     defect: str
@@ -44,6 +50,8 @@ class Group:
     cards: list[Card]
     left_out: int
     kept: int
+    dropped: int
+    rejected: int
 
 
 def write_gallery(folder: RunFolder, progress: Progress) -> Path:
@@ -53,6 +61,12 @@ def write_gallery(folder: RunFolder, progress: Progress) -> Path:
     path = folder.report / "index.html"
     write_whole(path, render(folder, recipe, groups).encode())
     return path
+
+
+def run_key(folder: RunFolder, recipe: Recipe) -> str:
+    """What tells a run's samples from those of others, however large its quota: its real images and how it draws."""
+    drawing = placeless(recipe).model_dump_json(exclude={"name", "request", "output"})
+    return hashlib.sha256((drawing + file_sha256(folder.ledger)).encode()).hexdigest()[:16]
 
 
 def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
@@ -69,7 +83,11 @@ def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
         name=recipe.name,
         recipe=recipe,
         recipe_lines=recipe_lines(shared(recipe.model_dump(mode="json"))),
+        run=run_key(folder, recipe),
+        folder=folder.path.resolve().name,
         made_with=made_with,
+        evidence=evidence(folder.path),
+        scores=sorted({name for group in groups for card in group.cards for name in card.scores}, key=SCORES.index),
         groups=groups,
         parts=read_parts(folder.parts),
         products=sorted({group.product for group in groups}),
@@ -79,26 +97,24 @@ def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
 
 
 def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group]:
-    journal, dropped = Journal(folder.journal), read_dropped(folder)
-    real = read_real(folder)
+    journal, decisions, real = Journal(folder.journal), read_decisions(folder), read_real(folder)
     starts = {sample.content: sample for sample in real if sample.role == "good"}
     learnt = {(sample.product, str(sample.defect)) for sample in real if sample.role == "shot"}
     kinds = sorted(learnt.union(journal.kinds))
-    kept = Counter((one.product, one.defect) for one in journal.samples() if _is_kept(one, dropped))
-    shown = {kind: [one for one in journal.samples(kind) if _is_shown(folder, one, dropped)] for kind in kinds}
+    accepted = (one for one in journal.samples() if one.role == "accepted")
+    kept = {one.id for one in curated(accepted, decisions, recipe.request.per_defect)}
+    shown = {kind: _shown(folder, journal.samples(kind), kept, decisions) for kind in kinds}
     total = sum(map(len, shown.values()))
-    side = THUMBNAIL["few" if total <= 400 else "many"]
+    side = next(side for most, side in THUMBNAIL.items() if total <= most or most == max(THUMBNAIL))
     most = max(1, MOST_CARDS // max(1, len(kinds)))
     groups: list[Group] = []
     done = 0
     for kind, candidates in shown.items():
-        # Accepted first, so that a page that leaves some out leaves out the rejected ones.
-        candidates.sort(key=lambda sample: (not _is_kept(sample, dropped), sample.role, sample.generated.index))
         cards = []
         for sample in candidates[:most]:
             start = sample.generated.start
             good = starts.get(start.sha256 if start else None)
-            cards.append(candidate_card(folder.path, sample, good, side, sample.id in dropped))
+            cards.append(candidate_card(folder.path, sample, good, side, decisions))
             done += 1
             progress("gallery", done, total)
         shots = [
@@ -106,16 +122,23 @@ def _groups(folder: RunFolder, recipe: Recipe, progress: Progress) -> list[Group
             for sample in real
             if sample.role == "shot" and (sample.product, sample.defect) == kind
         ]
-        left_out = len(candidates) - len(cards)
-        wanted = recipe.request.per_defect
-        groups.append(Group(*kind, journal.result(kind), wanted, shots, cards, left_out, kept[kind]))
+        here = sum(one.id in kept for one in journal.samples(kind))
+        dropped, rejected = decisions.number(kind, "dropped"), decisions.number(kind, "rejected")
+        numbers = len(candidates) - len(cards), here, dropped, rejected
+        groups.append(Group(*kind, journal.result(kind), recipe.request.per_defect, shots, cards, *numbers))
     return groups
 
 
-def _is_kept(sample: StoredSample, dropped: Collection[str]) -> bool:
-    return sample.role == "accepted" and sample.id not in dropped
-
-
-def _is_shown(folder: RunFolder, sample: StoredSample, dropped: Collection[str]) -> bool:
-    """Whether a candidate's files were kept; those of a dropped one may have been deleted."""
-    return "image" in sample.files and not (sample.id in dropped and is_damaged(folder.path, sample))
+def _shown(
+    folder: RunFolder, candidates: Iterable[StoredSample], kept: set[str], decisions: Decisions
+) -> list[StoredSample]:
+    """The candidates whose files were kept, those of the dataset first, so that a page that leaves some out leaves out
+    the rejected ones. The files of one that a person left out may have been deleted."""
+    there = [
+        one
+        for one in candidates
+        if "image" in one.files
+        and (one.role == "rejected" or one.id in kept | decisions.left_out)
+        and not (one.id in decisions.left_out and is_damaged(folder.path, decisions.edited(one)))
+    ]
+    return sorted(there, key=lambda one: (one.id not in kept, one.role, one.generated.index))

@@ -39,7 +39,7 @@ def test_a_dropped_sample_is_in_nothing_that_is_made_of_the_run_and_comes_back_a
     export(finished.path, "mvtec", tmp_path / "exported")
     assert not list((tmp_path / "exported").rglob(f"{first.id}*"))
     page = show(finished.path).read_text()
-    assert f'data-id="{first.id}" data-status="dropped"' in page
+    assert f'data-id="{first.id}" data-status="accepted" data-mark="dropped"' in page
     assert "1 dropped by hand" in page
     assert any("dropped by hand: 1" in line for line in Summary(finished, 1.0).lines())
     finished.drop([first.id], restore=True)

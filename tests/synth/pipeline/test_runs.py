@@ -253,8 +253,8 @@ def test_export_writes_a_finished_run_in_another_format(finished, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["train-00000-of-00001.parquet"]
     with pytest.raises(WriterError, match="holds files that are not an export's, such as train-00000"):
         export(finished.path, "parquet", tmp_path)
-    with pytest.raises(WriterError, match="there are: mvtec, mvtec_3d, parquet"):
-        export(finished.path, "voc", tmp_path / "voc")
+    with pytest.raises(WriterError, match="there are: mvtec, mvtec_3d, mvtec_ad_2"):
+        export(finished.path, "kitti", tmp_path / "kitti")
 
 
 def test_types_that_would_share_files_are_refused_by_name(source):

@@ -122,7 +122,7 @@ def test_four_mistakes_are_reported_at_once_each_with_its_line(tmp_path):
     assert found[0] == "tiles.yaml:3: generator.guidence is unknown; did you mean generator.guidance?"
     assert found[1].startswith("tiles.yaml:4: generator.steps is 'many', wanted a valid integer")
     assert found[2] == "tiles.yaml:6: request.per_defect is 0, wanted greater than or equal to 1"
-    assert found[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec', 'mvtec_3d', 'parquet'")
+    assert found[3].startswith("tiles.yaml:7: output.format is 'parqet', wanted 'mvtec', 'mvtec_3d', 'mvtec_ad_2'")
     assert found[3].endswith(" or a list; did you mean parquet?")
     assert len(found) == 4
 
@@ -141,7 +141,7 @@ def test_four_mistakes_are_reported_at_once_each_with_its_line(tmp_path):
         ("seed: 1\nseed: 2", 2, ["seed is given twice", "tiles.yaml:1"]),
         ("generator:\n  mask_mode: requst", 2, ["'requst'", "did you mean request?"]),
         ("request:\n  defects: 3", 2, ["request.defects is 3", "'all' or a list"]),
-        ("output:\n  format: [mvtec, coco]", 2, ["output.format.1 is 'coco'"]),
+        ("output:\n  format: [mvtec, kitti]", 2, ["output.format.1 is 'kitti'"]),
         ("name: ../up", 1, ["name is '../up'", "letters, digits"]),
         ("request: 5", 1, ["request is 5"]),
         ("a: [1, 2", 1, ["not valid YAML"]),

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ from synth import generators
 from synth.errors import WriterError
 from synth.io.images import read_image
 from synth.sources import read
-from synth.writers import WRITERS, FolderSink, parquet, write
+from synth.writers import WRITERS, parquet, write
 from synth.writers.parquet import boxes
+from synth.writers.sink import FolderSink
 from tests.synth.blobs import BLOBS, run_blobs, tree, write_source
 
 
@@ -65,7 +65,7 @@ def test_parquet_is_opened_by_datasets_with_decoded_images_and_named_labels(fini
         assert np.array_equal(np.asarray(row["mask"]) > 0, sample.mask)
         assert rows.features["defect"].int2str(row["defect"]) == sample.defect
         assert row["seed"] == sample.provenance.seed
-        assert json.loads(row["provenance"])["start"] == sample.provenance.start.sha256
+        assert row["provenance"]["start"] == sample.provenance.start.sha256
         left, top, width, height = row["bbox"][0]
         assert sample.mask[top : top + height, left : left + width].all()
 
@@ -78,12 +78,12 @@ def test_good_images_come_last_with_an_empty_mask(finished, samples):
         assert row["seed"] is None
         assert np.asarray(row["mask"]).max() == 0
         assert np.array_equal(np.asarray(row["image"]), good.image)
-        assert json.loads(row["provenance"])["file"] == Path(good.meta["file"]).name
+        assert row["provenance"]["file"] == Path(good.meta["file"]).name
 
 
 def test_parquet_names_no_place_of_the_machine(finished):
     for row in opened(finished.folder.data):
-        assert str(finished.path.parent) not in row["provenance"]
+        assert str(finished.path.parent) not in str(row["provenance"])
 
 
 def test_shards_hold_everything_once(samples, tmp_path):
@@ -104,7 +104,7 @@ def test_a_writer_gives_the_same_bytes_each_time_and_over_itself(name, samples, 
     assert first == tree(tmp_path / "second")
 
 
-@pytest.mark.parametrize("name", sorted(WRITERS.keys() - {"mvtec", "parquet"}))
+@pytest.mark.parametrize("name", ["anomaly_shapenet", "mvtec_3d", "ply", "real3d_ad"])
 def test_a_writer_of_geometry_refuses_flat_images_and_names_what_suits_them(name, samples, tmp_path):
     with pytest.raises(WriterError, match=r"output\.format mvtec"):
         write(iter(samples), tmp_path / "out", name)

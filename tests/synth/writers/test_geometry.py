@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from synth.io.tiff import xyz_bytes
 from synth.pipeline.runs import Run, export, run
 from synth.recipe import Recipe
 from synth.sources import read, recognise
-from synth.writers import WRITERS, FolderSink
+from synth.writers import WRITERS
 from synth.writers.parquet import DEPTH_STEP, write
+from synth.writers.sink import FolderSink
 from tests.synth.dual.scans import ball_cloud, plate
 from tests.synth.trees import save
 
@@ -205,7 +205,7 @@ def test_parquet_gives_datasets_the_organised_cloud_and_its_depth(scans):
         depth = np.asarray(row["depth"]).astype(float) * DEPTH_STEP
         np.testing.assert_allclose(depth, sample.xyz[..., 2], atol=0.51 * DEPTH_STEP)
         assert ((depth == 0) == (sample.xyz[..., 2] == 0)).all()
-        records = json.loads(row["provenance"])["defects"]
+        records = row["provenance"]["defects"]
         assert records[0]["type"] == sample.defect
     assert rows.with_format("numpy")[6]["xyz"].shape == (61, 83, 3)
 

@@ -1,11 +1,14 @@
 """A format is one file and one line in WRITERS: recipes, their schema, runs and exports know it by that alone."""
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from synth import generators
+from synth.cli.main import app
 from synth.errors import RecipeError, WriterError
 from synth.pipeline.runs import export
 from synth.recipe import Recipe, load_recipe
@@ -74,3 +77,21 @@ def test_an_unknown_format_is_refused_everywhere(tmp_path):
         RecipeError, match=r"output\.format\.1 is 'plyy', wanted 'mvtec', .* or 'ply'; did you mean ply"
     ):
         load_recipe("demo", ["output.format=[mvtec, plyy]"])
+
+
+def test_formats_of_one_run_do_not_write_into_each_other(tmp_path, monkeypatch):
+    monkeypatch.setitem(generators.GENERATORS, "seas", BLOBS)
+    source, names = write_source(tmp_path / "source"), ["mvtec", "coco", "yolo_seg", "visa"]
+    finished = run_blobs(source, tmp_path / "run", output={"format": names})
+    data = tree(finished.folder.data)
+    for name in names:
+        export(finished.path, name, tmp_path / name)
+        prefix = f"{name}/" if WRITERS[name].apart else ""
+        assert {prefix + file: content for file, content in tree(tmp_path / name).items()}.items() <= data.items()
+    alone = run_blobs(source, tmp_path / "alone", output={"format": "coco"})
+    assert tree(alone.folder.data) == tree(tmp_path / "coco")
+
+
+def test_the_help_of_export_names_every_format():
+    shown = CliRunner().invoke(app, ["export", "--help"], env={"COLUMNS": "200"}).output
+    assert set(WRITERS) <= set(re.findall(r"\w+", shown))
