@@ -17,7 +17,7 @@ EXAMPLES = ROOT / "examples"
 FLAT = ["source.products=[flange]", "source.good_images=8", "source.shots_per_defect=4", "request.per_defect=3"]
 FLAT += ["request.defects=[dent, rust]", "source.size=128"]
 DEEP = ["source.products=[flange]", "source.good_images=3", "source.size=128", "request.per_defect=2"]
-DEEP += ["generator.types=[dent, deposit]"]
+DEEP += ["generator.types=[bulge, deposit]"]
 
 
 @pytest.fixture(scope="module")
@@ -88,5 +88,5 @@ def test_the_notebook_has_no_outputs_and_runs(tmp_path, monkeypatch):
     assert not any(cell.outputs or cell.execution_count for cell in code), "strip the outputs before a commit"
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert all(cell.execution_count for cell in code)
