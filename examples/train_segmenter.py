@@ -1,7 +1,7 @@
 """Train a small SegFormer on a dataset that flawsmith made: on a pushed one by its name on the Hub, or on the parquet
 files of a run.
 
-    python examples/train_segmenter.py NAME/DATASET
+    python examples/train_segmenter.py OWNER/DATASET
     python examples/train_segmenter.py outputs/first/data --steps 300
 
 The network starts from random weights, so nothing is downloaded but the data. It is measured on the split `test` where

@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 import tomllib
 
+import flawsmith
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("flawsmith", "synth", "eval")
+SMALL = ["source.products=[flange]", "source.good_images=3", "source.shots_per_defect=2", "source.size=128"]
+SMALL += ["request.per_defect=1", "request.defects=[rust]"]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,16 @@ def test_with_an_address_pictures_and_links_lead_there(monkeypatch):
     assert "![two parts](https://example.org/r/raw/HEAD/docs/a.jpg)" in there
     assert "[page](https://example.org/r/blob/HEAD/docs/b.md)" in there
     assert packaged(text, None) == "page, [far](https://example.org), [below](#c)\n"
+
+
+def test_the_wheel_exports_a_run_and_writes_its_card(installed, tmp_path):
+    recipe = flawsmith.load_recipe("demo_pasted", SMALL)
+    run = flawsmith.run(recipe, tmp_path / "a")
+    for arguments in (("export", str(run.path), "--format", "coco"), ("card", str(run.path))):
+        done = command(installed, tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert any((tmp_path / "a-coco").rglob("*.json"))
+    assert "## Load it" in (tmp_path / "a-hub" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_command_of_the_wheel_starts_and_knows_its_recipes(installed, tmp_path):
