@@ -111,24 +111,25 @@ def recipes_page() -> str:
     from synth.recipe import Recipe, bundled_recipes
 
     schema = Recipe.model_json_schema()
+    schemas = schema["$defs"]
     top = {key: value for key, value in schema["properties"].items() if key in ("name", "seed")}
     lines = [
         "# Recipes, value by value",
         "",
         HEAD,
         "",
-        *table(top),
+        *table(top, schemas),
     ]
     for block, value in schema["properties"].items():
         if block in top:
             continue
         lines += ["", f"## `{block}:`", "", cell(value["description"])]
         for one in value.get("oneOf", [value]):
-            model = schema["$defs"][reference(one).rpartition("/")[2]]
+            model = schemas[reference(one)]
             if "oneOf" in value:
                 kind = model["properties"]["kind"]["const"]
                 lines += ["", f"### `{block}: {{kind: {kind}}}`", "", cell(model.get("description", ""))]
-            lines += ["", *table(model["properties"])]
+            lines += ["", *table(model["properties"], schemas)]
     lines += ["", "## Recipes that come along", ""]
     for name, file in bundled_recipes().items():
         lines += [f"### `{name}`", "", "```yaml", file.read_text(encoding="utf-8").rstrip(), "```", ""]
@@ -136,19 +137,26 @@ def recipes_page() -> str:
 
 
 def reference(value: dict[str, Any]) -> str:
-    return value["$ref"] if "$ref" in value else value["allOf"][0]["$ref"]
+    """The name of the schema that a value follows."""
+    return (value["$ref"] if "$ref" in value else value["allOf"][0]["$ref"]).rpartition("/")[2]
 
 
-def table(properties: dict[str, Any]) -> list[str]:
-    """The rows of a table of values."""
-    lines = ["| key | value | default | meaning |", "|---|---|---|---|"]
+def table(properties: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
+    """A table of values."""
+    return ["| key | value | default | meaning |", "|---|---|---|---|", *rows(properties, schemas)]
+
+
+def rows(properties: dict[str, Any], schemas: dict[str, Any], above: str = "") -> Iterator[str]:
+    """A row a value, after a block the rows of what is in it."""
     for key, value in properties.items():
         unit = f" [{value['unit']}]" if "unit" in value else ""
         given = f"`{cell(json.dumps(value.get('default'), ensure_ascii=False))}`"
         default = given if "default" in value else "must be given"
         kind = cell(" or ".join(dict.fromkeys(kinds_of(value))))
-        lines.append(f"| `{key}` | {kind} | {default} | {cell(value.get('description', '')) + unit} |")
-    return lines
+        yield f"| `{above}{key}` | {kind} | {default} | {cell(value.get('description', '')) + unit} |"
+        for one in value.get("anyOf", ()):
+            if "$ref" in one:
+                yield from rows(schemas[reference(one)]["properties"], schemas, f"{above}{key}.")
 
 
 def kinds_of(value: dict[str, Any]) -> Iterator[str]:
@@ -161,7 +169,7 @@ def kinds_of(value: dict[str, Any]) -> Iterator[str]:
     if known:
         yield ", ".join(f"`{each}`" for each in known)
     elif "$ref" in value:
-        yield "a block of its own"
+        yield "a block, with the keys below"
     elif value.get("type") == "array":
         kinds = dict.fromkeys(kind for one in listed(value) for kind in kinds_of(one))
         count = f"{value['maxItems']} of: " if "maxItems" in value else "a list of: "
