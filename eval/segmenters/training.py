@@ -14,10 +14,11 @@ import hashlib
 import math
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from synth.generators import Progress
 from synth.sample import Sample
 from synth.training.checkpoint import Checkpoints, Notes, State, optimizer_state, restore_optimizer
 from synth.training.loop import every, run_steps
+from synth.training.trackers import Tracked, tracked
 
 CHECKPOINTS = "checkpoints"
 THRESHOLDS = (0.02, 0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)))
@@ -99,7 +101,8 @@ def train(
         mark = _fingerprint(network, config, pool, judged, training.types)
         checkpoints = Checkpoints(folder / CHECKPOINTS, "training", mark, EvalError)
     feed = Feed(pool, config)
-    spent = run_steps("training", training, feed.batches, config.steps, checkpoints, training.looks, progress)
+    with _tracked(network, config, folder) as told:
+        spent = run_steps("training", training, feed.batches, config.steps, checkpoints, training.looks, progress, told)
     best = training.best
     if best.weights is None:
         raise EvalError("the loss broke, and no weights could be chosen: train again with a smaller learning_rate")
@@ -180,15 +183,17 @@ class _Training:
         self.looks: Callable[[int], bool] = every(config.validate_every, config.steps)
         self.best = Best()
 
-    def step(self, step: int, batch: Batch) -> None:
+    def step(self, step: int, batch: Batch) -> dict[str, SupportsFloat]:
         config = self._config
-        self._descend(step, *batch)
+        told: dict[str, SupportsFloat] = {"loss": self._descend(step, *batch)}
         if self.looks(step + 1) and step + 1 >= _SETTLED * config.steps:
             maps = predicted(self._network, self._judged.images, config.resolution)
             threshold, score = best_threshold(maps, self._judged.masks, self.types)
             if score > self.best.score:
                 weights = {key: value.detach().cpu().clone() for key, value in self._network.state_dict().items()}
                 self.best = Best(step + 1, threshold, score, weights)
+            told["validation_iou"] = score
+        return told
 
     def state(self) -> tuple[State, Notes]:
         tensors = {f"now/{key}": value for key, value in self._network.state_dict().items()}
@@ -205,7 +210,7 @@ class _Training:
         restore_optimizer(self._optimiser, self._names, tensors)
         self.best = Best(**notes["best"], weights=groups["best"] or None)
 
-    def _descend(self, step: int, images: np.ndarray, masks: np.ndarray) -> None:
+    def _descend(self, step: int, images: np.ndarray, masks: np.ndarray) -> Tensor:
         network, config = self._network, self._config
         network.train()
         for group in self._optimiser.param_groups:
@@ -220,6 +225,15 @@ class _Training:
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
         self._optimiser.step()
+        return loss.detach()
+
+
+def _tracked(network: nn.Module, config: TrainingConfig, folder: Path | None) -> AbstractContextManager[Tracked | None]:
+    """Nobody is told of a training that is not kept."""
+    if folder is None:
+        return nullcontext()
+    settings = {"network": type(network).__name__, **config.model_dump(mode="json")}
+    return tracked("/".join(folder.parts[-3:]), settings)
 
 
 def _fingerprint(network: nn.Module, config: TrainingConfig, pool: Pool, judged: Pool, types: Sequence[str]) -> str:

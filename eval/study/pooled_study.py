@@ -26,12 +26,12 @@ from eval.study.pooling import MeasuredCondition, gains_of, levels_of
 from eval.study.study import Conduct, Measured, StudiedRun, Study
 from eval.study.study_page import write_study_pages
 from synth.errors import EvalError
-from synth.generators import Progress
 from synth.io.json_text import json_text
 from synth.io.plans import PLAN, begun_plan
 from synth.io.sealed import write_sealed
 from synth.pipeline.preparation import types_learnt
 from synth.pipeline.runs import run
+from synth.progress import WHOLE, Progress
 from synth.sources import read_source
 from synth.split import NOT_DRAWN, make_split
 
@@ -100,16 +100,21 @@ def run_pooled(
     if conduct.tell is not None and not _all_measured(settled, folder):
         conduct.tell(str(study_forecast(settled, study, conduct.progress, conduct.workers, leave_one_out)))
     silent = replace(conduct, tell=None, verb="study", store=folder / "trained")
-    measured, unseen = [], []
+    measured, unseen, done, total = [], [], 0, sum(len(one.draws) for one in settled)
     for condition in settled:
         notes += _told_settings(condition)
-        found = [_measure_draw(condition, n, study, folder, silent, leave_one_out) for n in range(len(condition.draws))]
+        found = []
+        for number in range(len(condition.draws)):
+            conduct.progress(WHOLE, done, total)
+            found.append(_measure_draw(condition, number, study, folder, silent, leave_one_out))
+            done += 1
         measured.append(MeasuredCondition(condition.name, condition.images, [one for one, _ in found]))
         left_out = [one for _, one in found if one is not None]
         if len(left_out) == len(found):
             unseen.append(MeasuredCondition(condition.name, condition.images, left_out))
         elif leave_one_out:
             notes.append(f"{condition.name}: no defect type can be left out, for want of another with validation shots")
+    conduct.progress(WHOLE, total, total)
     judged = _judge(name, study, measured, unseen, notes)
     write_study_pages(judged, folder)
     return judged
@@ -149,7 +154,11 @@ def _make(draw: Draw, progress: Progress) -> None:
 
 
 def _named(progress: Progress, name: str) -> Progress:
-    return lambda stage, done, total: progress(f"{name}: {stage}", done, total)
+    def named(stage: str, done: int, total: int) -> None:
+        if stage != WHOLE:  # a run's, of which there are many
+            progress(f"{name}: {stage}", done, total)
+
+    return named
 
 
 def _compared(name: str, conditions: Sequence[Condition], study: Study) -> dict[str, Any]:

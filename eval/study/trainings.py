@@ -6,6 +6,7 @@ many steps as one after the other on two threads (`benchmarks/trainings.py`).
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -23,6 +24,7 @@ from eval.segmenters.segmenter import Segmenter
 from synth.errors import EvalError
 from synth.generators import Progress
 from synth.sample import Sample
+from synth.training.stopping import stop_workers, workers_first
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,12 @@ def _run_each(trainings: Sequence[Training], workers: int, progress: Progress) -
     with _interrupts_ignored():  # by the workers, which inherit it: this process is asked to stop and ends them
         ended = side_by_side(joblib.delayed(_beside_others)(each, threads, os.getpid()) for each in trainings)
     try:
-        for _ in ended:
-            yield
+        with workers_first(multiprocessing.active_children):  # joblib kills them as soon as it is interrupted
+            for _ in ended:
+                yield
+    except GeneratorExit:
+        stop_workers(multiprocessing.active_children())
+        raise
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # joblib's, that work was cut short

@@ -23,4 +23,10 @@ RecipeName = Annotated[
 Overrides = Annotated[list[str], typer.Option("--set", metavar="A.B=VALUE", help="Change a value; may be repeated.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, such as outputs/demo.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; outputs/NAME by default.")]
+Trackers = Annotated[
+    list[str],
+    typer.Option(
+        "--tracker", metavar="NAME", help="Losses go to tensorboard, wandb or trackio as well; may be repeated."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]

@@ -36,10 +36,12 @@ def inspect(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check this machine: Python, torch, torchvision, open3d, disk, memory, GPU and the bundled base model."""
+    """Check this machine: Python, torch, torchvision, open3d, disk, memory, GPU and the bundled base model, whose speed
+    is measured for dry runs."""
     from synth.cli.doctor import examine
 
-    findings = examine()
+    with Bars() as bars:
+        findings = examine(bars)
     if as_json:
         put(json_text([finding.to_json() for finding in findings], indent=2) + "\n")
     else:

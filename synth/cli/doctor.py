@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from synth.progress import Progress
+
 OLDEST_PYTHON = (3, 10)
 FREE_DISK_GB = 2.0
 """A run of the bundled base and 300 samples takes about half of it."""
@@ -24,6 +26,7 @@ MEMORY_GB = 4.0
 OPEN3D_LINE = "apt-get install -y --no-install-recommends libegl1 libusb-1.0-0 libgl1"
 PATIENCE_S = 120.0
 """A cold import of torch from a slow disk takes a minute."""
+MEASURING_S = 600.0
 
 State = Literal["good", "weak", "broken"]
 
@@ -46,9 +49,14 @@ class Finding:
         return [seen, f"{'':<21}{self.remedy}"] if self.remedy else [seen]
 
 
-def examine() -> list[Finding]:
+def examine(progress: Progress) -> list[Finding]:
     """All findings, most basic first."""
-    return [check() for check in CHECKS]
+    found = []
+    for done, check in enumerate(CHECKS):
+        progress("checking", done, len(CHECKS))
+        found.append(check())
+    progress("checking", len(CHECKS), len(CHECKS))
+    return found
 
 
 def python() -> Finding:
@@ -126,14 +134,25 @@ def base() -> Finding:
     return Finding("base model", "broken", f"nothing in {folder}", "reinstall flawsmith, or name another base")
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (python, torch, torchvision, diffusers, open3d, disk, memory, base)
+def speed() -> Finding:
+    """How fast the bundled base is here; kept, so that dry runs need no trial."""
+    root = Path(__file__).parents[2]
+    code = f"import sys; sys.path.insert(0, {str(root)!r})\nfrom synth.pipeline.calibration import calibrate\n"
+    worked, answer = _try(f"{code}print(calibrate().line())", MEASURING_S)
+    if worked:
+        return Finding("speed", "good", answer)
+    return Finding("speed", "weak", answer, "could not be measured or kept: each dry run makes a trial of its own")
 
 
-def _try(code: str) -> tuple[bool, str]:
+CHECKS: tuple[Callable[[], Finding], ...] = (python, torch, torchvision, diffusers, open3d, disk, memory, base, speed)
+
+
+def _try(code: str, patience: float | None = None) -> tuple[bool, str]:
     """Run Python code in a process of its own; whether it ended well, and the last line that it printed."""
+    patience = PATIENCE_S if patience is None else patience
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=patience)
     except subprocess.TimeoutExpired:
-        return False, f"no answer within {PATIENCE_S:.0f} s"
+        return False, f"no answer within {patience:.0f} s"
     printed = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
     return done.returncode == 0, printed[-1] if printed else f"ended with code {done.returncode}"

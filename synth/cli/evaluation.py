@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from synth.cli.arguments import AsJson, beside
+from synth.cli.arguments import AsJson, Trackers, beside
 from synth.cli.terminal import Bars, print_report, say
 
 app = typer.Typer(no_args_is_help=True, help="Measure what a finished run is worth.", rich_markup_mode=None)
@@ -76,6 +76,7 @@ def segmenters(
     settings: Settings = [],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Trainings of each.", min=1)] = 1,
     workers: Workers = None,
+    trackers: Trackers = [],  # noqa: B006
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,10 +86,12 @@ def segmenters(
     from eval.study.study import Study, run_study
     from eval.study.training_sets import check_training_sets
     from eval.study.trainings import most_workers
+    from synth.training.trackers import tracker_names, tracking
 
+    told = tracker_names(trackers)
     study = Study(parse_settings(names, settings), check_training_sets(training_sets), seeds)
-    with Bars() as bars:
-        folder = out or beside(path, "-segmenters")
+    folder = out or beside(path, "-segmenters")
+    with Bars() as bars, tracking(told, beside(folder, "-tracker")):
         measured = run_study(path, study, folder, bars, workers or most_workers())
     print_report(SegmenterReport(study, measured), as_json)
 
@@ -108,6 +111,7 @@ def verdict(
         ),
     ] = None,
     workers: Workers = None,
+    trackers: Trackers = [],  # noqa: B006
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -117,13 +121,15 @@ def verdict(
     from eval.study.training_sets import TRAINING_SETS
     from eval.study.trainings import most_workers
     from eval.study.verdict import verdict as reach
+    from synth.training.trackers import tracker_names, tracking
 
+    told = tracker_names(trackers)
     segmenters = parse_settings(names or (["lfd"] if quick else ["bisenetv2", "lfd"]), settings)
     usual = QUICK_SETS if quick else TRAINING_SETS
     compared = tuple(training_sets or usual)
     study = Study(quickly(segmenters) if quick else segmenters, compared, seeds or (1 if quick else 3))
     folder = out or beside(path, "-quick" if quick else "-verdict")
-    with Bars() as bars:
+    with Bars() as bars, tracking(told, beside(folder, "-tracker")):
         conduct = Conduct(bars, workers or most_workers(), "verdict", tell=_told)
         judged = reach(path, study, folder, conduct, quick, leave_one_out)
     print_report(judged, as_json)

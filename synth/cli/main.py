@@ -18,7 +18,10 @@ from synth.cli.runs import demo, drop, export, regenerate, run, show, verify
 from synth.cli.terminal import say
 from synth.cli.verbs import Verbs
 
-app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+HELP = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=HELP
+)
 for verb in (demo, run, inspect, show, review, drop, export, push, card, verify, regenerate, doctor):
     app.command()(verb)
 app.add_typer(recipes, name="recipe")

@@ -8,23 +8,45 @@ from typing import Annotated
 
 import typer
 
-from synth.cli.arguments import Overrides, RecipeName
-from synth.cli.terminal import knows, put, say
+from synth.cli.arguments import AsJson, Overrides, RecipeName
+from synth.cli.terminal import knows, print_report, put, say
 from synth.io.json_text import json_text
 from synth.io.names import own_name
 
 app = typer.Typer(no_args_is_help=True, help="Write, check and look up recipes.", rich_markup_mode=None)
 
 
+def _started(incomplete: str) -> list[str]:
+    from synth.recipe.starter import STARTED
+
+    return [name for name in STARTED if name.startswith(incomplete)]
+
+
+@app.command("list")
+def list_bundled(as_json: AsJson = False) -> None:
+    """The bundled recipes: what each makes and needs."""
+    from synth.recipe.catalogue import catalogue
+
+    print_report(catalogue(), as_json)
+
+
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Your folder of images.")],
     to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Where to; FOLDER's name + .yaml.")] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="copy_paste (quick), seas (draws anew, learns for minutes) or dual (scans, clouds); by the data.",
+            autocompletion=_started,
+        ),
+    ] = None,
 ) -> None:
     """Write a commented starter recipe for a folder of yours."""
     from synth.recipe.starter import write_starter
 
-    written = write_starter(folder, to or Path(f"{own_name(folder)}.yaml"))
+    written = write_starter(folder, to or Path(f"{own_name(folder)}.yaml"), generator)
     say(f"{written}: look through it, then: flawsmith run {shlex.quote(str(written))}")
 
 

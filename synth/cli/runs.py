@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synth.cli.arguments import AsJson, Out, Overrides, RecipeName, RunPath, beside
+from synth.cli.arguments import AsJson, Out, Overrides, RecipeName, RunPath, Trackers, beside
 from synth.cli.terminal import Bars, print_report, put, say
 from synth.errors import RecipeError
 from synth.io.json_text import json_text
@@ -18,6 +20,7 @@ from synth.writers import WRITERS
 
 if TYPE_CHECKING:
     from synth.cli.summary import Summary
+    from synth.recipe import Recipe
 
 Workers = Annotated[
     int, typer.Option("--workers", min=1, help="Processes, or actors, that draw side by side; each loads the model.")
@@ -67,6 +70,7 @@ def run(
         str | None,
         typer.Option("--shards", metavar="I/N", help="Make the I-th of N shares of the work ahead, counted from 0."),
     ] = None,
+    trackers: Trackers = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
     """Make a labelled dataset from a recipe. After an interruption the same command resumes where it stopped; with a
@@ -80,9 +84,9 @@ def run(
             seen = preview(load_recipe(recipe, overrides), bars, SegmenterJudge())
         print_report(seen, as_json)
     elif shards is not None:
-        _make_ahead(recipe, overrides, out, shards)
+        _make_ahead(recipe, overrides, out, shards, trackers)
     else:
-        print_report(_run(recipe, overrides, out, workers, executor), as_json)
+        print_report(_run(recipe, overrides, out, workers, executor, trackers), as_json)
 
 
 def verify(path: RunPath, as_json: AsJson = False) -> None:
@@ -155,20 +159,25 @@ def regenerate(
 
 
 def _run(
-    name: str, overrides: list[str], out: Path | None, workers: int = 1, executor: Executor = Executor.local
+    name: str,
+    overrides: list[str],
+    out: Path | None,
+    workers: int = 1,
+    executor: Executor = Executor.local,
+    trackers: Sequence[str] = (),
 ) -> Summary:
     from eval.judge import SegmenterJudge
     from synth.cli.summary import Summary
     from synth.pipeline.runs import run as make
     from synth.recipe import load_recipe
 
-    started = time.monotonic()
-    with Bars() as bars:
-        finished = make(load_recipe(name, overrides), out, bars, workers, executor.value, SegmenterJudge())
+    started, recipe = time.monotonic(), load_recipe(name, overrides)
+    with Bars() as bars, _tracking(trackers, out, recipe):
+        finished = make(recipe, out, bars, workers, executor.value, SegmenterJudge())
     return Summary(finished, (time.monotonic() - started) / 60)
 
 
-def _make_ahead(name: str, overrides: list[str], out: Path | None, shards: str) -> None:
+def _make_ahead(name: str, overrides: list[str], out: Path | None, shards: str, trackers: Sequence[str]) -> None:
     from eval.judge import SegmenterJudge
     from synth.pipeline.runs import make_ahead
     from synth.recipe import load_recipe
@@ -176,6 +185,13 @@ def _make_ahead(name: str, overrides: list[str], out: Path | None, shards: str) 
     given = re.fullmatch(r"(\d+)/(\d+)", shards)
     if not given or not int(given[1]) < int(given[2]):
         raise RecipeError(f"--shards {shards}: wanted I/N with I from 0 to N - 1, such as 0/8")
-    with Bars() as bars:
-        folder = make_ahead(load_recipe(name, overrides), out, (int(given[1]), int(given[2])), bars, SegmenterJudge())
+    recipe = load_recipe(name, overrides)
+    with Bars() as bars, _tracking(trackers, out, recipe):
+        folder = make_ahead(recipe, out, (int(given[1]), int(given[2])), bars, SegmenterJudge())
     say(f"{folder.shards}: when all shares are there, run the same command without --shards")
+
+
+def _tracking(trackers: Sequence[str], out: Path | None, recipe: Recipe) -> AbstractContextManager[None]:
+    from synth.training.trackers import tracker_names, tracking
+
+    return tracking(tracker_names(trackers), beside(out or Path("outputs") / recipe.name, "-tracker"))

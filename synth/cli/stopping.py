@@ -1,4 +1,4 @@
-"""How the command is stopped: one clean end, soon, whatever else is sent meanwhile.
+"""How the command is stopped: one clean end, soon, whatever else is sent meanwhile; a training saves first.
 
 Signals that a system does not have are left out, and those that it was started to ignore (nohup) stay ignored.
 """
@@ -16,10 +16,10 @@ from types import FrameType
 from typing import Any
 
 from synth.cli.terminal import say
+from synth.training.stopping import SAVING_S, SIGNALS, saving
 
 GRACE_S = 2.0
 """After which the process ends even within a long computation."""
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stopped(KeyboardInterrupt):
@@ -36,12 +36,12 @@ _announced = threading.Event()
 @contextmanager
 def heeding() -> Iterator[None]:
     """The first signal raises Stopped in the main thread; all further ones are ignored. What has not ended after
-    GRACE_S is ended by a thread, which hears of the signal even while the main thread computes."""
+    GRACE_S is ended by a thread, which hears of the signal even while the main thread computes; it waits longer for a
+    training that saves."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -81,6 +81,16 @@ def _watch(heard: int, numbers: Sequence[int]) -> None:
     while signals := os.read(heard, 1):
         if signals[0] in numbers:
             time.sleep(GRACE_S)
+            if saving():
+                say("stopping: what is being trained is saved first", error=True)
+                _wait_for_saving()
             farewell()
             os._exit(128 + signals[0])
     os.close(heard)
+
+
+def _wait_for_saving() -> None:
+    until = time.monotonic() + SAVING_S
+    while saving() and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(GRACE_S)

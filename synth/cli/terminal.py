@@ -10,8 +10,10 @@ from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO, cast
 
+from synth.cli.lines import Lines
 from synth.io.json_text import json_text
 from synth.printable import printable
+from synth.progress import WHOLE
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -22,7 +24,7 @@ class Report(Protocol):
 
     def lines(self) -> list[str]: ...
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, Any] | list[Any]: ...
 
 
 def say(*lines: str, error: bool = False) -> None:
@@ -51,7 +53,8 @@ def print_report(report: Report, as_json: bool) -> None:
 
 
 class Bars(AbstractContextManager["Bars"]):
-    """A `synth.generators.Progress`: one bar a stage; where stderr is no terminal, a line when a stage ends."""
+    """A `synth.progress.Progress`: one bar a stage, and one for all stages where their number is known; lines with
+    times where stderr is no terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -63,8 +66,8 @@ class Bars(AbstractContextManager["Bars"]):
         columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         shown = self._console.is_terminal
         self._progress = Progress(*columns, console=self._console, redirect_stdout=False, disable=not shown)
+        self._lines = None if shown else Lines(lambda line: say(line, error=True))
         self._tasks: dict[str, TaskID] = {}
-        self._ended: set[str] = set()
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -74,16 +77,21 @@ class Bars(AbstractContextManager["Bars"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+        if self._lines is not None:
+            self._lines.end()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show `done` of `total`; a total of 0 is an unknown one."""
-        if not self._console.is_terminal:
-            if total and done >= total and stage not in self._ended:
-                self._ended.add(stage)
-                say(f"{stage}: {total} done", error=True)
+        if stage == WHOLE and total < 2:
+            return
+        if self._lines is not None:
+            self._lines(stage, done, total)
             return
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(printable(stage), total=total or None)
+        elif done == total == 1:  # one of very many steps of the whole
+            self._progress.remove_task(self._tasks.pop(stage))
+            return
         self._progress.update(self._tasks[stage], completed=done, total=total or None)
 
 

@@ -1,8 +1,10 @@
-"""How much memory there is. POSIX and Linux say so; elsewhere nothing is known, and nothing is refused for it."""
+"""How much memory there is, and how much was taken. POSIX and Linux say so; elsewhere nothing is known, and nothing is
+refused for it."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,3 +24,13 @@ def machine_memory() -> int | None:
         with suppress(OSError, ValueError):
             found.append(int(Path(place).read_text(encoding="ascii")))
     return min(found, default=None)
+
+
+def peak_mb() -> float | None:
+    """The most memory that this process has had, in MB; None on systems without getrusage."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from synth.errors import RunError
-from synth.generators import Progress
 from synth.pipeline.commit import Committer
 from synth.pipeline.executors import Executor
 from synth.pipeline.folder import RunFolder
 from synth.pipeline.shards import Candidate, Shard, Stream, load_shard
+from synth.progress import WHOLE, Progress
 
 AHEAD = 2
 """Shards for each worker that are under way or wait to be committed."""
@@ -22,8 +22,10 @@ def draw_streams(
 ) -> None:
     """Draw, judge and commit shard after shard, stream after stream, until each quota is met or its attempts are used
     up."""
+    quotas = [stream.quota for stream in streams]
     for position, stream in enumerate(streams):
-        stage = f"drawing {stream.product}/{stream.defect}"
+        stage, before = f"drawing {stream.product}/{stream.defect}", sum(quotas[:position])
+        progress(WHOLE, before + committer.accepted(stream), sum(quotas))
         progress(stage, committer.accepted(stream), stream.quota)
         while (number := committer.next_shard(stream)) is not None:
             shard = stream.shard(number)
@@ -31,7 +33,9 @@ def draw_streams(
                 if not ahead.path(folder.shards).exists():
                     executor.submit(ahead)
             committer.commit(stream, _candidates(shard, executor, folder))
+            progress(WHOLE, before + committer.accepted(stream), sum(quotas))
             progress(stage, committer.accepted(stream), stream.quota)
+    progress(WHOLE, sum(quotas), sum(quotas))
 
 
 def shards_wanted(stream: Stream, committer: Committer) -> int:

@@ -1,8 +1,8 @@
-"""What a run will take on this machine, measured by a trial in a dry run: minutes, memory and room for the model."""
+"""What a run will take on this machine, by what `flawsmith doctor` measured or by a trial in a dry run: minutes, memory
+and room for the model."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from synth.generators import GENERATORS, Generator, Judge, imported
+from synth.io.memory import peak_mb
+from synth.pipeline.calibration import calibration
 from synth.pipeline.preparation import Prepared
 from synth.pipeline.shards import Stream
 from synth.recipe import Recipe
+from synth.seas.config import SeasConfig
 
 USUAL_YIELD = 0.8
 """Share of the candidates that usually pass the checks."""
@@ -22,27 +25,33 @@ LEAST_SECONDS, MOST_DRAWN = 3.0, 16
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """minutes: of the whole run, one worker; memory_mb: the most that the trial held in memory, the GPU's apart, None
-    where the system does not say; model_mb: of the models on disk."""
+    """minutes: of the whole run, one worker; memory_mb: the most that what was measured held in memory, the GPU's
+    apart, None where the system does not say; model_mb: of the models on disk; measured: the day of doctor's
+    measurement, None where a trial was made."""
 
     minutes: float
     memory_mb: float | None
     model_mb: float
+    measured: str | None = None
 
     def line(self, disk_mb: float) -> str:
         """For people."""
         memory = "" if self.memory_mb is None else f", {self.memory_mb / 1e3:.1f} GB of memory"
         model = f", {self.model_mb:.0f} MB of it the model" if self.model_mb else ""
         disk = disk_mb + self.model_mb
+        by = "by a short trial" if self.measured is None else f"as doctor measured it on {self.measured}"
         return (
-            f"about {duration(self.minutes)} on this machine, by a short trial, if {USUAL_YIELD:.0%} of what is drawn "
+            f"about {duration(self.minutes)} on this machine, {by}, if {USUAL_YIELD:.0%} of what is drawn "
             f"passes{memory}; {disk:.0f} MB on disk{model}"
         )
 
 
 def forecast(recipe: Recipe, prepared: Prepared, streams: Sequence[Stream], judge: Judge | None = None) -> Forecast:
-    """Fit, if need be for a few updates only, and draw a few samples of the first stream in a temporary folder. Raises
-    what these raise."""
+    """By what is known of this machine; else fit, if need be for a few updates only, and draw a few samples of the
+    first stream in a temporary folder. Raises what these raise."""
+    known = _known(recipe, prepared, streams, judge)
+    if known is not None:
+        return known
     declared = GENERATORS[recipe.generator.kind]
     split = prepared.split
     with TemporaryDirectory() as place:
@@ -61,7 +70,25 @@ def forecast(recipe: Recipe, prepared: Prepared, streams: Sequence[Stream], judg
     wanted = sum(stream.quota for stream in streams)
     products = len({stream.product for stream in streams})
     seconds = fitting + len(streams) * once + wanted * each / USUAL_YIELD
-    return Forecast(seconds / 60, _peak_mb(), products * model / 1e6)
+    return Forecast(seconds / 60, peak_mb(), products * model / 1e6)
+
+
+def _known(recipe: Recipe, prepared: Prepared, streams: Sequence[Stream], judge: Judge | None) -> Forecast | None:
+    """By doctor's measurement; None where there is none, or where it does not say what this recipe takes."""
+    if not isinstance(recipe.generator, SeasConfig):
+        return None
+    known = calibration()
+    if known is None:
+        return None
+    from synth.seas.speed import known_seconds
+
+    split, wanted = prepared.split, {(stream.product, stream.defect): stream.quota for stream in streams}
+    found = known_seconds(known.speed, recipe.generator, split.shots, split.good_images, wanted, judge)
+    if found is None:
+        return None
+    fitting, drawing, model_mb = found
+    memory = [size for size in (known.memory_mb, peak_mb()) if size is not None]
+    return Forecast((fitting + drawing / USUAL_YIELD) / 60, max(memory, default=None), model_mb, known.measured)
 
 
 def _drawing(generator: Generator, stream: Stream) -> tuple[float, float]:
@@ -79,16 +106,6 @@ def _drawing(generator: Generator, stream: Stream) -> tuple[float, float]:
 def _is_kept(file: Path, folder: Path) -> bool:
     """Whether a file of a model's folder is no checkpoint of its training."""
     return "checkpoints" not in file.relative_to(folder).parts
-
-
-def _peak_mb() -> float | None:
-    """The most memory that this process has had, in MB; None on systems without getrusage."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def duration(minutes: float) -> str:

@@ -22,7 +22,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ from synth.seas.pool import WindowPool, build_pool
 from synth.seas.prompts import UnbalancedPrompts, add_tokens
 from synth.seas.updates import Training
 from synth.training.checkpoint import read_state, write_state
+from synth.training.trackers import tracked
 
 RECORD = "seas.json"
 HEAD = "mask_head.safetensors"
@@ -101,7 +102,9 @@ def finetune(
     if pipeline.unet.dtype != torch.float32:
         pipeline.to(torch.float32)
     pipeline.to(accelerator.device)
-    with _writing_to(folder):
+    name = "/".join(folder.parts[-2:])
+    with _writing_to(folder), tracked(name, settings.model_dump(mode="json")) as told:
+        training = replace(training, tracked=told)
         training.checkpoint_folder.mkdir(parents=True, exist_ok=True)
         pool = _pool(pipeline, prompts, shots, good_images, settings, training)
         if not _take_trained(pipeline, training):

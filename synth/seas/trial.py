@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from synth.generators import Judge
@@ -16,6 +17,23 @@ from synth.seas.mixes import mixed_types
 
 UPDATES, WINDOWS = 3, 8
 """Updates of each stage and windows in a trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """Seconds of a fine-tuning: of an update of each stage, of a window's encoding, and of what a product takes once
+    besides."""
+
+    update: float
+    mask_update: float
+    encoding: float
+    once: float
+
+    def seconds(self, config: SeasConfig, types: int, products: int, reads_masks: bool = True) -> float:
+        """Of learning so many defect types of so many products."""
+        masks = config.mask_updates_per_defect * self.mask_update if reads_masks else 0.0
+        a_type = config.updates_per_defect * self.update + masks + config.windows_per_defect * self.encoding
+        return types * a_type + products * self.once
 
 
 class _Stopwatch:
@@ -51,9 +69,6 @@ def try_out(
         generator, fitting = try_out(largest_drawn, shots, good_images, folder, seed)
         choosing = 0.0 if judge is None else seconds_of_choosing(shots, good_images, fitting, judge)
         return generator, fitting + choosing
-    counts = {"updates_per_defect": UPDATES, "mask_updates_per_defect": UPDATES, "windows_per_defect": WINDOWS}
-    generator = SeasGenerator(config.model_copy(update=counts), folder, seed)
-    clock = _Stopwatch()
     kinds = sorted({(str(shot.product), str(shot.defect)) for shot in shots})
     mixed = {
         (product, defect)
@@ -62,16 +77,24 @@ def try_out(
     }
     drawn = [kind for kind in kinds if largest(freedom, kind[1]) > 0 or kind in mixed]
     if not drawn:
-        generator.fit(shots, good_images, clock)
-        return generator, time.perf_counter() - clock.began
+        generator, began = SeasGenerator(config, folder, seed), time.perf_counter()
+        generator.fit(shots, good_images)
+        return generator, time.perf_counter() - began
     tried = {kinds[0], drawn[0], *mixed}  # the forecast draws samples of the first kind
     own = [shot for shot in shots if (shot.product, shot.defect) in tried]
-    generator.fit(own, good_images, clock)
+    generator, learning = learn_a_little(config, own, good_images, folder, seed)
+    return generator, learning.seconds(config, len(drawn), len({product for product, _ in drawn}))
+
+
+def learn_a_little(
+    config: SeasConfig, shots: Sequence[Sample], good_images: Sequence[Sample], folder: Path, seed: int
+) -> tuple[SeasGenerator, Learning]:
+    """A generator after a few updates on shots of which some are drawn, and how long each part of that took."""
+    counts = {"updates_per_defect": UPDATES, "mask_updates_per_defect": UPDATES, "windows_per_defect": WINDOWS}
+    generator, clock = SeasGenerator(config.model_copy(update=counts), folder, seed), _Stopwatch()
+    generator.fit(shots, good_images, clock)
     whole = time.perf_counter() - clock.began
     update, mask_update = clock.a_step("denoiser"), clock.a_step("mask") if "mask" in clock.times else 0.0
     encoding = max(0.0, clock.times["denoiser"][0] - clock.times["encode windows"][0] - update) / WINDOWS
-    a_type = config.updates_per_defect * update + config.mask_updates_per_defect * mask_update
-    a_type += config.windows_per_defect * encoding
     once = max(0.0, whole - UPDATES * (update + mask_update) - WINDOWS * encoding)
-    products = len({product for product, _ in drawn})
-    return generator, len(drawn) * a_type + products * once
+    return generator, Learning(update, mask_update, encoding, once)

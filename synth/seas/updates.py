@@ -23,6 +23,7 @@ from synth.generators import Progress
 from synth.training.checkpoint import Checkpoints, Notes, State, optimizer_state, restore_optimizer
 from synth.training.log import Log
 from synth.training.loop import every, run_steps
+from synth.training.trackers import Tracked
 
 Losses = Callable[[torch.Generator], dict[str, Tensor]]
 """Draws a micro-batch from the generator and returns its losses by name; `total` is the one that is descended."""
@@ -51,13 +52,15 @@ class ParameterGroup:
 
 @dataclass(frozen=True)
 class Training:
-    """Where and with what a training runs: its folder, the fingerprint of its data and settings, seed and devices."""
+    """Where and with what a training runs: its folder, the fingerprint of its data and settings, seed and devices, and
+    who is told of its losses."""
 
     folder: Path
     fingerprint: str
     seed: int
     accelerator: Accelerator
     progress: Progress | None = None
+    tracked: Tracked | None = None
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -71,7 +74,8 @@ class Training:
 
     def checkpoints(self, stage: str) -> Checkpoints:
         """The checkpoints of one stage."""
-        return Checkpoints(self.checkpoint_folder, stage, self.fingerprint, report=self.report)
+        main = self.accelerator.is_main_process
+        return Checkpoints(self.checkpoint_folder, stage, self.fingerprint, report=self.report, writes=main)
 
     def report(self, text: str) -> None:
         """Report what was found damaged and is made again."""
@@ -90,20 +94,12 @@ def run_stage(
 ) -> None:
     """Do all updates of a stage, from its newest checkpoint on. `model` is what the accelerator prepared and
     `groups` are its parameters. Raises RunError where a loss is no longer finite."""
-    accelerator = training.accelerator
     updates = _Updates(stage, groups, model, losses, training)
     due = every(stage.checkpoint_every, stage.updates)
-    run_steps(
-        stage.name,
-        updates,
-        range,
-        stage.updates,
-        training.checkpoints(stage.name),
-        lambda done: accelerator.is_main_process and due(done),
-        training.progress,
-    )
+    kept, progress = training.checkpoints(stage.name), training.progress
+    run_steps(stage.name, updates, range, stage.updates, kept, due, progress, training.tracked)
     updates.take_average()
-    accelerator.wait_for_everyone()
+    training.accelerator.wait_for_everyone()
 
 
 class _Updates:
@@ -123,7 +119,7 @@ class _Updates:
         kept = self._named if stage.ema_decay else {}
         self._average = {name: value.detach().clone() for name, value in kept.items()}
 
-    def step(self, step: int, batch: int) -> None:
+    def step(self, step: int, batch: int) -> dict[str, float]:
         stage = self._stage
         for group, chosen in zip(self._optimizer.param_groups, self._groups, strict=True):
             group["lr"] = chosen.lr * min(1.0, (step + 1) / (stage.warmup + 1))
@@ -136,6 +132,7 @@ class _Updates:
         self._move_average(step)
         if self._training.accelerator.is_main_process:
             self._training.log.write({"stage": stage.name, "update": step + 1, **shown})
+        return shown
 
     def state(self) -> tuple[State, Notes]:
         tensors: State = {f"parameter/{name}": value for name, value in self._named.items()}

@@ -45,13 +45,15 @@ class Checkpoint:
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one stage of one training. fingerprint: of all that its result depends on; error: raised
-    where a file belongs to another training; report: called with a sentence for each damaged file."""
+    where a file belongs to another training; report: called with a sentence for each damaged file; writes: whether this
+    process is the one that saves, of several that train together."""
 
     folder: Path
     stage: str
     fingerprint: str
     error: type[FlawsmithError] = GeneratorError
     report: Callable[[str], None] = lambda _text: None
+    writes: bool = True
 
     def save(self, step: int, tensors: Mapping[str, Tensor], notes: Notes | None = None) -> None:
         """Keep the state reached after `step` steps; drops all but the newest two."""

@@ -1,25 +1,28 @@
 """The loop: steps from the newest checkpoint on, a checkpoint now and then, and where the time went.
 
 A training that seeds each step's randomness by the step's number, and whose state holds all that later steps read, ends
-with the same bits wherever it was interrupted.
+with the same bits wherever it was interrupted. One that is asked to stop finishes its step and keeps a checkpoint.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsFloat
 
 from synth.generators import Progress
 from synth.training.checkpoint import Checkpoints, Notes, State
+from synth.training.stopping import Stopping, between_steps
+from synth.training.trackers import Tracked
 
 
 class Training(Protocol):
     """What is trained and how."""
 
-    def step(self, step: int, batch: Any) -> None:
-        """Take step number `step`, from 0, on its batch."""
+    def step(self, step: int, batch: Any) -> Mapping[str, SupportsFloat] | None:
+        """Take step number `step`, from 0, on its batch; what trackers are told of it, such as losses."""
 
     def state(self) -> tuple[State, Notes]:
         """Everything that later steps depend on."""
@@ -46,23 +49,35 @@ def run_steps(
     checkpoints: Checkpoints | None = None,
     due: Callable[[int], bool] = lambda _done: False,
     progress: Progress | None = None,
+    tracked: Tracked | None = None,
 ) -> Spent:
     """Take all `steps` steps, from the newest checkpoint on. batches(first, stop): one for each step from first on;
-    due(done): whether a checkpoint follows after `done` steps."""
+    due(done): whether a checkpoint follows after `done` steps. KeyboardInterrupt where the process is asked to stop, by
+    a signal or by `progress`: after a checkpoint."""
     start, spent = _resume(training, checkpoints)
     began, cpu = time.perf_counter() - spent.seconds, time.process_time() - spent.worked
     coming = iter(batches(start, steps))
-    for step in range(start, steps):
-        before = time.perf_counter()
-        batch = next(coming)
-        spent.waited += time.perf_counter() - before
-        training.step(step, batch)
-        spent.seconds, spent.worked = time.perf_counter() - began, time.process_time() - cpu
-        if checkpoints is not None and due(step + 1):
-            tensors, notes = training.state()
-            checkpoints.save(step + 1, tensors, {**notes, "spent": asdict(spent)})
-        if progress is not None:
-            progress(name, step + 1, steps)
+    with nullcontext(Stopping()) if checkpoints is None else between_steps() as stopping:
+        for step in range(start, steps):
+            before = time.perf_counter()
+            batch = next(coming)
+            spent.waited += time.perf_counter() - before
+            told = training.step(step, batch)
+            spent.seconds, spent.worked = time.perf_counter() - began, time.process_time() - cpu
+            if tracked is not None and told:
+                tracked.log(name, told, step + 1)
+            saved = due(step + 1)
+            if saved:
+                _save(training, checkpoints, step + 1, spent)
+            try:
+                if progress is not None:
+                    progress(name, step + 1, steps)
+                if stopping.signal is not None:
+                    raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                if not saved:
+                    _save(training, checkpoints, step + 1, spent)
+                raise
     return spent
 
 
@@ -82,6 +97,12 @@ class EverySeconds:
 def every(between: int, steps: int) -> Callable[[int], bool]:
     """`due` after each `between` steps and at the last one."""
     return lambda done: done % between == 0 or done == steps
+
+
+def _save(training: Training, checkpoints: Checkpoints | None, done: int, spent: Spent) -> None:
+    if checkpoints is not None and checkpoints.writes:
+        tensors, notes = training.state()
+        checkpoints.save(done, tensors, {**notes, "spent": asdict(spent)})
 
 
 def _resume(training: Training, checkpoints: Checkpoints | None) -> tuple[int, Spent]:

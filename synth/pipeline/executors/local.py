@@ -15,6 +15,7 @@ from typing import Any
 from synth.errors import RunError
 from synth.pipeline.job import Job, Worker
 from synth.pipeline.shards import Candidate, Shard
+from synth.training.stopping import stop_workers
 
 MOST_DEATHS = 3
 """Pools that may break one after the other before a single shard is done."""
@@ -94,6 +95,7 @@ class Processes:
     def _stop(self) -> None:
         processes = list((self._pool._processes or {}).values())
         self._pool.shutdown(wait=False, cancel_futures=True)
+        stop_workers(processes)
         for process in processes:
             process.kill()
         for process in processes:

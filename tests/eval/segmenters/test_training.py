@@ -15,6 +15,7 @@ from eval.segmenters.segmenter import Segmenter
 from eval.segmenters.training import best_threshold, rate
 from synth.errors import EvalError
 from synth.sample import Sample
+from synth.training.trackers import tracking
 
 TINY = {"width": 0.25, "resolution": 32, "batch": 4, "validate_every": 4}
 
@@ -30,6 +31,10 @@ def sample(seed: int, defect: str | None = "pit", size: tuple[int, int] = (40, 5
         mask[top : top + 14, left : left + 14] = True
         image[mask] //= 3
     return Sample(f"p{seed}", image, mask, product="plate", defect=defect)
+
+
+class Killed(Exception):
+    """Ends a training without a word, as a kill does; one that is asked to stop saves first."""
 
 
 TRAIN = [sample(seed, "pit" if seed % 3 else None) for seed in range(18)]
@@ -62,11 +67,11 @@ def test_weights_are_chosen_when_the_rate_has_come_down():
 def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, stop_at):
     def killed(stage, done, total):
         if done == stop_at:
-            raise KeyboardInterrupt
+            raise Killed
 
     whole = segmenters.create("lfd", **TINY, steps=10)
     whole.fit(TRAIN, VALIDATION)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         segmenters.create("lfd", **TINY, steps=10).fit(TRAIN, VALIDATION, tmp_path, killed)
     seen = []
     resumed = segmenters.create("lfd", **TINY, steps=10)
@@ -78,16 +83,41 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(tmp_path, stop_at):
         assert np.allclose(one, other, atol=1e-6)
 
 
+def test_a_training_that_is_asked_to_stop_does_no_step_twice_and_losses_are_told_without_changing_it(tmp_path):
+    def stopped(_stage, done, _total):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    def fit(*progress):
+        made = segmenters.create("lfd", **TINY, steps=10)
+        made.fit(TRAIN, VALIDATION, tmp_path / "lfd" / "real" / "0", *progress)
+        return made.weights()
+
+    pytest.importorskip("tensorboard")
+    whole = segmenters.create("lfd", **TINY, steps=10)
+    whole.fit(TRAIN, VALIDATION)
+    seen = []
+    with tracking(["tensorboard"], tmp_path / "run-tracker"):
+        with pytest.raises(KeyboardInterrupt):
+            fit(stopped)
+        resumed = fit(lambda _stage, done, _total: seen.append(done))
+    assert seen == [8, 9, 10]
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.weights().items())
+    written = b"".join(path.read_bytes() for path in (tmp_path / "run-tracker/lfd/real/0").glob("events*"))
+    assert b"training/loss" in written
+    assert b"training/validation_iou" in written
+
+
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory):
     """A training of ten steps that was killed after nine, with checkpoints at four and eight; and a whole one."""
 
     def killed(_stage, done, _total):
         if done == 9:
-            raise KeyboardInterrupt
+            raise Killed
 
     folder = tmp_path_factory.mktemp("interrupted")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         segmenters.create("lfd", **TINY, steps=10).fit(TRAIN, VALIDATION, folder, killed)
     whole = segmenters.create("lfd", **TINY, steps=10)
     whole.fit(TRAIN, VALIDATION)

@@ -1,11 +1,14 @@
 """Starter recipes load and run as they are written, whatever the folder holds and is called."""
 
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 import trimesh
+from typer.testing import CliRunner
 
+from synth.cli.main import app
 from synth.errors import RecipeError
 from synth.pipeline.preview import preview
 from synth.pipeline.runs import run
@@ -31,6 +34,51 @@ def test_a_starter_for_data_with_geometry_runs_without_shots(tmp_path, build):
     few = ["generator.types=[dent]", "generator.defects={}", "request.per_defect=1", "generator.draw_batch=1"]
     finished = run(load_recipe(file, few), tmp_path / "out")
     assert {sample.defect for sample in finished.samples()} == {"dent"}
+
+
+SUITED = [
+    (folder_tree, None, {"kind": "seas", "freedom": 0.0}),
+    (folder_tree, "copy_paste", {"kind": "copy_paste"}),
+    (folder_tree, "seas", {"kind": "seas", "freedom": 0.3}),
+    (mvtec_3d_tree, "copy_paste", {"kind": "copy_paste"}),
+    (mvtec_3d_tree, "dual", {"kind": "dual"}),
+    (eyecandies_tree, "dual", {"kind": "dual"}),
+    (meshes, "dual", {"kind": "dual"}),
+]
+
+
+@pytest.mark.parametrize(("build", "generator", "chosen"), SUITED)
+def test_a_starter_for_a_generator_is_valid_and_the_command_says_so(tmp_path, build, generator, chosen):
+    root, file = build(tmp_path / "parts"), tmp_path / "parts.yaml"
+    asked = [] if generator is None else ["--generator", generator]
+    done = CliRunner().invoke(app, ["recipe", "init", str(root), "--to", str(file), *asked])
+    assert done.exit_code == 0, done.stderr
+    assert CliRunner().invoke(app, ["recipe", "validate", str(file)]).exit_code == 0
+    assert chosen.items() <= load_recipe(file).generator.model_dump().items()
+
+
+def test_a_starter_of_dual_draws_on_clouds_what_clouds_can_show(tmp_path):
+    scans, clouds = (
+        load_recipe(write_starter(build(tmp_path / name), tmp_path / f"{name}.yaml", "dual")).generator.types
+        for name, build in (("scans", mvtec_3d_tree), ("clouds", meshes))
+    )
+    assert {"stain", "deposit"} <= set(scans)
+    assert not {"stain", "deposit"} & set(clouds)
+
+
+@pytest.mark.parametrize(
+    ("build", "generator", "words"),
+    [
+        (folder_tree, "dual", "dual needs depth or points; take --generator copy_paste"),
+        (meshes, "seas", "seas needs images; take --generator dual"),
+        (meshes, "copy_paste", "copy_paste needs images; take --generator dual"),
+        (folder_tree, "copypaste", "did you mean copy_paste?"),
+    ],
+)
+def test_a_generator_that_cannot_use_the_data_is_refused_before_anything_is_written(tmp_path, build, generator, words):
+    with pytest.raises(RecipeError, match=re.escape(words)):
+        write_starter(build(tmp_path / "parts"), tmp_path / "parts.yaml", generator)
+    assert not (tmp_path / "parts.yaml").exists()
 
 
 @pytest.mark.parametrize(
