@@ -1,10 +1,11 @@
 # make demo   the main job on the built-in products: a labelled defect dataset in outputs/demo, a page to look at, and
 #             a small verdict: do segmenters gain from it? Last, what detectors see.
 # make test   lint, format, types, import order and tests
-# Either works alone on a machine with Python 3.11, make, git and apt: it makes .venv and installs what is missing.
+# make docs   the site, in outputs/site/index.html
+# Each works alone on a machine with Python 3.11, make, git and apt: it makes .venv and installs what is missing.
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test install
+.PHONY: demo test docs install
 
 PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p; done))
 BIN := .venv/bin
@@ -25,6 +26,10 @@ test: $(INSTALLED) .venv/browser
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "look at it: outputs/site/index.html; with its search: $(BIN)/python -m http.server -d outputs/site"
 
 install: $(INSTALLED)
 
