@@ -6,6 +6,8 @@ FROM python:${PYTHON}-slim
 
 # cpu or cuda: which build of torch. With cuda run it with --gpus all.
 ARG DEVICE=cpu
+# Where pip finds no CPU build of torch: the address of an index that has it.
+ARG TORCH_INDEX=
 ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 
 # What open3d needs to import, as in the Makefile.
@@ -18,7 +20,7 @@ COPY constraints.txt ./
 # The general build of torch carries CUDA.
 RUN torch=$(grep '^torch==' constraints.txt) \
     && if [ "$DEVICE" = cpu ]; then \
-         pip install -q "$torch+cpu" --extra-index-url https://download.pytorch.org/whl/cpu; \
+         pip install -q "$torch+cpu" ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} || pip install -q "$torch"; \
        else \
          pip install -q "$torch"; \
        fi

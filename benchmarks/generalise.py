@@ -122,7 +122,7 @@ def main() -> None:
         (one,) = categories(other, "real")
         tests[one.name] = [*one.test]
     for name in given.detectors.split(","):
-        fields = detectors.create(name).config.model_fields
+        fields = type(detectors.create(name).config).model_fields
         own = {key: value for key, value in params.items() if key in fields}
         found = []
         for label, chosen, defects in trainings(name, category, own, left_out):

@@ -92,4 +92,4 @@ def _params(name: str, settings: Sequence[str], chosen: Sequence[str]) -> dict[s
 
 
 def _has(name: str, parameter: str) -> bool:
-    return parameter in detectors.create(name).config.model_fields
+    return parameter in type(detectors.create(name).config).model_fields
