@@ -20,7 +20,7 @@ class Lines:
     `end` stops it."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+        self._tell, self._began = tell, time.monotonic()
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._watching = threading.Thread(target=self._watch, daemon=True)
         self._place: tuple[str, int] = ("", -1)
@@ -42,21 +42,24 @@ class Lines:
                 self._flush()
             self._waiting = (stage, self._whole + (stage if is_message else _line(stage, done, total)))
             ends = is_message or (is_complete and stage == self._announced)
-            if ends or time.monotonic() - self._told >= LEAST_S:
+            # Of an unknown total only what takes its time is told, by the thread.
+            if ends or (total and time.monotonic() - self._told >= LEAST_S):
                 self._flush()
             if self._watching.ident is None:
                 self._watching.start()
 
-    def end(self) -> None:
-        """Tell what still waits."""
+    def end(self, failed: bool = False) -> None:
+        """Tell what still waits, unless the work has failed."""
         self._ended.set()
         with self._lock:
+            if failed:
+                self._waiting = None
             self._flush()
 
     def _watch(self) -> None:
         while not self._ended.wait(LEAST_S / 3):
             with self._lock:
-                if time.monotonic() - self._told >= LEAST_S:
+                if time.monotonic() - max(self._told, self._began) >= LEAST_S:
                     self._flush()
 
     def _flush(self) -> None:

@@ -78,7 +78,7 @@ class Bars(AbstractContextManager["Bars"]):
     ) -> None:
         self._progress.stop()
         if self._lines is not None:
-            self._lines.end()
+            self._lines.end(failed=error is not None)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show `done` of `total`; a total of 0 is an unknown one."""

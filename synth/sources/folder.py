@@ -33,6 +33,8 @@ from synth.sources.split_file import apply_split
 SPLIT_FILE = "split.json"
 UNTYPED = "defect"
 """The defect type of images that lie in no folder of a type."""
+FEW = 3
+"""Images of a folder without masks that are named one by one."""
 
 
 def list_folder(
@@ -108,6 +110,7 @@ def _entries(root: Path, product: str, tree: FolderTree) -> Iterator[Entry | Pro
     homes = {image: folder for folder, found in tree.sorted.items() for image in found.images}
     masked = {homes[image] for image, masks in tree.found.items() if masks}
     outside: Counter[str] = Counter()
+    bare: dict[Parts, list[Path]] = defaultdict(list)
     for image, masks in tree.found.items():
         folder = homes[image]
         place = tree.places[folder]
@@ -118,9 +121,11 @@ def _entries(root: Path, product: str, tree: FolderTree) -> Iterator[Entry | Pro
             remedy = "keep the one that marks its defect type, or leave the others out with source.exclude"
             yield Problem(str(image), f"has several masks: {names}", remedy)
         elif place.kind != "good" and not masks:
-            yield _without_mask(root, image, folder, masked)
+            bare[folder].append(image)
         else:
             yield _entry(product, image, folder, place, masks[0] if masks else None)
+    for folder, unmarked in bare.items():
+        yield from _without_masks(root, unmarked, folder, masked)
     for name, number in outside.items():
         images = f"{number} image{'s' * (number > 1)}"
         what = f"holds {images} beside the products {', '.join(sorted(_products(tree)))}, and of none of them"
@@ -143,14 +148,19 @@ def _entry(product: str, image: Path, folder: Parts, place: Place, mask: Path | 
     return Entry("/".join((own, *below, image.name)), image, own, defect, place.split, mask)
 
 
-def _without_mask(root: Path, image: Path, folder: Parts, masked: set[Parts]) -> Problem:
-    wanted = image.with_name(f"{image.stem}_mask.png")
-    remedy = f"add {wanted}, white where the defect is, or move the image to {root / 'good'} if it shows none"
-    if folder and folder not in masked:
-        name = printable(folder[-1])
-        remedy += f"; where all of {name} is good, say source.good: [{name}]; where its masks are in another folder, "
-        remedy += "name that in source.masks"
-    return Problem(str(image), "has no mask", remedy)
+def _without_masks(root: Path, images: list[Path], folder: Parts, masked: set[Parts]) -> Iterator[Problem]:
+    """An error for each image; one for all of a folder of many, none of which has a mask."""
+    name = printable(folder[-1]) if folder else ""
+    whole = f"where all of {name} is good, say source.good: [{name}]; where its masks are in another folder, name that "
+    whole += "in source.masks"
+    if folder and folder not in masked and len(images) > FEW:
+        what = f"holds {len(images)} images, none of which has a mask"
+        yield Problem(str(root.joinpath(*folder)), what, f"{whole}; else add masks, such as {images[0].stem}_mask.png")
+        return
+    for image in images:
+        wanted = image.with_name(f"{image.stem}_mask.png")
+        remedy = f"add {wanted}, white where the defect is, or move the image to {root / 'good'} if it shows none"
+        yield Problem(str(image), "has no mask", f"{remedy}; {whole}" if folder and folder not in masked else remedy)
 
 
 def _split(

@@ -18,6 +18,21 @@ GOOD = {
     *("good", "good_images", "ok", "normal", "normals", "perfect", "pass", "passed", "io", "i.o."),
     *("defect_free", "nondefective", "non_defective", "no_defect", "no_defects"),
 }
+PIECES = {
+    "part",
+    "parts",
+    "piece",
+    "pieces",
+    "sample",
+    "samples",
+    "product",
+    "products",
+    "image",
+    "images",
+    "img",
+    "imgs",
+}
+"""Words that say no more beside one for good images, as in "OK parts"."""
 ROLES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
@@ -67,6 +82,12 @@ class Reading(NamedTuple):
 def word_of(name: str) -> str:
     """A folder's name as it is looked up among words."""
     return re.sub("[- ]", "_", composed(name).casefold())
+
+
+def is_good(name: str) -> bool:
+    """Whether a folder's name says that its images show no defect."""
+    word = word_of(name)
+    return word in GOOD or "_".join(part for part in word.split("_") if part not in PIECES) in GOOD
 
 
 def says(patterns: Collection[str], folder: Parts) -> bool:
@@ -120,7 +141,7 @@ def read_names(folder: Parts, rules: FolderRules, masks: Mapping[Parts, str], ty
             continue
         elif word in CONTAINERS - set(typed) and not says((*rules.types, *rules.good), here):
             continue
-        if not says(rules.types, here) and (says(rules.good, here) if rules.good else word_of(told) in GOOD):
+        if not says(rules.types, here) and (says(rules.good, here) if rules.good else is_good(told)):
             good, told = len(tail) if good is None else good, "good"
         tail.append(told)
     return Reading(tuple(tail), good, split, marker)

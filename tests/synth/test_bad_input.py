@@ -265,13 +265,14 @@ def snapshot(place: Path) -> dict[str, bytes | None]:
 
 
 def refused(place: Path, *arguments: str | Path, code: int = 2) -> str:
-    """The message of a command that ends with this exit code and changes nothing below place."""
+    """The message of a command that ends with this exit code and changes nothing below place, without the lines of its
+    progress."""
     before = snapshot(place)
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     assert snapshot(place) == before
-    return result.stderr
+    return re.sub(r"(?m)^\d\d:\d\d:\d\d .*\n", "", result.stderr)
 
 
 def write_recipe(place: Path, source: str, rest: str = "") -> Path:

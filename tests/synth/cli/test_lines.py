@@ -64,11 +64,19 @@ def test_of_many_quick_stages_few_are_told(clock):
 def test_messages_are_never_lost_and_unknown_totals_are_counted(clock):
     calls = [("reading", 1, 0), ("reading", 2, 0), ("3 damaged files, making them again", 1, 1), ("reading", 9, 0)]
     assert told([*calls, ("shots kept", 1, 1)], clock) == [
-        "reading: 1",
+        "reading: 2",
         "3 damaged files, making them again",
         "reading: 9",
         "shots kept",
     ]
+
+
+def test_what_waits_when_the_work_fails_is_not_told(clock):
+    found: list[str] = []
+    lines = Lines(found.append)
+    lines("reading", 1, 0)
+    lines.end(failed=True)
+    assert found == []
 
 
 def test_every_line_says_how_far_the_whole_is_where_that_is_known(clock):
@@ -80,7 +88,7 @@ def test_a_stage_that_reports_nothing_more_is_told_all_the_same(monkeypatch):
     monkeypatch.setattr(module, "LEAST_S", 0.1)
     found: list[str] = []
     lines = Lines(found.append)
-    lines("reading", 1, 0)
+    lines("drawing", 0, 3)
     lines("a long job", 0, 1)
     until = time.monotonic() + 10
     while len(found) < 2 and time.monotonic() < until:

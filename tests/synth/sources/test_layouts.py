@@ -171,6 +171,21 @@ def test_masks_are_known_by_what_they_hold_not_by_the_name_of_their_folder(tmp_p
     assert told(listing, "masks in", place.partition("/*")[0])
 
 
+@pytest.mark.parametrize("name", ["OK parts", "good-images", "Normal samples", "gut"])
+def test_words_for_pieces_beside_one_for_good_say_good_and_other_words_do_not(tmp_path, name):
+    files = [f"{name}/2026-03-01/{k}.jpg" for k in range(5)]
+    root = put(tmp_path / "tile", *files, "crack/*.jpg", "mask>crack/*_mask.png")
+    listing = list_tree(root, "folder")
+    if name == "gut":
+        (problem,) = listing.errors
+        assert problem.file.endswith("2026-03-01")
+        assert problem.what == "holds 5 images, none of which has a mask"
+        assert "say source.good: [2026-03-01]" in problem.remedy
+    else:
+        assert listing.errors == []
+        assert sum(entry.defect is None for entry in listing.entries) == 5
+
+
 def test_two_folders_of_images_alone_are_not_one_of_images_and_one_of_masks(tmp_path):
     listing = list_tree(put(tmp_path / "tile", "good/*.jpg", "seg/*.jpg", "crack/*.jpg"), "folder")
     assert {problem.what for problem in listing.errors} == {"has no mask"}
