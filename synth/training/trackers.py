@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from synth.errors import TrackerError
 from synth.io.atomic import naming_place
+from synth.io.json_text import json_text
 from synth.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def tracking(names: Sequence[str], folder: Path) -> Iterator[None]:
         yield
         return
     before = os.environ.get(_ASKED)
-    os.environ[_ASKED] = json.dumps({"names": list(names), "folder": str(folder.absolute())})
+    os.environ[_ASKED] = json_text({"names": list(names), "folder": str(folder.absolute())})
     try:
         yield
     finally:

@@ -66,7 +66,8 @@ def write_gallery(folder: RunFolder, progress: Progress) -> Path:
 def run_key(folder: RunFolder, recipe: Recipe) -> str:
     """What tells a run's samples from those of others, however large its quota: its real images and how it draws."""
     drawing = placeless(recipe).model_dump_json(exclude={"name", "request", "output"})
-    return hashlib.sha256((drawing + file_sha256(folder.ledger)).encode()).hexdigest()[:16]
+    real = file_sha256(folder.ledger) if folder.ledger.exists() else ""
+    return hashlib.sha256((drawing + real).encode()).hexdigest()[:16]
 
 
 def render(folder: RunFolder, recipe: Recipe, groups: Sequence[Group]) -> str:
