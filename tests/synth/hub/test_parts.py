@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
@@ -19,6 +23,7 @@ from synth.hub.sections import marked, merged
 from synth.hub.talk import LONGEST_WAIT_S, persist
 from synth.io.sealed import write_sealed
 from synth.recipe import Recipe, load_recipe
+from synth.review.desk import Handed, open_desk
 from synth.sources.licences import KINDS, Kind, licence_id, may_publish
 from synth.sources.public_sets import PUBLIC_SETS, recognised_set, stated_licence
 
@@ -385,3 +390,20 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_prepared_one(clouds):
             push(clouds.path, "me/x", dry_run=True)
     finally:
         place.unlink()
+
+
+def test_what_a_person_decided_is_what_the_dataset_holds(images, tmp_path):
+    out = shutil.copytree(images.path, tmp_path / "run")
+    first, second = images.manifest[:2]
+    mask = np.zeros(first.load(images.path).mask.shape, np.uint8)
+    mask[4:9, 4:9] = 255
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "PNG")
+    with open_desk(out, lambda *_: None) as desk:
+        desk.apply(Handed({second.id: "rejected"}, {first.id: file.getvalue()}))
+        desk.finish(lambda *_: None)
+    rows = pq.read_table(next(card(out).parent.glob("data/*/train-*.parquet"))).to_pylist()
+    by_id = {row["id"]: row for row in rows}
+    assert second.id not in by_id
+    assert (np.asarray(Image.open(io.BytesIO(by_id[first.id]["mask"]["bytes"]))) == mask).all()
+    assert json.loads(by_id[first.id]["provenance"])["mask"] == "edited by a person"
