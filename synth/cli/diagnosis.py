@@ -35,13 +35,17 @@ def inspect(
         raise typer.Exit(2)
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """Check this machine: Python, torch, torchvision, open3d, disk, memory, GPU and the bundled base model, whose speed
-    is measured for dry runs."""
+def doctor(
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Measure how fast it is, too, in some two minutes; dry runs then use that.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check this machine: Python, torch, torchvision, open3d, disk, memory, GPU and the bundled base model."""
     from synth.cli.doctor import examine
 
     with Bars() as bars:
-        findings = examine(bars)
+        findings = examine(bars, speed)
     if as_json:
         put(json_text([finding.to_json() for finding in findings], indent=2) + "\n")
     else:

@@ -1,4 +1,4 @@
-"""How fast this machine is, kept in the user's cache: `flawsmith doctor` measures it, dry runs read it.
+"""How fast this machine is, kept in the user's cache: `flawsmith doctor --speed` measures it, dry runs read it.
 
 <cache>/machine.json    sealed: when it was measured, on what machine and versions, speeds and peak memory
 """

@@ -1,4 +1,4 @@
-"""What a run will take on this machine, by what `flawsmith doctor` measured or by a trial in a dry run: minutes, memory
+"""What a run will take on this machine, by what `flawsmith doctor --speed` measured or by a trial in a dry run: minutes, memory
 and room for the model."""
 
 from __future__ import annotations

@@ -125,10 +125,19 @@ def test_the_cache_is_where_the_system_has_caches(monkeypatch, tmp_path):
 def test_doctor_measures_in_a_process_of_its_own_and_goes_on_where_it_cannot(monkeypatch):
     asked = []
     monkeypatch.setattr(doctor, "_try", lambda code, patience: asked.append(code) or (True, "0.31 s an update"))
-    assert doctor.speed() == doctor.Finding("speed", "good", "0.31 s an update")
+    assert doctor.measured_speed() == doctor.Finding("speed", "good", "0.31 s an update")
     compile(asked[0], "code", "exec")
     monkeypatch.setattr(doctor, "_try", lambda code, patience: (False, "no space"))
-    assert doctor.speed().state == "weak"
+    assert doctor.measured_speed().state == "weak"
+
+
+def test_doctor_measures_where_it_is_asked_to_and_else_tells_what_is_kept(monkeypatch):
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.speed,))
+    monkeypatch.setattr(doctor, "measured_speed", lambda: doctor.Finding("speed", "good", "measured"))
+    (told,) = doctor.examine(lambda *_: None)
+    assert (told.seen, "--speed" in told.remedy) == ("not measured", True)
+    (told,) = doctor.examine(lambda *_: None, measure=True)
+    assert told.seen == "measured"
 
 
 def test_a_measurement_is_of_the_real_thing(monkeypatch, tmp_path):
