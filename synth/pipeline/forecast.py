@@ -1,5 +1,5 @@
-"""What a run will take on this machine, by what `flawsmith doctor --speed` measured or by a trial in a dry run: minutes, memory
-and room for the model."""
+"""What a run will take on this machine, by what `flawsmith doctor --speed` measured or by a trial in a dry run:
+minutes, memory and room for the model."""
 
 from __future__ import annotations
 
