@@ -20,7 +20,8 @@ from tests.synth.training.test_loop import Walk
 
 STEPS = 9
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import typer
