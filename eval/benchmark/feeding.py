@@ -11,8 +11,6 @@ from eval.detectors import Detector
 from synth.sample import Sample
 from synth.sources.listing import reopen
 
-_NAMED = {"image": "images", "xyz": "organised clouds"}
-
 
 def lacking(setting: Setting, categories: Sequence[Category]) -> str | None:
     """Why a detector cannot be measured on these categories, as a sentence; None where it can. What the first good
@@ -21,7 +19,8 @@ def lacking(setting: Setting, categories: Sequence[Category]) -> str | None:
     for category in categories:
         missing = detector.modalities - _seen(reopen(category.good[0]), detector)
         if missing:
-            wanted = " and ".join(_NAMED[one] for one in sorted(missing))
+            named = {"image": "images", "xyz": "clouds" if detector.takes_clouds else "organised clouds"}
+            wanted = " and ".join(named[one] for one in sorted(missing))
             return f"{setting.detector} looks at {wanted}, {category.name} has none"
         if detector.learns_from_defects and not category.defects:
             return f"{setting.detector} learns from labelled defects, {category.name} has none; name a run as the data"
