@@ -12,10 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import time
-from collections.abc import Callable
 
 import torch
+from timing import seconds
 from torch import Tensor
 
 from eval.detectors.g2sf.fitting import Banks, Mined, total_loss
@@ -32,16 +31,6 @@ def rows(count: int, channels: int, seed: int) -> Tensor:
     prototypes = torch.randn(64, channels, generator=torch.Generator().manual_seed(1))
     chosen = torch.randint(64, (count,), generator=generator)
     return prototypes[chosen] + 0.5 * torch.randn(count, channels, generator=generator)
-
-
-def seconds(work: Callable[[], object], repeat: int) -> float:
-    """Least time of the processor, so that a busy machine counts little."""
-    found = []
-    for _ in range(repeat):
-        began = time.process_time()
-        work()
-        found.append(time.process_time() - began)
-    return min(found)
 
 
 def twice(cells: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from timing import seconds
 from torch import Tensor
 
 from eval.detectors.rad import scoring
@@ -50,16 +51,6 @@ def by_patches(query: Tensor, memory: Tensor, rho: int) -> Tensor:
         gathered = torch.nn.functional.normalize(memory[:, places], dim=-1)
         away[patch] = 1 - torch.einsum("c,kpc->kp", query[patch], gathered).max()
     return away
-
-
-def seconds(work: Callable[[], object], repeat: int) -> float:
-    """Least time of the processor, so that a busy machine counts little."""
-    found = []
-    for _ in range(repeat):
-        began = time.process_time()
-        work()
-        found.append(time.process_time() - began)
-    return min(found)
 
 
 def speed(k: int, rho: int) -> dict[str, float]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from timing import seconds
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -38,16 +38,6 @@ def sheet(cells: int, extent: int) -> Tensor:
     return torch.stack([x.flatten() * scale, y.flatten() * scale, z.flatten()], 1).clamp(max=extent - 1).unique(dim=0)
 
 
-def best_of(repeats: int, work: Callable[[], object]) -> float:
-    """Milliseconds of the processor."""
-    found = []
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        found.append(1000 * (time.process_time() - began))
-    return min(found)
-
-
 @torch.inference_mode()
 def layer(cells: int, extent: int, channels: int, side: int, repeats: int) -> dict[str, float]:
     """Milliseconds of one layer in both forms, and by how much they differ."""
@@ -63,9 +53,9 @@ def layer(cells: int, extent: int, channels: int, side: int, repeats: int) -> di
     dense = F.relu(F.conv3d(grid, weight, bias, padding=side // 2))
     place = cast_by.coords
     apart = (found - dense[0][:, place[:, 0], place[:, 1], place[:, 2]].T).abs().max()
-    mapped = best_of(repeats, lambda: votes(coords, dims, kernel))
-    values = best_of(repeats, lambda: cast(features, cast_by, weight, bias))
-    whole = best_of(repeats, lambda: F.conv3d(grid, weight, bias, padding=side // 2))
+    mapped = 1000 * seconds(lambda: votes(coords, dims, kernel), repeats)
+    values = 1000 * seconds(lambda: cast(features, cast_by, weight, bias), repeats)
+    whole = 1000 * seconds(lambda: F.conv3d(grid, weight, bias, padding=side // 2), repeats)
     return {
         "cells": len(coords),
         "extent": extent,
